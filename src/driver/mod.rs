@@ -1,1 +1,71 @@
-//! (being written)
+//! Steps to host effects, and the host to facts: one trait, every driver.
+//!
+//! `conformance` is the suite that every driver passes; `memory` models a host; `faulty` wraps a driver with faults.
+
+use crate::model::key::Key;
+use crate::model::observed::Observed;
+use crate::model::step::{Outcome, Step};
+use jiff::Timestamp;
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+/// Which objects a look is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Scope {
+    All,
+    /// These, and what they refer to as far as records tell.
+    Keys(BTreeSet<Key>),
+}
+
+/// What surrounds a step while it is carried out.
+pub struct StepContext<'a> {
+    /// Set by Ctrl-C: long work ends at its next safe point with [`Error::Cancelled`].
+    pub cancel: &'a AtomicBool,
+    pub deadline: Option<Instant>,
+    /// One line of what is going on, for a progress display.
+    pub progress: &'a (dyn Fn(&str) + Sync),
+    pub now: Timestamp,
+    /// Who asked: written into each record (`apply by root`).
+    pub actor: &'a str,
+}
+
+impl StepContext<'_> {
+    /// Whether the step should end now.
+    pub fn cancelled(&self) -> bool {
+        self.cancel.load(Ordering::Relaxed)
+    }
+}
+
+/// What looks at a host and changes it.
+pub trait Driver: Sync {
+    /// Reads the host; changes nothing.
+    fn observe(&self, scope: &Scope) -> Result<Observed, Error>;
+    /// Carries out one step, then writes `step.applied` into the record. Again: unchanged.
+    fn execute(&self, step: &Step, context: &StepContext<'_>) -> Result<Outcome, Error>;
+}
+
+/// Why a driver could not look or act. The next pass goes on from whatever was left.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("{key}: {wanted}, but {found}")]
+    Precondition { key: Key, wanted: String, found: String },
+    #[error("{key} has no record")]
+    NoRecord { key: Key },
+    #[error("{key} is not ready after {waited_ms} ms: {last}")]
+    NotReady { key: Key, waited_ms: u64, last: String },
+    #[error(
+        "{key}: the source gives {found}, but {wanted} is needed; another content is never put under an existing root"
+    )]
+    Fingerprint { key: Key, wanted: String, found: String },
+    #[error("cancelled")]
+    Cancelled,
+    #[error("injected fault at step {at}")]
+    Injected { at: u64 },
+    #[error("{what}")]
+    Host {
+        what: String,
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}

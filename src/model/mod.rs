@@ -1,4 +1,24 @@
 //! Nouns without behaviour: the vocabulary that every other room shares.
+//!
+//! | file | nouns |
+//! | --- | --- |
+//! | `key` | [`key::Key`], [`key::Kind`]: the name of an object |
+//! | `object` | what a user declares: [`object::Object`] and one struct a kind |
+//! | `origin` | where a value was written: file, line, layer |
+//! | `desired`, `observed`, `record` | the three sides of the comparison |
+//! | `run` | what the runtime is asked to start, with every value typed |
+//! | `step` | what changes the host |
+//! | `finding` | what is wrong with an input, and how to mend it |
 
+pub mod desired;
+pub mod finding;
 pub mod id_map;
+pub mod key;
+pub mod object;
+pub mod observed;
+pub mod origin;
+pub mod record;
 pub mod root;
+pub mod run;
+pub mod size;
+pub mod step;

@@ -1,0 +1,243 @@
+//! What a user declares, resolved: one struct a kind.
+//!
+//! Config keys and device options have LXD's names. Their values are normalised texts (one text for one meaning:
+//! `1GiB` for `1024MiB`, `true` for `yes`), and an explicit default is absent; spec's registry does this.
+
+use super::key::{Key, Kind};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// Config keys to normalised values.
+pub type Config = BTreeMap<String, String>;
+
+/// Device name to device.
+pub type Devices = BTreeMap<String, Device>;
+
+/// One declared object; its name is the key under which it stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Object {
+    #[serde(default, skip_serializing_if = "Meta::is_empty")]
+    pub meta: Meta,
+    pub spec: Spec,
+}
+
+/// What says something about an object and changes nothing on the host.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Meta {
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub annotations: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub description: String,
+}
+
+impl Meta {
+    pub fn is_empty(&self) -> bool {
+        self.labels.is_empty() && self.annotations.is_empty() && self.description.is_empty()
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Spec {
+    Site(Site),
+    Image(Image),
+    StoragePool(StoragePool),
+    Network(Network),
+    Profile(Profile),
+    Container(Box<Container>),
+}
+
+impl Spec {
+    pub fn kind(&self) -> Kind {
+        match self {
+            Spec::Site(_) => Kind::Site,
+            Spec::Image(_) => Kind::Image,
+            Spec::StoragePool(_) => Kind::StoragePool,
+            Spec::Network(_) => Kind::Network,
+            Spec::Profile(_) => Kind::Profile,
+            Spec::Container(_) => Kind::Container,
+        }
+    }
+}
+
+/// The apply set.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Site {
+    #[serde(default)]
+    pub heal: Heal,
+}
+
+/// What the controller does about drift that it sees.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Heal {
+    #[default]
+    Always,
+    Report,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Image {
+    pub source: ImageSource,
+    /// The pinned content, 64 hexadecimal digits; without it the first import decides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fingerprint: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub enum ImageSource {
+    /// The host's static busybox as a tiny system container.
+    Busybox {},
+    /// A root file system in a folder of the host; an absolute path.
+    Directory { path: PathBuf },
+    /// A Debian made by mmdebstrap from the host's own mirror.
+    Bootstrap {
+        suite: String,
+        #[serde(default)]
+        include: Vec<String>,
+        /// A point in time of Debian's snapshot archive (`20260101T000000Z`).
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        snapshot: Option<String>,
+    },
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct StoragePool {
+    pub driver: PoolDriver,
+    /// A folder of the host, absolute; none: inside the data folder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<PathBuf>,
+    #[serde(default, skip_serializing_if = "Config::is_empty")]
+    pub config: Config,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum PoolDriver {
+    Dir,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Network {
+    #[serde(rename = "type")]
+    pub network_type: NetworkType,
+    #[serde(default)]
+    pub config: Config,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum NetworkType {
+    Bridge,
+}
+
+/// A layer of container config; its effect is already in each container that names it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Profile {
+    /// None unsets a key of the layers below.
+    #[serde(default)]
+    pub config: BTreeMap<String, Option<String>>,
+    #[serde(default)]
+    pub devices: BTreeMap<String, DeviceLayer>,
+}
+
+/// A device as one layer writes it: without a type its options are merged onto the layer below.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct DeviceLayer {
+    #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
+    pub device_type: Option<String>,
+    #[serde(default)]
+    pub options: BTreeMap<String, Option<String>>,
+}
+
+/// A container with its profiles expanded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Container {
+    /// The Image object that its root is made from.
+    pub image: Key,
+    /// Debian's word for the processor: `amd64`, `arm64`.
+    pub architecture: String,
+    /// The profiles that it names, in order; their effect is in `config` and `devices`.
+    pub profiles: Vec<String>,
+    pub config: Config,
+    pub devices: Devices,
+    pub state: Power,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub depends_on: Vec<Key>,
+    #[serde(default)]
+    pub ready: Ready,
+    #[serde(default)]
+    pub ephemeral: bool,
+}
+
+/// A device with its layers merged.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Device {
+    #[serde(rename = "type")]
+    pub device_type: DeviceType,
+    /// LXD's option names to normalised values; `type` is not among them.
+    pub options: Config,
+}
+
+/// The device types that this version carries (`none` removes a device and never gets here).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum DeviceType {
+    Disk,
+    Nic,
+}
+
+/// What a container should be doing.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Power {
+    #[default]
+    Running,
+    Stopped,
+    Frozen,
+    /// Not managed.
+    Any,
+}
+
+/// When a started container counts as ready.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Ready {
+    pub probe: ReadyProbe,
+    /// How long apply waits, in milliseconds.
+    pub timeout_ms: u64,
+    /// Between two tries, in milliseconds.
+    pub interval_ms: u64,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum ReadyProbe {
+    /// Its init runs.
+    #[default]
+    Alive,
+    /// `systemctl is-system-running` says running or degraded.
+    Systemd,
+    /// A command inside ends with status 0.
+    Exec(Vec<String>),
+}
+
+impl Default for Ready {
+    fn default() -> Ready {
+        Ready { probe: ReadyProbe::Alive, timeout_ms: 60_000, interval_ms: 250 }
+    }
+}

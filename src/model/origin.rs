@@ -1,0 +1,64 @@
+//! Where a value was written. Origins stand beside the model, never inside it, and take no part in equality.
+
+use super::key::Key;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// A place in a source text; line and column count from 1.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Place {
+    pub file: String,
+    pub line: u32,
+    pub column: u32,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}", self.file, self.line, self.column)
+    }
+}
+
+/// Which layer of a declaration gave the value.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Layer {
+    /// The object's own document.
+    Document,
+    /// A profile that the object names.
+    Profile(String),
+    /// Bayplan's built-in defaults.
+    Default,
+}
+
+impl fmt::Display for Layer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Layer::Document => f.write_str("document"),
+            Layer::Profile(name) => write!(f, "profile {name}"),
+            Layer::Default => f.write_str("built-in default"),
+        }
+    }
+}
+
+/// Where one value came from. A built-in default has no place.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Origin {
+    pub place: Option<Place>,
+    pub layer: Layer,
+    /// The git commit of the source, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<String>,
+}
+
+/// A field of an object, in dots: `config.limits.memory`, `devices.eth0.ipv4.address`, `state`, `image`; the empty
+/// path is the object itself (the line of its `kind`).
+pub type FieldPath = String;
+
+/// The side table of one object.
+pub type FieldOrigins = BTreeMap<FieldPath, Origin>;
+
+/// The side table of a load: (key, field path) → origin.
+pub type Origins = BTreeMap<Key, FieldOrigins>;

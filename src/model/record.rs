@@ -1,0 +1,115 @@
+//! What the store keeps for each object. A record alone is never believed to be the truth about the host.
+
+use super::key::Key;
+use super::object::{Object, Power};
+use super::origin::FieldOrigins;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::IpAddr;
+use uuid::Uuid;
+
+/// The version of the stored form; a newer one is refused.
+pub const RECORD_VERSION: u32 = 1;
+
+/// Everything kept about one object.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Record {
+    pub version: u32,
+    pub owner: Owner,
+    /// Number of the apply that set `desired`.
+    pub generation: u64,
+    /// What was last declared.
+    pub desired: Option<Object>,
+    /// Where each value of `desired` was written.
+    #[serde(default)]
+    pub origins: FieldOrigins,
+    /// What the last successful steps established.
+    pub applied: Option<Applied>,
+    pub identity: Option<Identity>,
+    #[serde(default)]
+    pub overrides: Vec<Override>,
+    /// Who wrote it last.
+    pub actor: String,
+}
+
+/// Who may change an object.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Owner {
+    /// Bayplan's built-in objects.
+    System,
+    Site(String),
+    /// Made through `/1.0`.
+    Api,
+}
+
+impl fmt::Display for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Owner::System => f.write_str("system"),
+            Owner::Site(name) => write!(f, "site {name}"),
+            Owner::Api => f.write_str("the API"),
+        }
+    }
+}
+
+/// What steps established on the host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Applied {
+    pub object: Object,
+    /// An image: the content imported. A container: the content its root stands on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fingerprint: Option<String>,
+}
+
+/// What makes a container itself: kept across replace, freed by delete. A copy lies beside its root.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Identity {
+    pub uuid: Uuid,
+    /// First host id of its range; 0 for a privileged container, which has none.
+    pub id_base: u32,
+    /// How many ids; 0 for a privileged container.
+    pub id_count: u32,
+    /// Device name → MAC address, lower case with colons.
+    #[serde(default)]
+    pub macs: BTreeMap<String, String>,
+    /// Device name → address that was chosen for it (nics that give none).
+    #[serde(default)]
+    pub leases: BTreeMap<String, IpAddr>,
+}
+
+/// The copy of what matters beside a container's root, by which a lost state folder re-adopts it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RootIdentity {
+    pub version: u32,
+    pub key: Key,
+    pub owner: Owner,
+    pub identity: Identity,
+    /// The image content that the root stands on.
+    pub fingerprint: String,
+}
+
+/// A verb's temporary say against the declared value.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Override {
+    pub field: OverrideField,
+    pub by: String,
+    pub at: Timestamp,
+    /// None: until the next apply of a manifest (`--until-apply`).
+    pub until: Option<Timestamp>,
+    /// The declared value when the hold was set: another one in the manifest ends it.
+    pub declared: Power,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum OverrideField {
+    State(Power),
+}
