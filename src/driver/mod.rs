@@ -2,6 +2,8 @@
 //!
 //! `conformance` is the suite that every driver passes; `memory` models a host; `faulty` wraps a driver with faults.
 
+pub mod records;
+
 use crate::model::key::Key;
 use crate::model::observed::Observed;
 use crate::model::step::{Outcome, Step};

@@ -1,1 +1,47 @@
-//! (being written)
+//! Records: one per object, kept crash-safe.
+//!
+//! `files` is the state folder; `memory` serves the modelled host. Records change only by steps
+//! (`driver::records` carries them out).
+
+pub mod files;
+pub mod lock;
+pub mod memory;
+
+use crate::model::key::Key;
+use crate::model::record::Record;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// Where records are. Readers never wait for a writer; writers are kept apart by [`lock`].
+pub trait Records: Send + Sync {
+    fn all(&self) -> Result<BTreeMap<Key, Record>, Error>;
+    fn get(&self, key: &Key) -> Result<Option<Record>, Error>;
+    /// Writes durably; an equal record is not written again. Answers whether it was written.
+    fn put(&self, key: &Key, record: &Record) -> Result<bool, Error>;
+    /// Answers whether there was one.
+    fn forget(&self, key: &Key) -> Result<bool, Error>;
+}
+
+/// Why records cannot be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("cannot {action} {path}")]
+    Io {
+        action: &'static str,
+        path: PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error(
+        "{path} is no record that this version reads; restore it from a backup, or remove it to re-adopt the object"
+    )]
+    Corrupt {
+        path: PathBuf,
+        #[source]
+        source: serde_json::Error,
+    },
+    #[error(
+        "{path} was written by a newer Bayplan (version {found}, this one reads {known}); upgrade Bayplan"
+    )]
+    Newer { path: PathBuf, found: u64, known: u32 },
+}
