@@ -75,7 +75,13 @@ impl Removal<'_> {
         }
     }
 
-    fn entry(&mut self, folder: BorrowedFd<'_>, name: &CString, kind: FileType, depth: usize) -> io::Result<()> {
+    fn entry(
+        &mut self,
+        folder: BorrowedFd<'_>,
+        name: &CString,
+        kind: FileType,
+        depth: usize,
+    ) -> io::Result<()> {
         if kind != FileType::Directory {
             match fs::unlinkat(folder, name, AtFlags::empty()) {
                 Ok(()) | Err(Errno::NOENT) => return Ok(()),
@@ -105,11 +111,7 @@ impl Removal<'_> {
     }
 }
 
-fn open_folder<P: rustix::path::Arg>(
-    parent: BorrowedFd<'_>,
-    name: P,
-    place: Place,
-) -> io::Result<OwnedFd> {
+fn open_folder<P: rustix::path::Arg>(parent: BorrowedFd<'_>, name: P, place: Place) -> io::Result<OwnedFd> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let folder = fs::openat(parent, name, flags, Mode::empty())?;
     if Place::of(folder.as_fd())? != place {
