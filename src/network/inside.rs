@@ -60,7 +60,11 @@ pub(super) fn set_addresses(
     let mut effect = Effect::Unchanged;
     for surplus in link.addresses.difference(wanted) {
         let message = RouteNetlinkMessage::DelAddress(address_message(link.index, *surplus));
-        netlink.request(&format!("remove {surplus} from {}", link.name), message, 0)?;
+        match netlink.request(&format!("remove {surplus} from {}", link.name), message, 0) {
+            // Gone meanwhile: switching IPv6 off takes its addresses too.
+            Err(error) if error.errno() == Some(libc::EADDRNOTAVAIL) => {}
+            other => other?,
+        }
         effect = Effect::Changed;
     }
     for missing in wanted.difference(&link.addresses) {
