@@ -6,7 +6,7 @@ use std::fs;
 #[test]
 fn limits_environment_and_ids_are_in_force_inside() {
     let product = Product::new();
-    let a = "config: {environment.COLOUR: blue, limits.cpu: \"0\", limits.cpu.allowance: 25ms/100ms, \
+    let a = "config: {environment.COLOUR: blue, limits.cpu: 0-0, limits.cpu.allowance: 25ms/100ms, \
              limits.memory: 64MiB, limits.processes: 100, limits.kernel.nofile: 512:1024, \
              linux.sysctl.net.ipv4.ip_forward: \"1\", user.note: hello}";
     product.declare(&(product.base() + &Product::container("a", a)));
