@@ -24,6 +24,8 @@ pub enum Error {
     NoUnifiedCgroup,
     #[error("cgroup controller `{controller}` is not available on this host")]
     ControllerMissing { controller: &'static str },
+    #[error("already running: pid {pid}")]
+    AlreadyRunning { pid: i32 },
     #[error("not running: pid {pid} is gone")]
     NotRunning { pid: i32 },
     #[error("still there after {waited:?}: {what}")]

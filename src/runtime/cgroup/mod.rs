@@ -131,6 +131,22 @@ impl Hierarchies {
         write(&folder.join("cgroup.procs"), "0")
     }
 
+    /// The folders that a process's /proc/PID/cgroup names: the unified one, and those of the v1 controllers.
+    pub fn folders_in(&self, table: &str) -> (PathBuf, Vec<PathBuf>) {
+        let mut unified = self.unified.clone();
+        let mut v1 = Vec::new();
+        for line in table.lines() {
+            let Some((names, path)) = line.split_once(':').and_then(|(_, rest)| rest.split_once(':')) else { continue };
+            let path = path.trim_start_matches('/');
+            if names.is_empty() {
+                unified = self.unified.join(path);
+            } else if let Some(root) = names.split(',').find_map(|name| self.v1.get(name)) {
+                v1.push(root.join(path));
+            }
+        }
+        (unified, v1)
+    }
+
     fn v1_roots(&self) -> impl Iterator<Item = &PathBuf> {
         CONTROLLERS.iter().filter_map(|name| self.v1.get(*name))
     }
