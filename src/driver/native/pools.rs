@@ -3,10 +3,9 @@
 use super::Layout;
 use super::failure::{failed, precondition};
 use crate::driver::Error;
-use crate::image::store::ImageStore;
 use crate::model::key::{Key, Kind};
 use crate::model::object::{Spec, StoragePool};
-use crate::model::observed::{PoolFacts, RootFacts};
+use crate::model::observed::{ImageFacts, PoolFacts, RootFacts};
 use crate::model::record::{Record, RootIdentity};
 use crate::model::root::Root;
 use crate::storage::dir::DirPool;
@@ -75,7 +74,7 @@ pub fn root(key: &Key, pool: &Pool, uuid: Uuid) -> Result<Root, Error> {
 pub fn observe(
     layout: &Layout,
     records: &BTreeMap<Key, Record>,
-    store: &ImageStore,
+    images: &BTreeMap<String, ImageFacts>,
 ) -> Result<(BTreeMap<String, PoolFacts>, BTreeMap<Uuid, RootFacts>), Error> {
     let mut pools = BTreeMap::new();
     let mut roots = BTreeMap::new();
@@ -93,7 +92,7 @@ pub fn observe(
         );
         for stored in pool.list_roots().map_err(|error| failed(what(), error))? {
             let uuid = stored.uuid;
-            if let Some(facts) = root_facts(&name, stored, store) {
+            if let Some(facts) = root_facts(&name, stored, images) {
                 roots.insert(uuid, facts);
             }
         }
@@ -102,9 +101,9 @@ pub fn observe(
 }
 
 /// A root whose identity cannot be read is half made: nothing is known that could be adopted.
-fn root_facts(pool: &str, stored: StoredRoot, store: &ImageStore) -> Option<RootFacts> {
+fn root_facts(pool: &str, stored: StoredRoot, images: &BTreeMap<String, ImageFacts>) -> Option<RootFacts> {
     let identity: RootIdentity = serde_json::from_slice(&stored.identity?).ok()?;
-    let image_present = store.has(&identity.fingerprint);
+    let image_present = images.contains_key(&identity.fingerprint);
     Some(RootFacts { pool: pool.to_owned(), identity, image_present })
 }
 
