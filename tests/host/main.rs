@@ -1,0 +1,3 @@
+//! Tests on the real host, as root, with real containers.
+
+mod runtime;
