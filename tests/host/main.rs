@@ -1,5 +1,12 @@
-//! Tests that need root and change a host: real links, mounts, trees. Each cleans up after itself.
+//! Tests on the real host, as root, with real containers, links, mounts and trees. Each cleans up after itself.
 
+mod config;
+mod crash;
+mod drift;
 mod image;
+mod lifecycle;
 mod network;
+mod product;
+mod runtime;
 mod storage;
+mod systemd;
