@@ -16,6 +16,7 @@
 //! | `report`, `diagnostic` | collecting findings; showing them |
 //! | `schema` | JSON Schema of each kind |
 
+pub mod diagnostic;
 pub mod document;
 pub mod names;
 pub mod registry;
