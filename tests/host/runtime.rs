@@ -168,7 +168,8 @@ impl Drop for Bay {
         let leftovers = Cgroup { hierarchies: &self.hierarchies, path: &path };
         // The spawner sits in the monitors' cgroup until its channel ends; replace it to end it.
         if let Ok(pid) = self.spawner.pid() {
-            let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGKILL);
+            let _ =
+                nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGKILL);
         }
         let _ = leftovers.remove_everywhere(Duration::from_secs(5));
     }
@@ -195,7 +196,8 @@ fn make_busybox(root: &Path) {
     }
     symlink("/bin/busybox", root.join("sbin/init")).unwrap();
     fs::write(root.join("etc/inittab"), "::sysinit:/bin/echo booted\n::respawn:/bin/sleep 1000\n").unwrap();
-    fs::write(root.join("etc/passwd"), "root:x:0:0:root:/root:/bin/sh\nweb:x:33:33::/home:/bin/sh\n").unwrap();
+    fs::write(root.join("etc/passwd"), "root:x:0:0:root:/root:/bin/sh\nweb:x:33:33::/home:/bin/sh\n")
+        .unwrap();
     fs::write(root.join("etc/group"), "root:x:0:\nweb:x:33:\nlogs:x:40:web\n").unwrap();
 }
 
@@ -214,7 +216,10 @@ fn a_container_starts_runs_programs_and_powers_off() {
     let spec = bay.spec("alpha");
     let pid = bay.start(&spec);
     assert!(host_ids_of(pid).contains(&BASE.to_string()));
-    assert_eq!(bay.sh(&spec, "id -u; hostname; echo $container; exit 7"), (7, "0\nalpha\nbayplan\n".to_owned()));
+    assert_eq!(
+        bay.sh(&spec, "id -u; hostname; echo $container; exit 7"),
+        (7, "0\nalpha\nbayplan\n".to_owned())
+    );
     assert_eq!(bay.sh(&spec, "cat /proc/1/comm; readlink /proc/1/exe").1, "init\n/bin/busybox\n");
     assert_eq!(bay.sh(&spec, "cat /sys/class/net/lo/flags").1.trim(), "0x9");
 
