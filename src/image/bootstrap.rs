@@ -1,7 +1,8 @@
 //! A Debian made by mmdebstrap(1) from the host's own mirror, streamed as a tar into our unpacker.
 //!
-//! Two runs give the same fingerprint only when the packages are the same and nothing writes a time or a random
-//! number: give `snapshot` for that; without it an image that was lost may come back with another fingerprint.
+//! Two runs give the same fingerprint when the packages are the same: mmdebstrap clamps times to `SOURCE_DATE_EPOCH`
+//! and removes what differs (seen for bookworm). Packages move with the mirror; `snapshot` holds them still. Without
+//! it an image that was lost may come back with another fingerprint.
 
 use super::apt;
 use super::error::ImageError;
