@@ -83,6 +83,7 @@ fn settle() {
 }
 
 type Launch = Result<Option<Watched>, (Process, Failure)>;
+type Heard = Result<Option<(Report, Vec<OwnedFd>)>, (Process, Failure)>;
 
 /// `None` when the controller gave up between prepare and release: nothing is left then.
 fn launch(reply: &OwnedFd, mut descriptors: Vec<OwnedFd>, folder: &Path) -> Launch {
@@ -99,7 +100,10 @@ fn launch(reply: &OwnedFd, mut descriptors: Vec<OwnedFd>, folder: &Path) -> Laun
     if !matches!(watched, Ok(Some(_))) {
         // The channel's end has ended init, or its failure has; it only needs to be reaped.
         drop(line);
-        let _ = rustix::process::waitpid(rustix::process::Pid::from_raw(pid), rustix::process::WaitOptions::empty());
+        let _ = rustix::process::waitpid(
+            rustix::process::Pid::from_raw(pid),
+            rustix::process::WaitOptions::empty(),
+        );
         let _ = records::remove(folder, records::STARTED);
         let _ = records::remove(folder, records::SOCKET);
         let _ = cgroup.remove(PATIENCE);
@@ -130,7 +134,8 @@ fn clone_init(
 }
 
 fn namespaces(spec: &StartSpec) -> u64 {
-    let always = libc::CLONE_NEWNS | libc::CLONE_NEWPID | libc::CLONE_NEWNET | libc::CLONE_NEWUTS | libc::CLONE_NEWIPC;
+    let always =
+        libc::CLONE_NEWNS | libc::CLONE_NEWPID | libc::CLONE_NEWNET | libc::CLONE_NEWUTS | libc::CLONE_NEWIPC;
     let user = match spec.confinement {
         Confinement::Namespaced { .. } => libc::CLONE_NEWUSER,
         Confinement::Privileged => 0,
@@ -183,7 +188,7 @@ fn hand_over(
     Ok(Some(Watched { spec, started, pidfd, console, listener }))
 }
 
-fn next_report(line: &OwnedFd) -> Result<Option<(Report, Vec<OwnedFd>)>, (Process, Failure)> {
+fn next_report(line: &OwnedFd) -> Heard {
     match channel::receive(line) {
         Ok(Some((Report::Failed { step, errno }, _))) => Err((Process::Init, Failure { step, errno })),
         Ok(report) => Ok(report),
@@ -196,7 +201,8 @@ fn adopt(folder: &Path) -> Result<Watched, Failure> {
     let spec = read_spec(folder)?;
     let mut started: Started = records::read(folder, records::STARTED)?.ok_or_else(gone)?;
     let pid = rustix::process::Pid::from_raw(started.init.pid).ok_or_else(gone)?;
-    let pidfd = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).map_err(step("open a pidfd"))?;
+    let pidfd = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty())
+        .map_err(step("open a pidfd"))?;
     if !started.init.is_alive() || started.boot_id != boot_id().map_err(step("read the boot id"))? {
         return Err(gone());
     }
