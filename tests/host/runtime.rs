@@ -308,14 +308,16 @@ fn limits_are_in_force_and_change_under_a_running_container() {
     let spec = StartSpec { limits: limits.clone(), ..bay.spec("small") };
     let pid = bay.start(&spec);
     let cgroup = bay.cgroup(&spec);
-    assert_eq!(cgroup.read().unwrap(), limits.as_kernel_keeps());
+    assert_eq!(cgroup.read().unwrap(), bay.hierarchies.normalise(&limits));
     assert_eq!(bay.sh(&spec, "grep Cpus_allowed_list /proc/self/status | cut -f2").1, "0\n");
     assert!(!cgroup.apply(&limits).unwrap(), "the same limits again are no change");
     let wider =
         Limits { memory_soft_bytes: Some(50 << 20), memory_bytes: None, pids: None, ..Limits::default() };
     assert!(cgroup.apply(&wider).unwrap());
     assert_eq!(cgroup.read().unwrap(), wider);
-    assert!(cgroup.apply(&Limits::default()).unwrap());
+    let all = Limits { cpu_set: bay.hierarchies.all_cpus(), ..Limits::default() };
+    assert!(cgroup.apply(&all).unwrap());
+    assert!(!cgroup.apply(&Limits::default()).unwrap(), "all CPUs are no limit");
     assert_eq!(cgroup.read().unwrap(), Limits::default());
     let usage = cgroup.usage().unwrap();
     assert!(usage.processes >= 2 && usage.memory_bytes > 0 && usage.cpu_us > 0, "{usage:?}");
@@ -331,13 +333,16 @@ fn a_lost_cgroup_is_made_again_and_its_processes_come_back() {
     let rules = spec.device_rules();
     let blueprint = container::blueprint(&spec, &rules);
     assert!(!cgroup.repair(&blueprint, pid).unwrap());
-    let roots: Vec<PathBuf> =
-        ["pids", "memory", "cpu", "cpuset"].map(|name| Path::new("/sys/fs/cgroup").join(name)).into();
-    for root in roots.iter().filter(|root| root.join(&spec.cgroup).exists()) {
-        for process in fs::read_to_string(root.join(&spec.cgroup).join("tasks")).unwrap().lines() {
-            fs::write(root.join("tasks"), process).unwrap();
+    let (unified, v1) =
+        bay.hierarchies.folders_in(&fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap());
+    let outer = unified.parent().unwrap().to_path_buf();
+    for folder in v1.into_iter().filter(|folder| folder.ends_with(&spec.cgroup)).chain([unified, outer]) {
+        let root = folder.ancestors().nth(if folder.ends_with("payload") { 4 } else { 3 }).unwrap();
+        for process in fs::read_to_string(folder.join("cgroup.procs")).unwrap().lines() {
+            // Where init is must not matter: it goes to a service of its own on the host.
+            fs::write(root.join("cgroup.procs"), process).unwrap();
         }
-        fs::remove_dir(root.join(&spec.cgroup)).unwrap();
+        fs::remove_dir(folder).unwrap();
     }
     assert!(!cgroup.contains(pid).unwrap());
     assert!(!cgroup.is_whole());
