@@ -4,6 +4,7 @@
 
 pub mod faulty;
 pub mod memory;
+pub mod native;
 pub mod records;
 
 use crate::model::key::Key;

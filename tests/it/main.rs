@@ -1,4 +1,7 @@
-//! All tests that need no root, in one binary.
+//! Tests without root: goldens, properties, the command line, schemas, layers.
 
+mod findings;
+mod golden;
 mod reconcile_cases;
 mod reconcile_support;
+mod spec_load;

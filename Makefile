@@ -1,0 +1,49 @@
+# Two commands are all that a newcomer needs:
+#   make demo   installs what is missing, builds, converges examples/manifests/site.yaml on this host
+#   make test   the tests, real containers included (as root)
+SHELL := /bin/bash
+.DELETE_ON_ERROR:
+
+DEMO_STATE ?= /var/lib/bayplan-demo
+DEMO_SITE  := examples/manifests/site.yaml
+BAYPLAN    := target/release/bayplan
+
+.PHONY: help deps build demo demo-clean test test-long test-vm bench lint bless
+
+help:
+	@sed -n 's/^# \?//p' Makefile | head -5
+
+deps:
+	@tools/install-deps.sh
+
+build: deps
+	cargo build --release --locked
+
+demo: build
+	tools/demo.sh $(BAYPLAN) $(DEMO_STATE) $(DEMO_SITE)
+
+demo-clean:
+	tools/demo-clean.sh $(BAYPLAN) $(DEMO_STATE)
+
+test: deps
+	tools/test.sh
+
+# 100,000 random sites; hours
+test-long: deps
+	BAYPLAN_CASES=100000 cargo test --locked --release --test it properties
+
+# the host tests in Debian VMs with systemd, pure cgroup v2 and AppArmor
+test-vm: deps
+	tools/test-vm.sh bookworm
+	tools/test-vm.sh trixie
+
+bench: build
+	tools/bench.sh
+
+lint:
+	cargo fmt --all --check
+	cargo clippy --locked --all-targets -- -D warnings
+
+# writes what is generated (schemas, docs/config-keys.md) and accepts new goldens
+bless: deps
+	BAYPLAN_BLESS=1 INSTA_UPDATE=always cargo test --locked --test it

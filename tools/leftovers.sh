@@ -1,0 +1,36 @@
+#!/bin/bash
+# Proves that the tests left nothing on the host.
+#   leftovers.sh snapshot   remembers mounts, links, cgroups, loop devices, nft tables and Bayplan's processes
+#   leftovers.sh compare    fails, with the difference, if there are more now
+set -euo pipefail
+before=target/leftovers.before
+
+state() {
+  awk '{print "mount", $5}' /proc/self/mountinfo
+  for link in /sys/class/net/*; do echo "link ${link##*/}"; done
+  find /sys/fs/cgroup -type d -path '*bayplan*' 2>/dev/null | sed 's/^/cgroup /'
+  for loop in /sys/block/loop*/loop/backing_file; do [ -e "$loop" ] && echo "loop $(cat "$loop")"; done
+  command -v nft >/dev/null && [ "$(id -u)" -eq 0 ] && nft list tables 2>/dev/null | sed 's/^/nft /'
+  for process in /proc/[0-9]*; do
+    executable=$(readlink "$process/exe" 2>/dev/null) || continue
+    case $executable in */bayplan|*'/bayplan (deleted)'|/memfd:bayplan*) echo "process ${process#/proc/} $executable";; esac
+  done
+  find /run/bayplan -mindepth 1 -maxdepth 1 2>/dev/null | sed 's/^/run /'
+  return 0
+}
+
+mkdir -p target
+case ${1:-} in
+  snapshot) state | sort > "$before" ;;
+  compare)
+    # what the kernel takes away by itself a little later (net namespaces, cgroups) gets 5 seconds
+    for _ in $(seq 50); do
+      left=$(comm -13 "$before" <(state | sort))
+      [ -z "$left" ] && { echo "nothing left on the host"; exit 0; }
+      sleep 0.1
+    done
+    echo "left on the host by the tests:" >&2
+    echo "$left" >&2
+    exit 1 ;;
+  *) sed -n '2,5s/^# //p' "$0" >&2; exit 64 ;;
+esac
