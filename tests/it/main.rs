@@ -2,4 +2,7 @@
 
 mod findings;
 mod golden;
+mod schemas;
 mod spec_load;
+mod spec_registry;
+mod spec_source;
