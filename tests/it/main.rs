@@ -4,4 +4,7 @@ mod findings;
 mod golden;
 mod reconcile_cases;
 mod reconcile_support;
+mod schemas;
 mod spec_load;
+mod spec_registry;
+mod spec_source;
