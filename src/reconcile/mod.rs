@@ -1,1 +1,69 @@
-//! (being written)
+//! One pass from what is wanted to a host that has it.
+//!
+//! ```text
+//!  Desired ──┐
+//!            ├─► world ─► join ─► check ─► diff (per object) ─► graph ─► Plan ─► apply ─► Report
+//!  Observed ─┘   └────────────────────── pure ──────────────────────────┘        └ effect ┘
+//! ```
+//!
+//! | file | what |
+//! | --- | --- |
+//! | `goal` | what a plan is for: a site, healing, or a verb |
+//! | `world` | goal ⊕ records ⊕ overrides: the objects as they should be, and who may change them |
+//! | `join` | records and host facts side by side |
+//! | `identity`, `realize` | what the planner chooses: ids, addresses; container → run |
+//! | `check` | findings that need the host |
+//! | `diff/` | one file a kind: differences → steps of one object |
+//! | `graph` | the objects' order |
+//! | `plan`, `drift`, `render` | the plan, its drift rows, its text and JSON |
+//! | `apply`, `report` | carrying a plan out |
+//! | `queue`, `controller` | when to look again |
+
+pub mod apply;
+pub mod check;
+pub mod controller;
+pub mod diff;
+pub mod drift;
+pub mod goal;
+pub mod graph;
+pub mod identity;
+pub mod join;
+pub mod plan;
+pub mod queue;
+pub mod realize;
+pub mod render;
+pub mod report;
+pub mod world;
+
+use crate::driver::{Driver, Scope};
+use apply::ApplyOptions;
+use goal::{Goal, PlanOptions};
+use plan::Plan;
+use report::Report;
+
+/// Why a pass ended before its first step.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("cannot observe the host")]
+    Observe(#[source] crate::driver::Error),
+    #[error(transparent)]
+    Plan(#[from] plan::Error),
+}
+
+/// Looks at the host and says what would be done; changes nothing.
+pub fn propose(driver: &dyn Driver, goal: &Goal<'_>, options: &PlanOptions) -> Result<Plan, Error> {
+    let observed = driver.observe(&Scope::All).map_err(Error::Observe)?;
+    Ok(plan::plan(goal, &observed, options)?)
+}
+
+/// One pass: looks, plans and carries out.
+pub fn reconcile(
+    driver: &dyn Driver,
+    goal: &Goal<'_>,
+    options: &PlanOptions,
+    apply_options: &ApplyOptions<'_>,
+) -> Result<(Plan, Report), Error> {
+    let plan = propose(driver, goal, options)?;
+    let report = apply::apply(driver, &plan, apply_options);
+    Ok((plan, report))
+}

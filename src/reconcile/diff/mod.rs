@@ -1,0 +1,1 @@
+//! Differences of one object → its steps.

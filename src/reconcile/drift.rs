@@ -1,0 +1,79 @@
+//! Drift as rows: what was applied against what the host has. Made from a plan for [`super::goal::Goal::Recorded`].
+
+use super::plan::{Broken, Pending, Plan};
+use crate::model::key::Key;
+use crate::model::step::{Cause, Reason};
+use serde::Serialize;
+
+/// The version of the JSON.
+pub const DRIFT_VERSION: u32 = 1;
+
+/// The host against what was last applied.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Drift {
+    pub version: u32,
+    pub rows: Vec<Row>,
+    /// Declared, but never applied: no drift.
+    pub not_applied: Vec<Row>,
+    /// What waits for approval: no drift.
+    pub pending: Vec<Pending>,
+    /// Drift that no step repairs.
+    pub broken: Vec<Broken>,
+}
+
+/// One field that is not as it should be.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Row {
+    pub key: Key,
+    /// Empty: the whole object.
+    pub field: String,
+    pub expected: Option<String>,
+    pub found: Option<String>,
+    /// In words: `init was killed (signal 9)`.
+    pub cause: Option<String>,
+}
+
+impl Drift {
+    /// 0: the host is as applied; 2: drift.
+    pub fn exit_code(&self) -> u8 {
+        if self.rows.is_empty() && self.broken.is_empty() { 0 } else { 2 }
+    }
+}
+
+/// The rows of a plan, each once, in the plan's order.
+pub fn drift(plan: &Plan) -> Drift {
+    let mut rows = vec![];
+    let mut not_applied = vec![];
+    for step in &plan.steps {
+        for reason in &step.reasons {
+            let list = match reason.cause {
+                Cause::Drift | Cause::ChangeAndDrift => &mut rows,
+                Cause::Change => &mut not_applied,
+                Cause::Verb | Cause::Consequence => continue,
+            };
+            let row = row(&step.key, reason);
+            if !list.contains(&row) {
+                list.push(row);
+            }
+        }
+    }
+    Drift {
+        version: DRIFT_VERSION,
+        rows,
+        not_applied,
+        pending: plan.pending.clone(),
+        broken: plan.broken.clone(),
+    }
+}
+
+fn row(key: &Key, reason: &Reason) -> Row {
+    Row {
+        key: key.clone(),
+        field: reason.field.clone(),
+        expected: reason.to.clone(),
+        found: reason.from.clone(),
+        cause: reason.note.clone(),
+    }
+}

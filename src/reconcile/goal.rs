@@ -1,0 +1,64 @@
+//! What a plan is for.
+
+use crate::model::desired::Desired;
+use crate::model::key::Key;
+use crate::model::object::Power;
+use jiff::Timestamp;
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+/// What the host is to be brought to.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Goal<'a> {
+    /// A load of manifests: its objects; recorded ones that it no longer declares are kept.
+    Site(&'a Desired),
+    /// What was last declared, from the records: healing, and `drift`.
+    Recorded,
+    /// These recorded objects are to be gone.
+    Delete(BTreeSet<Key>),
+    /// A verb's power state for one recorded container: away from the declared one it is a hold, back to it the
+    /// hold's end.
+    Power {
+        key: Key,
+        power: Power,
+        /// When a hold ends; None: with the next apply of a manifest.
+        until: Option<Timestamp>,
+    },
+    /// Ends the holds of one recorded container.
+    Resume(Key),
+    /// Stop and start of one recorded container; also takes what waits for a restart.
+    Restart(Key),
+}
+
+/// What a plan depends on besides goal and host.
+#[derive(Debug, Clone)]
+pub struct PlanOptions {
+    pub now: Timestamp,
+    /// Where new uuids come from: random bytes of the caller. Same seed, same plan.
+    pub seed: [u8; 16],
+    /// Not empty: only these objects, and what they need (`--only`).
+    pub only: BTreeSet<Key>,
+    /// Approves restarts (`--allow restart`, or a yes on the terminal); else they are pending.
+    pub allow_restart: bool,
+    /// A site may take objects from their owner (`--take-ownership`).
+    pub take_ownership: bool,
+    /// Who asks: `apply by root`; holds are signed with it.
+    pub actor: String,
+    /// Those of [`super::check::paths_to_check`] that the host does not have.
+    pub missing_paths: BTreeSet<PathBuf>,
+}
+
+impl PlanOptions {
+    /// Plain options: nothing is approved, nothing is left out.
+    pub fn new(now: Timestamp, seed: [u8; 16], actor: impl Into<String>) -> PlanOptions {
+        PlanOptions {
+            now,
+            seed,
+            only: BTreeSet::new(),
+            allow_restart: false,
+            take_ownership: false,
+            actor: actor.into(),
+            missing_paths: BTreeSet::new(),
+        }
+    }
+}
