@@ -5,15 +5,32 @@ use crate::model::object::Power;
 use crate::model::observed::{ExitFacts, Usage};
 use crate::model::origin::Origin;
 use crate::model::record::Override;
-use crate::source::Texts;
+use crate::reconcile::report::Report;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use uuid::Uuid;
 
 /// The version of every JSON that commands print, plans and reports (which have their own) aside.
 pub const OUTPUT_VERSION: u32 = 1;
+
+/// Manifests as they travel: texts, read where the command runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Manifests {
+    /// The folder that relative host paths must stay in.
+    pub root: PathBuf,
+    pub files: Vec<ManifestFile>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ManifestFile {
+    /// As findings show it.
+    pub name: String,
+    pub text: String,
+}
 
 /// What a plan is asked for.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -34,13 +51,13 @@ pub struct PlanRequest {
 #[serde(rename_all = "camelCase")]
 pub enum GoalRequest {
     /// What these manifests say.
-    Site(Texts),
+    Site(Manifests),
     /// What was last declared.
     Recorded,
     Delete(Vec<Key>),
     DeleteAll,
     /// The objects that these manifests declare.
-    DeleteDeclared(Texts),
+    DeleteDeclared(Manifests),
     Power {
         key: Key,
         power: Power,
@@ -88,20 +105,21 @@ pub enum StopWish {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ApplyRequest {
     pub plan: PlanRequest,
-    /// The digest of the plan that was shown; another one now is refused as moved.
-    pub shown: String,
+    /// The digest of the plan that was shown: another one now is refused as moved. None: whatever it is now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shown: Option<String>,
 }
 
 /// One line of an apply's answer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub enum ApplyEvent<R> {
+pub enum ApplyEvent {
     /// First: what a cancellation names.
     Operation(Uuid),
     /// What is going on.
     Progress(ProgressLine),
     /// Last: what came of it.
-    Report(R),
+    Report(Report),
     /// Last, instead: nothing was done.
     Failure(super::error::Failure),
 }
@@ -202,7 +220,7 @@ pub struct Description {
     pub status: ObjectStatus,
     /// Who wrote the record last.
     pub actor: Option<String>,
-    pub labels: std::collections::BTreeMap<String, String>,
+    pub labels: BTreeMap<String, String>,
     pub description: String,
     pub fields: Vec<FieldStatus>,
 }

@@ -9,14 +9,14 @@ use crate::model::origin::FieldOrigins;
 use crate::model::record::Owner;
 use crate::model::step::{Class, Reason, Step};
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// The version of a plan's JSON.
 pub const PLAN_VERSION: u32 = 1;
 
 /// What is to be done. Complete: apply has no choice left. `steps` is in an order that respects every `after`.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Plan {
     pub version: u32,
@@ -41,7 +41,7 @@ pub struct Plan {
 }
 
 /// An object before and after.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ObjectChange {
     /// What steps established so far; None: it is new.
@@ -53,7 +53,7 @@ pub struct ObjectChange {
 }
 
 /// A change that waits for approval.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Pending {
     pub key: Key,
@@ -66,7 +66,7 @@ pub struct Pending {
 }
 
 /// A hold that is in force.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Hold {
     pub key: Key,
@@ -78,7 +78,7 @@ pub struct Hold {
 }
 
 /// Something that no step can repair.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Broken {
     pub key: Key,
@@ -87,7 +87,7 @@ pub struct Broken {
 }
 
 /// How many objects are created, changed, repaired and so on.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Summary {
     pub create: usize,
