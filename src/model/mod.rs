@@ -8,6 +8,7 @@
 //! | `desired`, `observed`, `record` | the three sides of the comparison |
 //! | `run` | what the runtime is asked to start, with every value typed |
 //! | `step` | what changes the host |
+//! | `typed` | normalised config texts as typed values |
 //! | `finding` | what is wrong with an input, and how to mend it |
 
 pub mod desired;
@@ -22,3 +23,4 @@ pub mod root;
 pub mod run;
 pub mod size;
 pub mod step;
+pub mod typed;

@@ -1,1 +1,35 @@
-//! (being written)
+//! The host's networks: bridges, nics of containers, our own nftables tables, addresses.
+//!
+//! ```text
+//! pure     address (MACs, ownership marks, names)   ipam   ruleset (JSON for nft)   resolver (resolv.conf)
+//! effects  netlink ◄── links (one dump) ◄── bridge, nic        nat ──► nft        sysctl        facts
+//! ```
+//!
+//! Decides nothing: what should be is an argument. Never touches a link or table that does not bear our mark.
+
+pub mod address;
+pub mod bridge;
+pub mod facts;
+pub mod inside;
+pub mod ipam;
+pub mod links;
+pub mod nat;
+pub mod netlink;
+pub mod nic;
+pub mod resolver;
+pub mod ruleset;
+pub mod sysctl;
+
+/// What an effect did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effect {
+    Changed,
+    Unchanged,
+}
+
+impl Effect {
+    /// Changed when either is.
+    pub fn and(self, other: Effect) -> Effect {
+        if self == Effect::Changed { self } else { other }
+    }
+}

@@ -1,11 +1,246 @@
-//! Findings that need the host.
+//! Findings that need the host: what is declared, against what this machine can give.
 
+use super::goal::PlanOptions;
+use super::join::Joined;
+use super::world::{Target, World};
 use crate::model::desired::Desired;
+use crate::model::finding::{Finding, Severity};
+use crate::model::key::Key;
+use crate::model::object::{Container, ImageSource, Object, Spec};
+use crate::model::observed::{Host, Observed};
+use crate::model::origin::Place;
+use crate::model::run::{CpuLimit, Limits};
+use crate::model::step::BridgeNetwork;
+use crate::model::typed;
+use ipnet::IpNet;
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-/// The host paths that the load needs: disk sources that are required, and folders of images. The caller says in
+/// The host paths that the load needs: disk sources, and folders of images. The caller says in
 /// [`super::goal::PlanOptions::missing_paths`] which of them are not there.
-pub fn paths_to_check(_desired: &Desired) -> BTreeSet<PathBuf> {
-    BTreeSet::new()
+pub fn paths_to_check(desired: &Desired) -> BTreeSet<PathBuf> {
+    desired.objects.values().flat_map(paths).collect()
+}
+
+fn paths(object: &Object) -> Vec<PathBuf> {
+    match &object.spec {
+        Spec::Image(image) => match &image.source {
+            ImageSource::Directory { path } => vec![path.clone()],
+            ImageSource::Busybox {} | ImageSource::Bootstrap { .. } => vec![],
+        },
+        Spec::Container(container) => {
+            typed::disks(&container.devices).into_iter().map(|disk| disk.source).collect()
+        }
+        _ => vec![],
+    }
+}
+
+/// Where findings of one object go.
+struct Findings<'a> {
+    key: &'a Key,
+    target: &'a Target<'a>,
+    list: Vec<Finding>,
+}
+
+impl Findings<'_> {
+    fn error(&mut self, code: &'static str, field: &str, message: String, help: &str) {
+        self.list.push(Finding {
+            severity: Severity::Error,
+            code,
+            place: self.place(field),
+            key: Some(self.key.clone()),
+            message,
+            help: Some(help.to_owned()),
+        });
+    }
+
+    /// The line of `field`, else of the object.
+    fn place(&self, field: &str) -> Option<Place> {
+        let origins = self.target.origins?;
+        let origin = origins.get(field).or_else(|| origins.get(""))?;
+        origin.place.clone()
+    }
+}
+
+/// All that is wrong.
+pub fn check(
+    world: &World<'_>,
+    observed: &Observed,
+    joined: &Joined<'_>,
+    options: &PlanOptions,
+) -> Vec<Finding> {
+    let mut list = vec![];
+    for (key, target) in &world.targets {
+        let mut findings = Findings { key, target, list: vec![] };
+        match &target.object.spec {
+            Spec::Image(image) => {
+                if let ImageSource::Directory { path } = &image.source {
+                    image_folder(&mut findings, path, observed, options);
+                }
+            }
+            Spec::StoragePool(_) => pool(&mut findings, observed, joined),
+            Spec::Network(network) => {
+                self::network(&mut findings, &typed::bridge(&key.name, &network.config), observed);
+            }
+            Spec::Container(container) => {
+                limits(&mut findings, container, &observed.host);
+                host(&mut findings, container, &observed.host);
+                devices(&mut findings, container, joined, options);
+            }
+            Spec::Site(_) | Spec::Profile(_) => {}
+        }
+        list.extend(findings.list);
+    }
+    list
+}
+
+/// A folder that was imported already may go.
+fn image_folder(findings: &mut Findings<'_>, path: &Path, observed: &Observed, options: &PlanOptions) {
+    let record = observed.records.get(findings.key);
+    let imported = record.and_then(|record| record.applied.as_ref()).map(|applied| &applied.object.spec);
+    if options.missing_paths.contains(path) && imported != Some(&findings.target.object.spec) {
+        let message = format!("the folder {} is not there", path.display());
+        findings.error("missing-path", "source.directory.path", message, "make it, or name another one");
+    }
+}
+
+fn pool(findings: &mut Findings<'_>, observed: &Observed, joined: &Joined<'_>) {
+    let record = observed.records.get(findings.key);
+    let before = record.and_then(|record| record.applied.as_ref()).map(|applied| &applied.object.spec);
+    let (Some(Spec::StoragePool(before)), Spec::StoragePool(after)) = (before, &findings.target.object.spec)
+    else {
+        return;
+    };
+    let users = joined
+        .containers
+        .values()
+        .filter(|view| view.root.is_some_and(|root| root.pool == findings.key.name));
+    let count = users.count();
+    if before.source != after.source && count > 0 {
+        let message = format!("{} has {count} roots: its source cannot change in place", findings.key);
+        findings.error("refused", "source", message, "make a new pool, or delete the containers first");
+    }
+}
+
+fn network(findings: &mut Findings<'_>, bridge: &BridgeNetwork, observed: &Observed) {
+    let facts = observed.networks.get(&bridge.name);
+    if facts.is_some_and(|facts| !facts.ours) {
+        let message = format!("the host has a link {} that is not Bayplan's", bridge.name);
+        findings.error("foreign-link", "", message, "give the network another name, or remove the link");
+    }
+    let subnets = bridge.ipv4.map(IpNet::V4).into_iter().chain(bridge.ipv6.map(IpNet::V6));
+    for subnet in subnets {
+        let field =
+            if matches!(subnet, IpNet::V4(_)) { "config.ipv4.address" } else { "config.ipv6.address" };
+        let overlaps = |other: &&IpNet| other.contains(&subnet.trunc()) || subnet.trunc().contains(*other);
+        if let Some(other) = observed.host.foreign_subnets.iter().find(overlaps) {
+            let message =
+                format!("{} overlaps {}, which the host uses on another link", subnet.trunc(), other.trunc());
+            findings.error("overlapping-subnet", field, message, "choose another subnet");
+        }
+    }
+}
+
+fn limits(findings: &mut Findings<'_>, container: &Container, host: &Host) {
+    let limits = typed::limits(&container.config, host.memory);
+    match &limits.cpus {
+        Some(CpuLimit::Count(count)) if *count > host.cpus => {
+            let message = format!("limits.cpu is {count}, and the host has {} processors", host.cpus);
+            findings.error("above-host", "config.limits.cpu", message, "lower it");
+        }
+        Some(CpuLimit::Set(set)) if last_cpu(set).is_some_and(|last| last >= host.cpus) => {
+            let message = format!(
+                "limits.cpu is {set}, and the host's processors are 0-{}",
+                host.cpus.saturating_sub(1)
+            );
+            findings.error("above-host", "config.limits.cpu", message, "name processors that the host has");
+        }
+        _ => {}
+    }
+    for (controller, key) in controllers(&limits) {
+        if !host.controllers.contains(controller) {
+            let message =
+                format!("{key} needs the cgroup controller {controller}, which this host does not offer");
+            let help = "enable it on the kernel's command line, or leave the limit out";
+            findings.error("missing-controller", &format!("config.{key}"), message, help);
+        }
+    }
+    for (name, wanted) in typed::rlimits(&container.config) {
+        let Some(Some(ceiling)) = host.rlimit_ceilings.get(&name) else { continue };
+        let highest = [wanted.soft, wanted.hard].into_iter().map(|bound| bound.unwrap_or(u64::MAX)).max();
+        if highest.is_some_and(|highest| highest > *ceiling) {
+            let field = format!("config.limits.kernel.{name}");
+            let text = container.config.get(&format!("limits.kernel.{name}")).map_or("", String::as_str);
+            let message =
+                format!("limits.kernel.{name} is {text}, and this host lets us set at most {ceiling}");
+            findings.error(
+                "above-host",
+                &field,
+                message,
+                "lower it, or raise the hard limit of Bayplan's own process",
+            );
+        }
+    }
+}
+
+fn last_cpu(set: &str) -> Option<u32> {
+    set.rsplit([',', '-']).next()?.parse().ok()
+}
+
+fn controllers(limits: &Limits) -> Vec<(&'static str, &'static str)> {
+    let mut needed = vec![];
+    if limits.cpus.is_some() {
+        needed.push(("cpuset", "limits.cpu"));
+    }
+    if limits.cpu_allowance.is_some() {
+        needed.push(("cpu", "limits.cpu.allowance"));
+    }
+    if limits.memory.is_some() {
+        needed.push(("memory", "limits.memory"));
+    }
+    if limits.processes.is_some() {
+        needed.push(("pids", "limits.processes"));
+    }
+    needed
+}
+
+fn host(findings: &mut Findings<'_>, container: &Container, host: &Host) {
+    if !host.user_namespaces && !typed::idmap(&container.config).privileged {
+        let message = format!("{} needs a user namespace, and this host has none", findings.key);
+        let help = "enable user namespaces (user.max_user_namespaces), or set security.privileged: true";
+        findings.error("no-user-namespaces", "", message, help);
+    }
+    if container.architecture != host.architecture {
+        let message = format!("it is for {}, and this host is {}", container.architecture, host.architecture);
+        findings.error(
+            "wrong-architecture",
+            "architecture",
+            message,
+            "leave architecture out, or use another host",
+        );
+    }
+}
+
+fn devices(findings: &mut Findings<'_>, container: &Container, joined: &Joined<'_>, options: &PlanOptions) {
+    for disk in typed::disks(&container.devices) {
+        if disk.required && options.missing_paths.contains(&disk.source) {
+            let field = format!("devices.{}.source", disk.device);
+            let message =
+                format!("the disk {} needs {}, which is not there", disk.device, disk.source.display());
+            findings.error("missing-path", &field, message, "make it, or set required: false");
+        }
+    }
+    let wanted = typed::root_pool(&container.devices);
+    let found = joined.view(findings.key).root.map(|root| root.pool.as_str());
+    if let (Some(wanted), Some(found)) = (wanted, found)
+        && wanted != found
+    {
+        let message = format!("its root is in pool {found}, and cannot move to {wanted} in place");
+        findings.error(
+            "refused",
+            "devices.root.pool",
+            message,
+            "put the pool back, or delete the container first",
+        );
+    }
 }

@@ -1,16 +1,23 @@
 //! The plan: all steps in order, what waits, what is left alone, and why.
 
+use super::check;
+use super::diff::{self, ImageState, ObjectDiff, Scene};
 use super::goal::{Goal, PlanOptions};
-use crate::model::finding::Finding;
+use super::graph::{Order, Way, order, references};
+use super::identity::{Allocator, Networks};
+use super::join::{Joined, join};
+use super::world::{World, recorded, world};
+use crate::model::finding::{Finding, Severity};
 use crate::model::key::Key;
-use crate::model::object::{Object, Power};
+use crate::model::object::{Container, Object, Power, Spec};
 use crate::model::observed::Observed;
 use crate::model::origin::FieldOrigins;
-use crate::model::record::Owner;
-use crate::model::step::{Class, Reason, Step};
+use crate::model::record::{Identity, Owner};
+use crate::model::step::{Class, ImageContent, Reason, Step, StepId};
+use crate::model::typed;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The version of a plan's JSON.
 pub const PLAN_VERSION: u32 = 1;
@@ -126,8 +133,202 @@ impl Plan {
 }
 
 /// What has to happen so that the host has what `goal` wants. Pure: same input, same plan.
-pub fn plan(_goal: &Goal<'_>, _observed: &Observed, _options: &PlanOptions) -> Result<Plan, Error> {
-    Err(Error::Findings(vec![]))
+pub fn plan(goal: &Goal<'_>, observed: &Observed, options: &PlanOptions) -> Result<Plan, Error> {
+    let joined = join(observed);
+    let mut world = world(goal, observed, &joined, options);
+    let networks = networks(&world);
+    let mut findings = std::mem::take(&mut world.findings);
+    let identities = identities(&world, observed, &joined, options, &mut findings);
+    findings.extend(check::check(&world, observed, &joined, options));
+    findings.sort_by(|a, b| (&a.place, &a.key, &a.message).cmp(&(&b.place, &b.key, &b.message)));
+    // Healing goes on with what is right; a load with an error has no effect at all.
+    let strict = !matches!(goal, Goal::Recorded);
+    if strict && findings.iter().any(|finding| finding.severity == Severity::Error) {
+        return Err(Error::Findings(findings));
+    }
+    let mut scene = Scene {
+        observed,
+        joined: &joined,
+        world: &world,
+        networks: &networks,
+        options,
+        generation: generation(observed),
+        images: BTreeMap::new(),
+    };
+    scene.images = image_states(&scene);
+    let diffs = diffs(&scene, &identities);
+    let order = order(&needs(&scene, &diffs), &ways(&diffs))?;
+    Ok(assemble(&scene, diffs, &order, findings))
+}
+
+/// The bridges that nics refer to, by name.
+fn networks(world: &World<'_>) -> Networks {
+    let bridge = |(key, object): (&Key, &&Object)| match &object.spec {
+        Spec::Network(network) => Some((key.name.clone(), typed::bridge(&key.name, &network.config))),
+        _ => None,
+    };
+    world.objects.iter().filter_map(bridge).collect()
+}
+
+/// The identity of each container that is wanted; what exists is kept, what is free is given out in key order.
+fn identities(
+    world: &World<'_>,
+    observed: &Observed,
+    joined: &Joined<'_>,
+    options: &PlanOptions,
+    findings: &mut Vec<Finding>,
+) -> BTreeMap<Key, Identity> {
+    let networks = networks(world);
+    let mut allocator = Allocator::new(&observed.host, options.seed);
+    for (key, view) in &joined.containers {
+        if let Some(identity) = view.identity() {
+            allocator.reserve(identity, world.objects.get(key).and_then(|object| container_of(object)));
+        }
+    }
+    for object in world.objects.values() {
+        if let Some(container) = container_of(object) {
+            allocator.reserve_declared(container);
+        }
+    }
+    let mut identities = BTreeMap::new();
+    for (key, target) in &world.targets {
+        let Some(container) = container_of(target.object) else { continue };
+        match allocator.identity(key, container, &networks, joined.view(key).identity()) {
+            Ok(identity) => {
+                identities.insert(key.clone(), identity);
+            }
+            Err(finding) => findings.push(finding),
+        }
+    }
+    identities
+}
+
+fn container_of(object: &Object) -> Option<&Container> {
+    match &object.spec {
+        Spec::Container(container) => Some(container),
+        _ => None,
+    }
+}
+
+/// One more than any record's.
+fn generation(observed: &Observed) -> u64 {
+    observed.records.values().map(|record| record.generation).max().unwrap_or(0) + 1
+}
+
+fn image_states(scene: &Scene<'_>) -> BTreeMap<Key, ImageState> {
+    let mut states = BTreeMap::new();
+    for (key, object) in &scene.world.objects {
+        let Spec::Image(image) = &object.spec else { continue };
+        if let Some(target) = scene.world.targets.get(key) {
+            states.insert(key.clone(), diff::image::state(scene, key, target, image));
+            continue;
+        }
+        let applied = scene.observed.records.get(key).and_then(|record| record.applied.as_ref());
+        let present = |fingerprint: &String| scene.observed.images.contains_key(fingerprint);
+        if let Some(fingerprint) = applied.and_then(|applied| applied.fingerprint.clone()).filter(present) {
+            let content = ImageContent::Fingerprint(fingerprint);
+            states.insert(key.clone(), ImageState { content, imported: false });
+        }
+    }
+    states
+}
+
+fn diffs(scene: &Scene<'_>, identities: &BTreeMap<Key, Identity>) -> BTreeMap<Key, ObjectDiff> {
+    let wanted = scene.world.targets.iter().filter_map(|(key, target)| {
+        Some(match &target.object.spec {
+            Spec::Site(_) | Spec::Profile(_) => diff::record_only::diff(scene, key, target),
+            Spec::Image(image) => diff::image::diff(scene, key, target, image),
+            Spec::StoragePool(pool) => diff::pool::diff(scene, key, target, pool),
+            Spec::Network(network) => diff::network::diff(scene, key, target, network),
+            Spec::Container(container) => {
+                diff::container::diff(scene, key, target, container, identities.get(key)?)
+            }
+        })
+    });
+    let gone = scene.world.deletions.iter().map(|key| diff::delete::diff(scene, key));
+    wanted.chain(gone).map(|diff| (diff.key.clone(), diff)).collect()
+}
+
+fn needs(scene: &Scene<'_>, diffs: &BTreeMap<Key, ObjectDiff>) -> BTreeMap<Key, BTreeSet<Key>> {
+    let of = |(key, diff): (&Key, &ObjectDiff)| {
+        let object = scene.world.targets.get(key).map(|target| target.object);
+        let object = object.or_else(|| scene.observed.records.get(key).and_then(recorded));
+        let mut needs = object.map(references).unwrap_or_default();
+        needs.extend(diff.also_after.iter().cloned());
+        (key.clone(), needs)
+    };
+    diffs.iter().map(of).collect()
+}
+
+fn ways(diffs: &BTreeMap<Key, ObjectDiff>) -> BTreeMap<Key, Way> {
+    diffs.iter().map(|(key, diff)| (key.clone(), diff.way)).collect()
+}
+
+/// Numbers the steps in the objects' order. An object without steps hands on what it waits for.
+fn assemble(
+    scene: &Scene<'_>,
+    mut diffs: BTreeMap<Key, ObjectDiff>,
+    order: &Order,
+    warnings: Vec<Finding>,
+) -> Plan {
+    let mut plan = Plan {
+        version: PLAN_VERSION,
+        generation: scene.generation,
+        steps: vec![],
+        objects: BTreeMap::new(),
+        pending: vec![],
+        kept: scene.world.kept.clone(),
+        holds: scene.world.holds(),
+        broken: vec![],
+        stale: vec![],
+        unchanged: 0,
+        warnings,
+    };
+    let mut tails: BTreeMap<&Key, BTreeSet<StepId>> = BTreeMap::new();
+    for key in &order.keys {
+        let Some(diff) = diffs.remove(key) else { continue };
+        let before = order.before.get(key).into_iter().flatten();
+        let mut after: BTreeSet<StepId> =
+            before.filter_map(|other| tails.get(other)).flatten().copied().collect();
+        if !diff.steps.is_empty() || diff.pending.is_some() {
+            plan.objects.insert(key.clone(), object_change(scene, key));
+        }
+        if diff.steps.is_empty() && diff.pending.is_none() && diff.broken.is_none() {
+            plan.unchanged += 1;
+        }
+        for draft in diff.steps {
+            let id = StepId(u32::try_from(plan.steps.len()).unwrap_or(u32::MAX));
+            plan.steps.push(Step {
+                id,
+                key: key.clone(),
+                action: draft.action,
+                class: draft.class,
+                reasons: draft.reasons,
+                downtime_ms: draft.downtime_ms,
+                after: after.into_iter().collect(),
+                applied: draft.applied.map(Box::new),
+            });
+            after = BTreeSet::from([id]);
+        }
+        tails.insert(key, after);
+        plan.pending.extend(diff.pending);
+        plan.broken.extend(diff.broken);
+        if diff.stale {
+            plan.stale.push(key.clone());
+        }
+    }
+    plan
+}
+
+fn object_change(scene: &Scene<'_>, key: &Key) -> ObjectChange {
+    let record = scene.observed.records.get(key);
+    let before = record.and_then(|record| record.applied.as_ref()).map(|applied| applied.object.clone());
+    let target = scene.world.targets.get(key);
+    ObjectChange {
+        before,
+        after: target.map(|target| target.object.clone()),
+        origins: target.and_then(|target| target.origins).cloned().unwrap_or_default(),
+    }
 }
 
 /// The owner that a goal writes into the records of its objects.

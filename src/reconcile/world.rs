@@ -1,1 +1,317 @@
-//! (being written)
+//! Goal ⊕ records ⊕ overrides: the objects as they should be, who owns them, and what is left alone.
+
+use super::goal::{Goal, PlanOptions};
+use super::graph::references;
+use super::join::Joined;
+use super::plan::{Hold, site_owner};
+use crate::model::finding::{Finding, Severity};
+use crate::model::key::{Key, Kind};
+use crate::model::object::{Object, Power, Spec};
+use crate::model::observed::Observed;
+use crate::model::origin::FieldOrigins;
+use crate::model::record::{Override, OverrideField, Owner, Record};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// One object to converge.
+#[derive(Debug, Clone)]
+pub struct Target<'a> {
+    pub object: &'a Object,
+    pub owner: Owner,
+    pub origins: Option<&'a FieldOrigins>,
+    /// The power state that counts now: declared ⊕ overrides. `Any` for what is no container.
+    pub power: Power,
+    /// The overrides that are left.
+    pub overrides: Vec<Override>,
+    /// A verb named it.
+    pub verb: bool,
+    /// A running incarnation is to be replaced, whatever the policy.
+    pub restart: bool,
+}
+
+/// What is wanted.
+#[derive(Debug, Clone, Default)]
+pub struct World<'a> {
+    pub targets: BTreeMap<Key, Target<'a>>,
+    pub deletions: BTreeSet<Key>,
+    /// Every known object, for references: declared ones, then recorded ones.
+    pub objects: BTreeMap<Key, &'a Object>,
+    pub kept: Vec<Key>,
+    pub findings: Vec<Finding>,
+}
+
+impl World<'_> {
+    /// The holds in force.
+    pub fn holds(&self) -> Vec<Hold> {
+        let held = |(key, target): (&Key, &Target<'_>)| {
+            let entry = target.overrides.first()?;
+            let OverrideField::State(held) = entry.field;
+            let declared = entry.declared;
+            Some(Hold { key: key.clone(), declared, held, by: entry.by.clone(), until: entry.until })
+        };
+        self.targets.iter().filter_map(held).collect()
+    }
+}
+
+/// The world that `goal` wants.
+pub fn world<'a>(
+    goal: &Goal<'a>,
+    observed: &'a Observed,
+    joined: &Joined<'a>,
+    options: &PlanOptions,
+) -> World<'a> {
+    let mut world = World::default();
+    for (key, record) in &observed.records {
+        if let Some(object) = recorded(record) {
+            world.objects.insert(key.clone(), object);
+        }
+    }
+    match goal {
+        Goal::Site(desired) => site(&mut world, desired, observed, joined, options),
+        Goal::Recorded => all_recorded(&mut world, observed, options),
+        Goal::Delete(keys) => delete(&mut world, keys, observed, joined),
+        Goal::Power { key, .. } | Goal::Resume(key) | Goal::Restart(key) => {
+            verb(&mut world, goal, key, observed, options);
+        }
+    }
+    if !options.only.is_empty() {
+        narrow(&mut world, options);
+    }
+    world
+}
+
+/// What a record says should be: the last declaration, else what was established.
+pub fn recorded(record: &Record) -> Option<&Object> {
+    record.desired.as_ref().or(record.applied.as_ref().map(|applied| &applied.object))
+}
+
+fn site<'a>(
+    world: &mut World<'a>,
+    desired: &'a crate::model::desired::Desired,
+    observed: &'a Observed,
+    joined: &Joined<'a>,
+    options: &PlanOptions,
+) {
+    let site = site_owner(&desired.site);
+    for (key, object) in &desired.objects {
+        let record = observed.records.get(key);
+        let builtin = desired.builtin.contains(key);
+        if builtin && record.is_some_and(|record| record.owner != Owner::System) {
+            continue; // somebody declares it: the built-in one stands back
+        }
+        let owner = if builtin { Owner::System } else { site.clone() };
+        let before = record
+            .map(|record| &record.owner)
+            .or_else(|| joined.view(key).root.map(|root| &root.identity.owner));
+        if let Some(before) = before
+            && *before != owner
+            && *before != Owner::System
+            && !options.take_ownership
+        {
+            world.findings.push(owned_elsewhere(key, before, &owner, desired.origins.get(key)));
+            continue;
+        }
+        world.objects.insert(key.clone(), object);
+        let overrides = left(record, object, options, true);
+        let target = Target {
+            object,
+            owner,
+            origins: desired.origins.get(key),
+            power: power(object, &overrides),
+            overrides,
+            verb: false,
+            restart: false,
+        };
+        world.targets.insert(key.clone(), target);
+    }
+    let is_kept =
+        |(key, record): &(&Key, &Record)| record.owner == site && !desired.objects.contains_key(*key);
+    world.kept = observed.records.iter().filter(is_kept).map(|(key, _)| key.clone()).collect();
+}
+
+fn all_recorded<'a>(world: &mut World<'a>, observed: &'a Observed, options: &PlanOptions) {
+    for (key, record) in &observed.records {
+        if let Some(target) = recorded_target(record, options) {
+            world.targets.insert(key.clone(), target);
+        }
+    }
+}
+
+fn recorded_target<'a>(record: &'a Record, options: &PlanOptions) -> Option<Target<'a>> {
+    let object = recorded(record)?;
+    let overrides = left(Some(record), object, options, false);
+    Some(Target {
+        object,
+        owner: record.owner.clone(),
+        origins: Some(&record.origins),
+        power: power(object, &overrides),
+        overrides,
+        verb: false,
+        restart: false,
+    })
+}
+
+fn verb<'a>(
+    world: &mut World<'a>,
+    goal: &Goal<'_>,
+    key: &Key,
+    observed: &'a Observed,
+    options: &PlanOptions,
+) {
+    let target = observed.records.get(key).and_then(|record| recorded_target(record, options));
+    let (Some(mut target), Kind::Container) = (target, key.kind) else {
+        world.findings.push(no_such(key));
+        return;
+    };
+    let declared = declared_power(target.object);
+    match goal {
+        Goal::Power { power: wanted, until, .. } => {
+            target.power = *wanted;
+            let led_back = *wanted == declared || declared == Power::Any;
+            target.overrides = if led_back {
+                vec![]
+            } else {
+                let field = OverrideField::State(*wanted);
+                let by = options.actor.clone();
+                vec![Override { field, by, at: options.now, until: *until, declared }]
+            };
+        }
+        Goal::Resume(_) => {
+            target.overrides = vec![];
+            target.power = declared;
+        }
+        _ => target.restart = true,
+    }
+    target.verb = true;
+    let starts = target.restart || matches!(target.power, Power::Running | Power::Frozen);
+    if starts {
+        for needed in references(target.object) {
+            let record = observed.records.get(&needed);
+            if let Some(needs) = record.and_then(|record| recorded_target(record, options))
+                && needed.kind != Kind::Container
+            {
+                world.targets.insert(needed, needs);
+            }
+        }
+    }
+    world.targets.insert(key.clone(), target);
+}
+
+fn delete<'a>(world: &mut World<'a>, keys: &BTreeSet<Key>, observed: &'a Observed, joined: &Joined<'a>) {
+    for key in keys {
+        if !observed.records.contains_key(key) && joined.view(key).root.is_none() {
+            world.findings.push(no_such(key));
+            continue;
+        }
+        let users: Vec<String> = users(key, observed, joined, keys).iter().map(Key::to_string).collect();
+        if users.is_empty() {
+            world.deletions.insert(key.clone());
+        } else {
+            world.findings.push(Finding {
+                severity: Severity::Error,
+                code: "in-use",
+                place: None,
+                key: Some(key.clone()),
+                message: format!("{key} is used by {}", users.join(", ")),
+                help: Some(format!("delete {} as well, or change what they refer to", users.join(", "))),
+            });
+        }
+    }
+}
+
+/// Who needs `key`, besides those that go with it.
+fn users(key: &Key, observed: &Observed, joined: &Joined<'_>, leaving: &BTreeSet<Key>) -> BTreeSet<Key> {
+    let mut users = BTreeSet::new();
+    for (other, record) in &observed.records {
+        let owned = key.kind == Kind::Site && record.owner == site_owner(&key.name) && other != key;
+        let objects = [record.desired.as_ref(), record.applied.as_ref().map(|applied| &applied.object)];
+        if owned || objects.into_iter().flatten().any(|object| references(object).contains(key)) {
+            users.insert(other.clone());
+        }
+    }
+    let content = observed.records.get(key).and_then(|record| record.applied.as_ref()?.fingerprint.clone());
+    for (other, view) in &joined.containers {
+        let Some(root) = view.root else { continue };
+        let on_image = key.kind == Kind::Image && content.as_ref() == Some(&root.identity.fingerprint);
+        if on_image || (key.kind == Kind::StoragePool && root.pool == key.name) {
+            users.insert(other.clone());
+        }
+    }
+    users.retain(|user| !leaving.contains(user));
+    users
+}
+
+/// Keeps what `--only` names, and what that needs.
+fn narrow(world: &mut World<'_>, options: &PlanOptions) {
+    let mut wanted = BTreeSet::new();
+    let mut open: Vec<Key> = vec![];
+    for key in &options.only {
+        if world.targets.contains_key(key) || world.deletions.contains(key) {
+            open.push(key.clone());
+        } else {
+            world.findings.push(no_such(key));
+        }
+    }
+    while let Some(key) = open.pop() {
+        if let Some(target) = world.targets.get(&key)
+            && !wanted.contains(&key)
+        {
+            open.extend(references(target.object));
+        }
+        wanted.insert(key);
+    }
+    world.targets.retain(|key, _| wanted.contains(key));
+    world.kept.retain(|key| wanted.contains(key));
+    world.findings.retain(|finding| {
+        finding.code == "no-such-object" || finding.key.as_ref().is_none_or(|key| wanted.contains(key))
+    });
+}
+
+/// The overrides that still say something: not past their time, of the value that is declared now, and, for those
+/// without a time, as long as no manifest is applied.
+fn left(record: Option<&Record>, object: &Object, options: &PlanOptions, is_apply: bool) -> Vec<Override> {
+    let declared = declared_power(object);
+    let holds = |entry: &&Override| {
+        let in_time = match entry.until {
+            Some(until) => until > options.now,
+            None => !is_apply,
+        };
+        in_time && entry.declared == declared
+    };
+    record.map(|record| record.overrides.iter().filter(holds).cloned().collect()).unwrap_or_default()
+}
+
+fn power(object: &Object, overrides: &[Override]) -> Power {
+    match overrides.first() {
+        Some(Override { field: OverrideField::State(power), .. }) => *power,
+        None => declared_power(object),
+    }
+}
+
+fn declared_power(object: &Object) -> Power {
+    match &object.spec {
+        Spec::Container(container) => container.state,
+        _ => Power::Any,
+    }
+}
+
+fn no_such(key: &Key) -> Finding {
+    Finding {
+        severity: Severity::Error,
+        code: "no-such-object",
+        place: None,
+        key: Some(key.clone()),
+        message: format!("there is no {key}"),
+        help: Some("`bayplan get` lists what there is".to_owned()),
+    }
+}
+
+fn owned_elsewhere(key: &Key, before: &Owner, now: &Owner, origins: Option<&FieldOrigins>) -> Finding {
+    Finding {
+        severity: Severity::Error,
+        code: "owned-elsewhere",
+        place: origins.and_then(|origins| origins.get("")).and_then(|origin| origin.place.clone()),
+        key: Some(key.clone()),
+        message: format!("{key} belongs to {before}, and {now} declares it too"),
+        help: Some("remove it from one of them, or take it over with --take-ownership".to_owned()),
+    }
+}

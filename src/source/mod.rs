@@ -1,1 +1,168 @@
-//! (being written)
+//! Where manifests come from: a file, a folder, or standard input. Reads; never judges what it reads.
+//!
+//! A folder is read recursively in name order: `*.yaml` and `*.yml`; folders whose name begins with a dot, and what
+//! `.bayplanignore` names, are skipped. Links to files are followed inside the source's folder (`..data` of a mounted
+//! ConfigMap), links to folders are not.
+
+pub mod ignore;
+
+use crate::spec::SourceText;
+use ignore::Rules;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+/// The most bytes of one manifest.
+pub const MAX_BYTES: u64 = 64 << 20;
+
+/// What standard input is called in findings.
+pub const STDIN: &str = "<stdin>";
+
+/// The file that is read when none is named.
+pub const DEFAULT_FILE: &str = "site.yaml";
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("cannot read {}", path.display())]
+    Read {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    #[error("{} is not UTF-8: byte {byte} begins no character; save it as UTF-8", path.display())]
+    NotUtf8 { path: PathBuf, byte: usize },
+    #[error("{} has more than {} MiB", path.display(), MAX_BYTES >> 20)]
+    TooLarge { path: PathBuf },
+    #[error("no *.yaml or *.yml in {}", path.display())]
+    NoManifest { path: PathBuf },
+    #[error("{} is a link that leads out of {}", path.display(), root.display())]
+    LinkOutside { path: PathBuf, root: PathBuf },
+}
+
+/// Reads what `-f` names: a file, a folder, `-`; none: `./site.yaml` if it is there, else the current folder.
+pub fn read(given: Option<&Path>) -> Result<Vec<SourceText>, Error> {
+    match given {
+        Some(path) if path == Path::new("-") => Ok(vec![standard_input()?]),
+        Some(path) if path.is_dir() => folder(path),
+        Some(path) => Ok(vec![single(path)?]),
+        None if Path::new(DEFAULT_FILE).is_file() => Ok(vec![single(Path::new(DEFAULT_FILE))?]),
+        None => folder(Path::new(".")),
+    }
+}
+
+/// Reads several sources, in the order given.
+pub fn read_all(given: &[PathBuf]) -> Result<Vec<SourceText>, Error> {
+    if given.is_empty() {
+        return read(None);
+    }
+    let mut texts = vec![];
+    for path in given {
+        texts.extend(read(Some(path))?);
+    }
+    Ok(texts)
+}
+
+fn standard_input() -> Result<SourceText, Error> {
+    let path = Path::new(STDIN);
+    let text = limited(io::stdin().lock(), path)?;
+    let folder = absolute(Path::new("."))?;
+    Ok(SourceText { path: STDIN.to_owned(), text, base: folder.clone(), root: folder })
+}
+
+fn single(path: &Path) -> Result<SourceText, Error> {
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let root = absolute(parent)?;
+    Ok(SourceText { path: shown(path), text: text(path)?, base: root.clone(), root })
+}
+
+fn folder(path: &Path) -> Result<Vec<SourceText>, Error> {
+    let root = absolute(path)?;
+    let mut texts = vec![];
+    Walk { root: &root, real: real(path)? }.folder(path, &Rules::default(), &mut texts)?;
+    if texts.is_empty() {
+        return Err(Error::NoManifest { path: path.to_owned() });
+    }
+    Ok(texts)
+}
+
+struct Walk<'w> {
+    root: &'w Path,
+    /// The root without links.
+    real: PathBuf,
+}
+
+impl Walk<'_> {
+    fn folder(&self, path: &Path, above: &Rules, texts: &mut Vec<SourceText>) -> Result<(), Error> {
+        let failed = |source| Error::Read { path: path.to_owned(), source };
+        let rules = above.with_file_of(path).map_err(failed)?;
+        let mut entries: Vec<fs::DirEntry> =
+            fs::read_dir(path).map_err(failed)?.collect::<Result<_, _>>().map_err(failed)?;
+        entries.sort_by_key(fs::DirEntry::file_name);
+        for entry in entries {
+            let inside = entry.path();
+            let file_type = entry.file_type().map_err(failed)?;
+            let is_hidden = entry.file_name().as_encoded_bytes().starts_with(b".");
+            if rules.skip(&inside, file_type.is_dir()) {
+                continue;
+            }
+            if file_type.is_dir() {
+                if !is_hidden {
+                    self.folder(&inside, &rules, texts)?;
+                }
+            } else if !is_hidden && is_manifest(&inside) && inside.is_file() {
+                texts.push(self.file(path, &inside)?);
+            }
+        }
+        Ok(())
+    }
+
+    fn file(&self, folder: &Path, path: &Path) -> Result<SourceText, Error> {
+        if !real(path)?.starts_with(&self.real) {
+            return Err(Error::LinkOutside { path: path.to_owned(), root: self.root.to_owned() });
+        }
+        Ok(SourceText {
+            path: shown(path),
+            text: text(path)?,
+            base: absolute(folder)?,
+            root: self.root.to_owned(),
+        })
+    }
+}
+
+fn is_manifest(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml")
+}
+
+/// As findings show it: without a leading `./`.
+fn shown(path: &Path) -> String {
+    path.strip_prefix(".").unwrap_or(path).display().to_string()
+}
+
+fn text(path: &Path) -> Result<String, Error> {
+    let file = File::open(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
+    limited(file, path)
+}
+
+fn limited(reader: impl Read, path: &Path) -> Result<String, Error> {
+    let mut bytes = vec![];
+    reader
+        .take(MAX_BYTES + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|source| Error::Read { path: path.to_owned(), source })?;
+    if bytes.len() as u64 > MAX_BYTES {
+        return Err(Error::TooLarge { path: path.to_owned() });
+    }
+    String::from_utf8(bytes)
+        .map_err(|error| Error::NotUtf8 { path: path.to_owned(), byte: error.utf8_error().valid_up_to() })
+}
+
+/// Absolute, links left as they are: the path stays the same when `..data` is exchanged.
+fn absolute(path: &Path) -> Result<PathBuf, Error> {
+    let absolute =
+        std::path::absolute(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
+    Ok(absolute.components().collect())
+}
+
+fn real(path: &Path) -> Result<PathBuf, Error> {
+    path.canonicalize().map_err(|source| Error::Read { path: path.to_owned(), source })
+}

@@ -1,1 +1,130 @@
-//! (being written)
+//! Pools: where the roots of containers are. A root is made from an image's layers at no cost of copying.
+//!
+//! Never removes across a mount or file system, and never uses a folder with content that is not ours.
+
+pub mod dir;
+pub mod error;
+pub mod marker;
+pub mod root_record;
+
+use crate::model::root::Root;
+use dir::DirPool;
+use error::StorageError;
+use std::path::PathBuf;
+use uuid::Uuid;
+
+/// What an effect did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effect {
+    Changed,
+    Unchanged,
+}
+
+/// A pool, by its driver. An enum, not a trait: the set of drivers is closed, and each caller goes through these few
+/// methods; btrfs (roots that are [`Root::Subvolume`]) becomes the second variant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Pool {
+    Dir(DirPool),
+}
+
+/// A container's root as the pool itself remembers it, for the case that the state folder was lost.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredRoot {
+    pub uuid: Uuid,
+    pub root: Root,
+    /// What [`Pool::write_identity`] was given last.
+    pub identity: Option<Vec<u8>>,
+}
+
+/// Whose the pool's folder is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Presence {
+    Absent,
+    /// An empty folder, which may become ours.
+    Empty,
+    Ours,
+    /// A folder with content and no marker, or another pool's marker; in words.
+    Foreign(String),
+}
+
+/// What is on the host of a pool.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PoolState {
+    pub presence: Presence,
+    /// Bytes that are free for root, and in all, on its file system; 0 when absent.
+    pub free_bytes: u64,
+    pub total_bytes: u64,
+    pub roots: Vec<Uuid>,
+}
+
+impl Pool {
+    /// Makes the pool's folder and marks it; refuses a folder with foreign content. Cleans what a crash left.
+    pub fn ensure(&self) -> Result<Effect, StorageError> {
+        match self {
+            Pool::Dir(pool) => pool.ensure(),
+        }
+    }
+
+    /// Removes an empty pool.
+    pub fn remove(&self) -> Result<Effect, StorageError> {
+        match self {
+            Pool::Dir(pool) => pool.remove(),
+        }
+    }
+
+    /// Looks at the pool.
+    pub fn observe(&self) -> Result<PoolState, StorageError> {
+        match self {
+            Pool::Dir(pool) => pool.observe(),
+        }
+    }
+
+    /// Makes a container's root on `layers`, the topmost first; unchanged when it is there on the same layers.
+    pub fn create_root(&self, uuid: Uuid, layers: Vec<PathBuf>) -> Result<(Root, Effect), StorageError> {
+        match self {
+            Pool::Dir(pool) => pool.create_root(uuid, layers),
+        }
+    }
+
+    /// The root of a container, if it is there.
+    pub fn root(&self, uuid: Uuid) -> Result<Option<Root>, StorageError> {
+        match self {
+            Pool::Dir(pool) => pool.root(uuid),
+        }
+    }
+
+    /// Removes a container's root with all its data; refused while something is mounted in it.
+    pub fn delete_root(&self, uuid: Uuid) -> Result<Effect, StorageError> {
+        match self {
+            Pool::Dir(pool) => pool.delete_root(uuid),
+        }
+    }
+
+    /// All roots with their identities.
+    pub fn list_roots(&self) -> Result<Vec<StoredRoot>, StorageError> {
+        match self {
+            Pool::Dir(pool) => pool.list_roots(),
+        }
+    }
+
+    /// Keeps a copy of the container's identity beside its root, durably.
+    pub fn write_identity(&self, uuid: Uuid, identity: &[u8]) -> Result<Effect, StorageError> {
+        match self {
+            Pool::Dir(pool) => pool.write_identity(uuid, identity),
+        }
+    }
+
+    /// The identity that stands beside the root.
+    pub fn read_identity(&self, uuid: Uuid) -> Result<Option<Vec<u8>>, StorageError> {
+        match self {
+            Pool::Dir(pool) => pool.read_identity(uuid),
+        }
+    }
+
+    /// Removes what deletions that were cut short left; gives how many trees went.
+    pub fn clean_trash(&self) -> Result<usize, StorageError> {
+        match self {
+            Pool::Dir(pool) => pool.clean_trash(),
+        }
+    }
+}

@@ -1,1 +1,162 @@
-//! Differences of one object → its steps.
+//! Differences of one object → its steps, field by field and three-way.
+//!
+//! Change: desired ≠ applied. Drift: applied ≠ observed. Both at once: one change with both reasons. Values are
+//! compared in their typed, normalised form. Each object's steps are one chain: a record first, effects after it.
+
+pub mod container;
+pub mod delete;
+pub mod field;
+pub mod image;
+pub mod live;
+pub mod network;
+pub mod pool;
+pub mod record_only;
+
+use super::goal::PlanOptions;
+use super::graph::Way;
+use super::identity::Networks;
+use super::join::Joined;
+use super::plan::{Broken, Pending};
+use super::world::{Target, World};
+use crate::model::key::Key;
+use crate::model::object::Object;
+use crate::model::observed::Observed;
+use crate::model::record::{Applied, Identity, Record};
+use crate::model::step::{Action, Cause, Class, ImageContent, Reason, RecordUpdate};
+use std::collections::BTreeMap;
+
+/// What every diff may look at.
+pub struct Scene<'a> {
+    pub observed: &'a Observed,
+    pub joined: &'a Joined<'a>,
+    pub world: &'a World<'a>,
+    pub networks: &'a Networks,
+    pub options: &'a PlanOptions,
+    pub generation: u64,
+    /// What each image will name once its own steps are done.
+    pub images: BTreeMap<Key, ImageState>,
+}
+
+/// What an image names after its steps.
+#[derive(Debug, Clone)]
+pub struct ImageState {
+    pub content: ImageContent,
+    /// Whether a step of this plan brings it into the store.
+    pub imported: bool,
+}
+
+/// A step that has no place in an order yet.
+#[derive(Debug, Clone)]
+pub struct Draft {
+    pub action: Action,
+    pub class: Class,
+    pub reasons: Vec<Reason>,
+    pub downtime_ms: u64,
+    pub applied: Option<Applied>,
+}
+
+/// The steps of one object.
+#[derive(Debug, Clone)]
+pub struct ObjectDiff {
+    pub key: Key,
+    pub way: Way,
+    pub steps: Vec<Draft>,
+    pub pending: Option<Pending>,
+    pub broken: Option<Broken>,
+    pub stale: bool,
+    /// Objects besides its references that come first (the image that its root stands on).
+    pub also_after: Vec<Key>,
+}
+
+impl ObjectDiff {
+    pub fn new(key: &Key) -> ObjectDiff {
+        ObjectDiff {
+            key: key.clone(),
+            way: Way::Up,
+            steps: vec![],
+            pending: None,
+            broken: None,
+            stale: false,
+            also_after: vec![],
+        }
+    }
+
+    /// A step without downtime.
+    pub fn push(&mut self, action: Action, class: Class, reasons: Vec<Reason>, applied: Option<Applied>) {
+        self.steps.push(Draft { action, class, reasons, downtime_ms: 0, applied });
+    }
+}
+
+/// A reason without words.
+pub fn reason(cause: Cause, field: &str, from: Option<String>, to: Option<String>) -> Reason {
+    Reason { cause, field: field.to_owned(), from, to, note: None }
+}
+
+/// A reason in words.
+pub fn because(cause: Cause, field: &str, note: impl Into<String>) -> Reason {
+    Reason { cause, field: field.to_owned(), from: None, to: None, note: Some(note.into()) }
+}
+
+/// The record step of an object: None where its record says it all already.
+pub fn record_update(
+    scene: &Scene<'_>,
+    target: &Target<'_>,
+    record: Option<&Record>,
+    identity: Option<&Identity>,
+    adopted: Option<Applied>,
+) -> Option<(RecordUpdate, Vec<Reason>)> {
+    let declared = record.and_then(|record| record.desired.as_ref()) != Some(target.object);
+    let owner = record.map(|record| &record.owner) != Some(&target.owner);
+    let identified = identity.is_some() && record.and_then(|record| record.identity.as_ref()) != identity;
+    let overridden = record.map_or(&[][..], |record| &record.overrides) != target.overrides.as_slice();
+    let mut reasons = vec![];
+    match record {
+        None if adopted.is_some() => {
+            reasons.push(because(Cause::Drift, "", "found on the host without a record: adopted as it is"))
+        }
+        None => reasons.push(because(Cause::Change, "", "newly declared")),
+        Some(record) => {
+            if declared {
+                reasons.push(because(Cause::Change, "", "the declaration changed"));
+            }
+            if owner {
+                let note = format!("{} takes it over from {}", target.owner, record.owner);
+                reasons.push(because(Cause::Change, "", note));
+            }
+            if identified {
+                reasons.push(because(Cause::Consequence, "", "ids and addresses are chosen"));
+            }
+            if overridden {
+                let note = if target.overrides.is_empty() { "the hold ends" } else { "held" };
+                let cause = if target.verb { Cause::Verb } else { Cause::Consequence };
+                reasons.push(because(cause, "state", note));
+            }
+        }
+    }
+    if reasons.is_empty() && adopted.is_none() {
+        return None;
+    }
+    let generation = match record {
+        Some(record) if !declared => record.generation,
+        _ => scene.generation,
+    };
+    let update = RecordUpdate {
+        owner: target.owner.clone(),
+        generation,
+        desired: declared.then(|| target.object.clone()),
+        origins: target.origins.filter(|_| declared).cloned().unwrap_or_default(),
+        identity: identity.filter(|_| identified).cloned(),
+        overrides: overridden.then(|| target.overrides.clone()),
+        adopted,
+    };
+    Some((update, reasons))
+}
+
+/// Whether an object differs from what was established, and how: one reason a field.
+pub fn object_reasons(before: Option<&Object>, after: &Object) -> Vec<Reason> {
+    let Some(before) = before else { return vec![because(Cause::Change, "", "new")] };
+    field::differing_texts(before, after)
+        .into_iter()
+        .map(|(path, from, to)| reason(Cause::Change, &path, from, to))
+        .collect()
+}

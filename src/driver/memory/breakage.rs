@@ -1,0 +1,190 @@
+//! What happens to hosts behind Bayplan's back. Each method answers whether there was anything to break.
+
+use super::Memory;
+use super::host::HostModel;
+use crate::model::key::Key;
+use crate::model::object::ImageSource;
+use crate::model::observed::{ExitCause, ExitFacts, RunFacts};
+use crate::model::run::Limits;
+use crate::store::Error;
+use ipnet::IpNet;
+use jiff::Timestamp;
+use uuid::Uuid;
+
+impl Memory {
+    /// Something ended the container's init: `KILLED`, `PowerOff` from inside, `Reboot`, `Oom` …
+    pub fn end_init(&self, key: &Key, cause: ExitCause) -> bool {
+        let mut host = self.lock();
+        let Some(uuid) = uuid_of(&host, key) else { return false };
+        let Some(run) = host.runs.remove(&uuid) else { return false };
+        let status = match cause {
+            ExitCause::Killed | ExitCause::Oom => Some(128 + 9),
+            ExitCause::Failed => Some(1),
+            ExitCause::PowerOff | ExitCause::Reboot => Some(0),
+            ExitCause::Unknown => None,
+        };
+        let at = Timestamp::UNIX_EPOCH;
+        host.exits.insert(uuid, ExitFacts { incarnation: run.incarnation, cause, status, at });
+        true
+    }
+
+    /// kill -9 of the container's init.
+    pub fn kill_init(&self, key: &Key) -> bool {
+        self.end_init(key, ExitCause::Killed)
+    }
+
+    /// `poweroff` inside the container.
+    pub fn power_off_inside(&self, key: &Key) -> bool {
+        self.end_init(key, ExitCause::PowerOff)
+    }
+
+    /// `reboot` inside the container.
+    pub fn reboot_inside(&self, key: &Key) -> bool {
+        self.end_init(key, ExitCause::Reboot)
+    }
+
+    /// kill -9 of the container's monitor; its init lives on.
+    pub fn kill_monitor(&self, key: &Key) -> bool {
+        self.edit_run(key, |run| run.supervised = false)
+    }
+
+    /// Files of the container's cgroup are written by hand.
+    pub fn edit_limits(&self, key: &Key, edit: impl FnOnce(&mut Limits)) -> bool {
+        self.edit_run(key, |run| edit(&mut run.limits))
+    }
+
+    /// The init is moved out of its cgroup, and the cgroup removed.
+    pub fn leave_cgroup(&self, key: &Key) -> bool {
+        self.edit_run(key, |run| {
+            run.in_cgroup = false;
+            run.limits = Limits::default();
+        })
+    }
+
+    /// The container is frozen (or thawed) by its cgroup file.
+    pub fn set_frozen(&self, key: &Key, frozen: bool) -> bool {
+        self.edit_run(key, |run| run.frozen = frozen)
+    }
+
+    /// The host end of a nic is deleted.
+    pub fn remove_nic(&self, key: &Key, device: &str) -> bool {
+        self.edit_run(key, |run| {
+            run.nics.remove(device);
+        })
+    }
+
+    /// The host end of a nic is taken off its bridge.
+    pub fn detach_bridge(&self, key: &Key, device: &str) -> bool {
+        self.edit_run(key, |run| {
+            if let Some(nic) = run.nics.get_mut(device) {
+                nic.bridge = None;
+            }
+        })
+    }
+
+    /// The host end of a nic is set down.
+    pub fn set_nic_down(&self, key: &Key, device: &str) -> bool {
+        self.edit_run(key, |run| {
+            if let Some(nic) = run.nics.get_mut(device) {
+                nic.up = false;
+            }
+        })
+    }
+
+    /// A bind is unmounted inside the container.
+    pub fn unmount_disk(&self, key: &Key, device: &str) -> bool {
+        self.edit_run(key, |run| {
+            run.disks.remove(device);
+        })
+    }
+
+    /// The bridge has this address now, and no other.
+    pub fn change_address(&self, bridge: &str, address: IpNet) -> bool {
+        let mut host = self.lock();
+        let Some(facts) = host.networks.get_mut(bridge) else { return false };
+        facts.addresses = [address].into();
+        true
+    }
+
+    /// The bridge is set down.
+    pub fn set_bridge_down(&self, bridge: &str) -> bool {
+        self.lock().networks.get_mut(bridge).map(|facts| facts.up = false).is_some()
+    }
+
+    /// `ip link del BRIDGE`: its ports stay, on no bridge.
+    pub fn delete_bridge(&self, bridge: &str) -> bool {
+        let mut host = self.lock();
+        for nic in host.runs.values_mut().flat_map(|run| run.nics.values_mut()) {
+            if nic.bridge.as_deref() == Some(bridge) {
+                nic.bridge = None;
+            }
+        }
+        host.networks.remove(bridge).is_some()
+    }
+
+    /// `nft flush ruleset`.
+    pub fn flush_rules(&self) -> bool {
+        let mut host = self.lock();
+        host.networks.values_mut().filter(|facts| facts.ours).for_each(|facts| facts.rules.clear());
+        !host.networks.is_empty()
+    }
+
+    /// The image store loses a content.
+    pub fn lose_image(&self, fingerprint: &str) -> bool {
+        self.lock().images.remove(fingerprint).is_some()
+    }
+
+    /// From now on the source gives another content.
+    pub fn change_source(&self, source: &ImageSource, fingerprint: &str) {
+        let text = serde_json::to_string(source).unwrap_or_default();
+        self.lock().contents.insert(text, fingerprint.to_owned());
+    }
+
+    /// A container's root folder is removed while it does not run.
+    pub fn lose_root(&self, key: &Key) -> bool {
+        let mut host = self.lock();
+        let Some(uuid) = uuid_of(&host, key).filter(|uuid| !host.runs.contains_key(uuid)) else {
+            return false;
+        };
+        host.roots.remove(&uuid).is_some()
+    }
+
+    /// A pool's folder is removed; possible while no root is in it.
+    pub fn lose_pool(&self, pool: &str) -> bool {
+        let mut host = self.lock();
+        let used = host.roots.values().any(|root| root.pool == pool);
+        !used && host.pools.remove(pool).is_some()
+    }
+
+    /// The state folder is lost.
+    pub fn lose_records(&self) -> Result<(), Error> {
+        for key in self.records().all()?.keys() {
+            self.records().forget(key)?;
+        }
+        Ok(())
+    }
+
+    /// The machine restarts: no process, no link, no rule, no run folder is left.
+    pub fn reboot_host(&self) {
+        let mut host = self.lock();
+        host.runs.clear();
+        host.exits.clear();
+        host.incarnations.clear();
+        host.networks.retain(|_, facts| !facts.ours);
+    }
+
+    /// Changes the machine itself.
+    pub fn edit_host(&self, edit: impl FnOnce(&mut HostModel)) {
+        edit(&mut self.lock());
+    }
+
+    fn edit_run(&self, key: &Key, edit: impl FnOnce(&mut RunFacts)) -> bool {
+        let mut host = self.lock();
+        let Some(uuid) = uuid_of(&host, key) else { return false };
+        host.runs.get_mut(&uuid).map(edit).is_some()
+    }
+}
+
+fn uuid_of(host: &HostModel, key: &Key) -> Option<Uuid> {
+    host.roots.iter().find(|(_, root)| root.identity.key == *key).map(|(uuid, _)| *uuid)
+}

@@ -1,0 +1,58 @@
+//! The model of a host: what the kernel, the storage and the run folder would have.
+
+use crate::model::observed::{ExitFacts, Host, IdSpan, ImageFacts, NetworkFacts, PoolFacts, RunFacts};
+use crate::model::record::RootIdentity;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use uuid::Uuid;
+
+/// Everything that a host has.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct HostModel {
+    pub machine: Host,
+    pub images: BTreeMap<String, ImageFacts>,
+    /// What each image source gives: its JSON text → fingerprint.
+    pub contents: BTreeMap<String, String>,
+    pub pools: BTreeMap<String, PoolFacts>,
+    pub roots: BTreeMap<Uuid, RootModel>,
+    pub networks: BTreeMap<String, NetworkFacts>,
+    pub runs: BTreeMap<Uuid, RunFacts>,
+    pub exits: BTreeMap<Uuid, ExitFacts>,
+    pub incarnations: BTreeMap<Uuid, u64>,
+    /// Host paths that are not there.
+    pub missing_paths: BTreeSet<PathBuf>,
+    pub last_pid: u32,
+}
+
+/// A container's root on a pool.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RootModel {
+    pub pool: String,
+    pub identity: RootIdentity,
+}
+
+impl HostModel {
+    /// A small server with nothing on it: 8 processors, 16 GiB, all controllers, a wide id range.
+    pub fn server() -> HostModel {
+        let controllers = ["cpu", "cpuset", "memory", "pids", "devices", "freezer"];
+        HostModel {
+            machine: Host {
+                machine_id: "6d6f64656c6c6564686f737400000001".to_owned(),
+                hostname: "modelled".to_owned(),
+                architecture: "amd64".to_owned(),
+                cpus: 8,
+                memory: 16 << 30,
+                user_namespaces: true,
+                controllers: controllers.into_iter().map(str::to_owned).collect(),
+                id_ranges: vec![IdSpan { first: 1_000_000, count: 1_000_000_000 }],
+                ids_taken: vec![],
+                rlimit_ceilings: BTreeMap::from([("nofile".to_owned(), Some(1_048_576))]),
+                foreign_subnets: vec![],
+            },
+            ..HostModel::default()
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! A driver that models a host: `--driver memory`, and the planner's tests. It has native's steps and preconditions.
+//!
+//! | file | what |
+//! | --- | --- |
+//! | `host` | the model: what a host has, as plain values |
+//! | `steps` | each step's preconditions and effect on it |
+//! | `breakage` | what happens to hosts: killed inits, edited limits, deleted bridges, reboots |
+
+pub mod breakage;
+pub mod host;
+mod steps;
+
+use super::{Driver, Error, Scope, StepContext, records};
+use crate::model::observed::{ContainerFacts, Observed, RootFacts};
+use crate::model::step::{Action, Outcome, Step};
+use crate::store::Records;
+use host::HostModel;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// A modelled host with its records.
+pub struct Memory {
+    host: Mutex<HostModel>,
+    records: Box<dyn Records>,
+    file: Option<PathBuf>,
+}
+
+impl Memory {
+    /// A host in this process only.
+    pub fn new(host: HostModel, records: Box<dyn Records>) -> Memory {
+        Memory { host: Mutex::new(host), records, file: None }
+    }
+
+    /// A host that is kept in `file` (JSON), read now if it is there; [`Memory::save`] writes it.
+    pub fn open(file: &Path, fresh: HostModel, records: Box<dyn Records>) -> io::Result<Memory> {
+        let host = match fs::read(file) {
+            Ok(text) => serde_json::from_slice(&text)?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => fresh,
+            Err(error) => return Err(error),
+        };
+        Ok(Memory { host: Mutex::new(host), records, file: Some(file.to_owned()) })
+    }
+
+    /// Writes the host to its file, if it has one; a reader sees the old one or the new one.
+    pub fn save(&self) -> io::Result<()> {
+        let Some(file) = &self.file else { return Ok(()) };
+        if let Some(folder) = file.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        let text = serde_json::to_vec(&*self.lock())?;
+        let new = file.with_extension("new");
+        fs::write(&new, text)?;
+        fs::rename(&new, file)
+    }
+
+    /// The records beside the host.
+    pub fn records(&self) -> &dyn Records {
+        self.records.as_ref()
+    }
+
+    /// A copy of the host as it is now.
+    pub fn host(&self) -> HostModel {
+        self.lock().clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HostModel> {
+        self.host.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Driver for Memory {
+    /// Always the whole host: a look costs nothing here.
+    fn observe(&self, _scope: &Scope) -> Result<Observed, Error> {
+        let records = self.records.all().map_err(records::store_error)?;
+        let host = self.lock();
+        let mut observed = Observed {
+            host: host.machine.clone(),
+            records,
+            images: host.images.clone(),
+            pools: host.pools.clone(),
+            networks: host.networks.clone(),
+            ..Observed::default()
+        };
+        for (uuid, root) in &host.roots {
+            let facts: &mut ContainerFacts = observed.containers.entry(*uuid).or_default();
+            let image_present = host.images.contains_key(&root.identity.fingerprint);
+            let (pool, identity) = (root.pool.clone(), root.identity.clone());
+            facts.root = Some(RootFacts { pool, identity, image_present });
+        }
+        for (uuid, run) in &host.runs {
+            observed.containers.entry(*uuid).or_default().run = Some(run.clone());
+        }
+        for (uuid, exit) in &host.exits {
+            observed.containers.entry(*uuid).or_default().exit = Some(exit.clone());
+        }
+        Ok(observed)
+    }
+
+    fn execute(&self, step: &Step, context: &StepContext<'_>) -> Result<Outcome, Error> {
+        if context.cancelled() {
+            return Err(Error::Cancelled);
+        }
+        let mut outcome = match records::execute(self.records(), step, context)? {
+            Some(outcome) => {
+                if let Action::PutRecord(update) = &step.action {
+                    steps::refresh_identity(&mut self.lock(), &step.key, update);
+                }
+                outcome
+            }
+            None => steps::execute(&mut self.lock(), self.records(), step, context)?,
+        };
+        let fingerprint = outcome.outputs.get("fingerprint").cloned();
+        outcome.changed |= records::commit(self.records(), step, fingerprint.as_deref(), context)?;
+        Ok(outcome)
+    }
+}

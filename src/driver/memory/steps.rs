@@ -1,0 +1,336 @@
+//! Each step's preconditions and its effect on the model; answers whether anything changed.
+
+use super::host::{HostModel, RootModel};
+use crate::driver::{Error, StepContext, records};
+use crate::model::key::Key;
+use crate::model::object::{Image, StoragePool};
+use crate::model::observed::{
+    ExitCause, ExitFacts, ImageFacts, NetworkFacts, NicFacts, PoolFacts, RunFacts, Usage,
+};
+use crate::model::run::{ContainerRun, Disk, Limits, Nic, NicAttachment};
+use crate::model::step::{
+    Action, BridgeNetwork, ImageContent, Outcome, RecordUpdate, RootSeed, Step, StopHow,
+};
+use crate::store::Records;
+use ipnet::IpNet;
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use uuid::Uuid;
+
+pub fn execute(
+    host: &mut HostModel,
+    records: &dyn Records,
+    step: &Step,
+    context: &StepContext<'_>,
+) -> Result<Outcome, Error> {
+    let key = &step.key;
+    let changed = match &step.action {
+        Action::PutRecord(_) | Action::ForgetRecord | Action::Note => false,
+        Action::ImportImage { image } => return import(host, key, image),
+        Action::CreateRoot { pool, image, root } => {
+            let fingerprint = content(records, image)?;
+            return create_root(host, key, pool, &fingerprint, root);
+        }
+        Action::DeleteImage { fingerprint } => delete_image(host, key, fingerprint)?,
+        Action::EnsurePool { pool } => ensure_pool(host, key, pool),
+        Action::DeletePool => delete_pool(host, key)?,
+        Action::DeleteRoot { uuid, .. } => delete_root(host, key, *uuid)?,
+        Action::EnsureNetwork(network) => ensure_network(host, key, network)?,
+        Action::DeleteNetwork { name } => delete_network(host, key, name)?,
+        Action::Start(run) => start(host, key, run)?,
+        Action::Stop { uuid, how } => stop(host, *uuid, *how, context),
+        Action::Freeze { uuid } => set(&mut running(host, key, *uuid)?.frozen, true),
+        Action::Unfreeze { uuid } => set(&mut running(host, key, *uuid)?.frozen, false),
+        Action::SetLimits { uuid, limits } => set_limits(running(host, key, *uuid)?, key, limits)?,
+        Action::RepairCgroup { uuid, limits } => {
+            let run = running(host, key, *uuid)?;
+            let moved = set(&mut run.in_cgroup, true);
+            set_limits(run, key, limits)? || moved
+        }
+        Action::AttachNic { uuid, nic } => attach_nic(host, key, *uuid, nic)?,
+        Action::DetachNic { uuid, device } => {
+            let run = running(host, key, *uuid)?;
+            let before = run.run.nics.len();
+            run.run.nics.retain(|nic| nic.device != *device);
+            run.nics.remove(device).is_some() || run.run.nics.len() != before
+        }
+        Action::AttachDisk { uuid, disk } => attach_disk(host, key, *uuid, disk)?,
+        Action::DetachDisk { uuid, disk } => {
+            let run = running(host, key, *uuid)?;
+            let before = run.run.disks.len();
+            run.run.disks.retain(|other| other.device != disk.device);
+            run.disks.remove(&disk.device) || run.run.disks.len() != before
+        }
+        Action::Supervise { uuid } => set(&mut running(host, key, *uuid)?.supervised, true),
+        Action::WaitReady { uuid, ready } => {
+            if !host.runs.contains_key(uuid) {
+                let last = "its init does not run".to_owned();
+                return Err(Error::NotReady { key: key.clone(), waited_ms: ready.timeout_ms, last });
+            }
+            false
+        }
+    };
+    Ok(Outcome { changed, ..Outcome::default() })
+}
+
+/// The copy beside the root follows the record.
+pub fn refresh_identity(host: &mut HostModel, key: &Key, update: &RecordUpdate) {
+    let roots = host.roots.values_mut().filter(|root| root.identity.key == *key);
+    for root in roots {
+        root.identity.owner = update.owner.clone();
+        if let Some(identity) = update.identity.as_ref().filter(|new| new.uuid == root.identity.identity.uuid)
+        {
+            root.identity.identity = identity.clone();
+        }
+    }
+}
+
+fn refused(key: &Key, wanted: impl Into<String>, found: impl Into<String>) -> Error {
+    Error::Precondition { key: key.clone(), wanted: wanted.into(), found: found.into() }
+}
+
+fn set<T: PartialEq>(place: &mut T, value: T) -> bool {
+    let changed = *place != value;
+    *place = value;
+    changed
+}
+
+fn running<'a>(host: &'a mut HostModel, key: &Key, uuid: Uuid) -> Result<&'a mut RunFacts, Error> {
+    host.runs.get_mut(&uuid).ok_or_else(|| refused(key, "it must run", "it does not"))
+}
+
+fn import(host: &mut HostModel, key: &Key, image: &Image) -> Result<Outcome, Error> {
+    let answer = |changed: bool, fingerprint: String| {
+        Ok(Outcome { changed, outputs: BTreeMap::from([("fingerprint".to_owned(), fingerprint)]) })
+    };
+    if let Some(pin) = image.fingerprint.as_ref().filter(|pin| host.images.contains_key(*pin)) {
+        return answer(false, pin.clone());
+    }
+    let source = serde_json::to_string(&image.source).unwrap_or_default();
+    let given = host.contents.get(&source).cloned();
+    let given = given.or_else(|| image.fingerprint.clone()).unwrap_or_else(|| {
+        Sha256::digest(source.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+    });
+    if let Some(pin) = &image.fingerprint
+        && *pin != given
+    {
+        return Err(Error::Fingerprint { key: key.clone(), wanted: pin.clone(), found: given });
+    }
+    host.contents.insert(source, given.clone());
+    let changed = host.images.insert(given.clone(), ImageFacts { size: 1 << 20 }).is_none();
+    answer(changed, given)
+}
+
+fn content(records: &dyn Records, image: &ImageContent) -> Result<String, Error> {
+    match image {
+        ImageContent::Fingerprint(fingerprint) => Ok(fingerprint.clone()),
+        ImageContent::ImportOf(image) => {
+            let record = records::existing(records, image)?;
+            let known = record.applied.and_then(|applied| applied.fingerprint);
+            known.ok_or_else(|| refused(image, "it must be imported", "it is not"))
+        }
+    }
+}
+
+fn delete_image(host: &mut HostModel, key: &Key, fingerprint: &str) -> Result<bool, Error> {
+    if let Some(root) = host.roots.values().find(|root| root.identity.fingerprint == fingerprint) {
+        return Err(refused(key, "no root may stand on it", format!("{} does", root.identity.key)));
+    }
+    Ok(host.images.remove(fingerprint).is_some())
+}
+
+fn ensure_pool(host: &mut HostModel, key: &Key, pool: &StoragePool) -> bool {
+    let source = match &pool.source {
+        Some(path) => path.display().to_string(),
+        None => format!("/var/lib/bayplan.data/pools/{}", key.name),
+    };
+    let facts = PoolFacts { source, free: 1 << 40 };
+    host.pools.insert(key.name.clone(), facts.clone()).as_ref() != Some(&facts)
+}
+
+fn delete_pool(host: &mut HostModel, key: &Key) -> Result<bool, Error> {
+    if let Some(root) = host.roots.values().find(|root| root.pool == key.name) {
+        return Err(refused(key, "it must be empty", format!("it has the root of {}", root.identity.key)));
+    }
+    Ok(host.pools.remove(&key.name).is_some())
+}
+
+fn create_root(
+    host: &mut HostModel,
+    key: &Key,
+    pool: &str,
+    fingerprint: &str,
+    seed: &RootSeed,
+) -> Result<Outcome, Error> {
+    if !host.pools.contains_key(pool) {
+        return Err(refused(key, format!("pool {pool} must exist"), "it does not"));
+    }
+    if !host.images.contains_key(fingerprint) {
+        return Err(refused(key, format!("image content {fingerprint} must be in the store"), "it is not"));
+    }
+    let root = RootModel { pool: pool.to_owned(), identity: seed.with_content(key, fingerprint) };
+    let uuid = seed.identity.uuid;
+    let outputs = BTreeMap::from([("fingerprint".to_owned(), fingerprint.to_owned())]);
+    match host.roots.get(&uuid) {
+        Some(before) if *before == root => Ok(Outcome { changed: false, outputs }),
+        Some(before) => {
+            let found = format!("there is one of image content {}", before.identity.fingerprint);
+            Err(refused(key, "it must have no other root", found))
+        }
+        None => {
+            host.roots.insert(uuid, root);
+            host.exits.remove(&uuid);
+            Ok(Outcome { changed: true, outputs })
+        }
+    }
+}
+
+fn delete_root(host: &mut HostModel, key: &Key, uuid: Uuid) -> Result<bool, Error> {
+    if host.runs.contains_key(&uuid) {
+        return Err(refused(key, "it must be stopped", "it runs"));
+    }
+    host.exits.remove(&uuid);
+    host.incarnations.remove(&uuid);
+    Ok(host.roots.remove(&uuid).is_some())
+}
+
+fn ensure_network(host: &mut HostModel, key: &Key, network: &BridgeNetwork) -> Result<bool, Error> {
+    if host.networks.get(&network.name).is_some_and(|facts| !facts.ours) {
+        return Err(refused(key, format!("link {} must be ours", network.name), "it is not"));
+    }
+    let addresses = network.ipv4.map(IpNet::V4).into_iter().chain(network.ipv6.map(IpNet::V6)).collect();
+    let facts = NetworkFacts {
+        ours: true,
+        up: true,
+        mtu: network.mtu.unwrap_or(1500),
+        addresses,
+        rules: network.rules_digest(),
+    };
+    Ok(host.networks.insert(network.name.clone(), facts.clone()).as_ref() != Some(&facts))
+}
+
+fn delete_network(host: &mut HostModel, key: &Key, name: &str) -> Result<bool, Error> {
+    let is_port = |run: &&RunFacts| run.nics.values().any(|nic| nic.bridge.as_deref() == Some(name));
+    if let Some(run) = host.runs.values().find(is_port) {
+        return Err(refused(key, "it must have no ports", format!("{} is on it", run.run.key)));
+    }
+    match host.networks.get(name) {
+        Some(facts) if facts.ours => Ok(host.networks.remove(name).is_some()),
+        _ => Ok(false),
+    }
+}
+
+fn start(host: &mut HostModel, key: &Key, run: &ContainerRun) -> Result<bool, Error> {
+    if let Some(facts) = host.runs.get(&run.uuid) {
+        if facts.run == *run {
+            return Ok(false);
+        }
+        return Err(refused(key, "it must not run otherwise", "another incarnation runs"));
+    }
+    let root = host.roots.get(&run.uuid).filter(|root| root.pool == run.pool);
+    let root =
+        root.ok_or_else(|| refused(key, format!("its root must be in pool {}", run.pool), "it is not"))?;
+    if !host.images.contains_key(&root.identity.fingerprint) {
+        let wanted = format!("image content {} must be in the store", root.identity.fingerprint);
+        return Err(refused(key, wanted, "it is not"));
+    }
+    let mut nics = BTreeMap::new();
+    for nic in &run.nics {
+        nics.insert(nic.device.clone(), plug(host, key, nic)?);
+    }
+    let mut disks = std::collections::BTreeSet::new();
+    for disk in &run.disks {
+        if bind(host, key, disk)? {
+            disks.insert(disk.device.clone());
+        }
+    }
+    host.last_pid += 1;
+    let incarnation = host.incarnations.entry(run.uuid).or_insert(0);
+    *incarnation += 1;
+    let facts = RunFacts {
+        pid: host.last_pid,
+        incarnation: *incarnation,
+        run: run.clone(),
+        supervised: true,
+        frozen: false,
+        in_cgroup: true,
+        limits: run.limits.clone(),
+        nics,
+        disks,
+        usage: Usage::default(),
+    };
+    host.runs.insert(run.uuid, facts);
+    host.exits.remove(&run.uuid);
+    Ok(true)
+}
+
+fn stop(host: &mut HostModel, uuid: Uuid, how: StopHow, context: &StepContext<'_>) -> bool {
+    let Some(run) = host.runs.remove(&uuid) else { return false };
+    let (cause, status) = match how {
+        StopHow::Clean { .. } => (ExitCause::PowerOff, Some(0)),
+        StopHow::Forced => (ExitCause::Killed, Some(128 + 9)),
+    };
+    host.exits.insert(uuid, ExitFacts { incarnation: run.incarnation, cause, status, at: context.now });
+    true
+}
+
+fn set_limits(run: &mut RunFacts, key: &Key, limits: &Limits) -> Result<bool, Error> {
+    if !run.in_cgroup {
+        return Err(refused(key, "its init must be in its cgroup", "it is outside"));
+    }
+    run.run.limits = limits.clone();
+    Ok(set(&mut run.limits, limits.clone()))
+}
+
+fn attach_nic(host: &mut HostModel, key: &Key, uuid: Uuid, nic: &Nic) -> Result<bool, Error> {
+    running(host, key, uuid)?;
+    let facts = plug(host, key, nic)?;
+    let run = running(host, key, uuid)?;
+    if run.run.nics.contains(nic) && run.nics.get(&nic.device) == Some(&facts) {
+        return Ok(false);
+    }
+    run.run.nics.retain(|other| other.device != nic.device);
+    run.run.nics.push(nic.clone());
+    // In device order, as a run is realised.
+    run.run.nics.sort_by(|a, b| a.device.cmp(&b.device));
+    run.nics.insert(nic.device.clone(), facts);
+    Ok(true)
+}
+
+fn plug(host: &HostModel, key: &Key, nic: &Nic) -> Result<NicFacts, Error> {
+    let bridge = match &nic.attachment {
+        NicAttachment::Bridged { bridge } if host.networks.contains_key(bridge) => Some(bridge.clone()),
+        NicAttachment::Bridged { bridge } => {
+            return Err(refused(key, format!("bridge {bridge} must exist"), "it does not"));
+        }
+        NicAttachment::PointToPoint => None,
+    };
+    let tail: String = nic.mac.chars().filter(char::is_ascii_hexdigit).skip(4).collect();
+    let host_name = nic.host_name.clone().unwrap_or_else(|| format!("veth{tail}"));
+    Ok(NicFacts { host_name, bridge, up: true })
+}
+
+fn attach_disk(host: &mut HostModel, key: &Key, uuid: Uuid, disk: &Disk) -> Result<bool, Error> {
+    let stands = bind(host, key, disk)?;
+    let run = running(host, key, uuid)?;
+    if let Some(other) = run.run.disks.iter().find(|other| other.device == disk.device && *other != disk) {
+        let found = format!("it is mounted at {}", other.path.display());
+        return Err(refused(key, format!("disk {} must be detached first", disk.device), found));
+    }
+    let asked = run.run.disks.contains(disk);
+    if !asked {
+        run.run.disks.push(disk.clone());
+        run.run.disks.sort_by(|a, b| a.device.cmp(&b.device));
+    }
+    Ok((stands && run.disks.insert(disk.device.clone())) || !asked)
+}
+
+/// Whether the disk's source is there; an absent one is refused where it is required.
+fn bind(host: &HostModel, key: &Key, disk: &Disk) -> Result<bool, Error> {
+    let there = !host.missing_paths.contains(&disk.source);
+    if !there && disk.required {
+        let wanted = format!("{} must be there for disk {}", disk.source.display(), disk.device);
+        return Err(refused(key, wanted, "it is not"));
+    }
+    Ok(there)
+}

@@ -1,0 +1,228 @@
+//! Networks and nics: from the model's words to the network room's, and back.
+
+use super::Layout;
+use super::failure::{failed, precondition};
+use crate::driver::Error;
+use crate::model::key::Key;
+use crate::model::observed::{NetworkFacts, NicFacts};
+use crate::model::record::Record;
+use crate::model::object::Spec;
+use crate::model::run::{Nic, NicAttachment};
+use crate::model::step::BridgeNetwork;
+use crate::model::typed;
+use crate::network::address::{Mac, Mark, host_nic_name};
+use crate::network::bridge::{self, BridgeSpec};
+use crate::network::links::{Link, LinkKind, Links};
+use crate::network::nat::{self, TableState};
+use crate::network::nic::{self, NicSpec, Uplink};
+use crate::network::ruleset::{Difference, TableSpec};
+use crate::network::{Effect, sysctl};
+use ipnet::IpNet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::os::fd::{AsFd, BorrowedFd};
+use uuid::Uuid;
+
+/// Makes a bridge with its rules, or brings it to what is wanted.
+pub fn ensure(layout: &Layout, key: &Key, network: &BridgeNetwork) -> Result<bool, Error> {
+    let what = format!("{key} could not be made");
+    let mut effect = bridge::ensure(&bridge_spec(layout, key, network)?).map_err(|error| failed(&what, error))?;
+    if network.ipv4.is_some() {
+        effect = effect.and(sysctl::ensure_ipv4_forwarding().map_err(|error| failed(&what, error))?);
+    }
+    if network.ipv6.is_some() {
+        effect = effect.and(sysctl::ensure_ipv6_forwarding().map_err(|error| failed(&what, error))?);
+    }
+    effect = effect.and(nat::ensure(&table_spec(layout, network)).map_err(|error| failed(&what, error))?);
+    Ok(effect == Effect::Changed)
+}
+
+/// Removes a bridge and its rules.
+pub fn remove(layout: &Layout, key: &Key, name: &str) -> Result<bool, Error> {
+    let what = format!("{key} could not be removed");
+    let rules = nat::remove(&table_name(layout, name)).map_err(|error| failed(&what, error))?;
+    let link = bridge::remove(name, &bridge_mark(layout, name)).map_err(|error| failed(&what, error))?;
+    Ok(rules.and(link) == Effect::Changed)
+}
+
+/// Our bridges, and every link that has a recorded network's name.
+pub fn observe(
+    layout: &Layout,
+    links: &Links,
+    records: &BTreeMap<Key, Record>,
+    wanted: &dyn Fn(&Key) -> bool,
+) -> Result<BTreeMap<String, NetworkFacts>, Error> {
+    let mut facts = BTreeMap::new();
+    for (name, link) in &links.by_name {
+        let key = Key::network(name.clone());
+        let ours = link.kind == LinkKind::Bridge && link.bears(&bridge_mark(layout, name));
+        if !wanted(&key) || !(ours || records.contains_key(&key)) {
+            continue;
+        }
+        let declared = records.get(&key).and_then(|record| record.applied.as_ref());
+        let network = declared.and_then(|applied| match &applied.object.spec {
+            Spec::Network(network) => Some(typed::bridge(name, &network.config)),
+            _ => None,
+        });
+        facts.insert(
+            name.clone(),
+            NetworkFacts {
+                ours,
+                up: link.up,
+                mtu: link.mtu,
+                addresses: link.addresses.clone(),
+                rules: match network {
+                    Some(network) => rules(layout, &network)?,
+                    None => String::new(),
+                },
+            },
+        );
+    }
+    Ok(facts)
+}
+
+/// Subnets on the host's links that are not ours.
+pub fn foreign_subnets(layout: &Layout, links: &Links) -> Vec<IpNet> {
+    let foreign = links.by_name.iter().filter(|(name, link)| {
+        **name != "lo" && !link.bears(&bridge_mark(layout, name)) && link.mark().is_none()
+    });
+    foreign.flat_map(|(_, link)| link.addresses.iter().map(IpNet::trunc)).collect()
+}
+
+/// Makes a nic in the net namespace of a container's init, or mends it.
+pub fn attach(
+    layout: &Layout,
+    key: &Key,
+    (uuid, incarnation): (Uuid, u64),
+    nic: &Nic,
+    netns: BorrowedFd<'_>,
+) -> Result<bool, Error> {
+    let spec = nic_spec(layout, key, (uuid, incarnation), nic)?;
+    let effect = nic::attach(&spec, netns)
+        .map_err(|error| failed(format!("{key}: nic {} could not be attached", nic.device), error))?;
+    Ok(effect == Effect::Changed)
+}
+
+/// Removes a nic by its host end.
+pub fn detach(layout: &Layout, key: &Key, uuid: Uuid, device: &str) -> Result<bool, Error> {
+    let what = || format!("{key}: nic {device} could not be removed");
+    let links = Links::observe().map_err(|error| failed(what(), error))?;
+    let mark = nic_mark(layout, uuid, device);
+    let Some(link) = links.by_name.values().find(|link| link.bears(&mark)) else { return Ok(false) };
+    let effect = nic::detach(&link.name, &mark).map_err(|error| failed(what(), error))?;
+    Ok(effect == Effect::Changed)
+}
+
+/// The nics of all our containers, by uuid and device: one look at the host's links.
+pub fn nics(layout: &Layout, links: &Links) -> BTreeMap<Uuid, BTreeMap<String, NicFacts>> {
+    let mut nics: BTreeMap<Uuid, BTreeMap<String, NicFacts>> = BTreeMap::new();
+    for (mark, link) in links.of_tag(&layout.tag) {
+        if link.kind == LinkKind::Veth
+            && let Some((uuid, device)) = nic_of(&mark)
+        {
+            nics.entry(uuid).or_default().insert(device, nic_facts(links, link));
+        }
+    }
+    nics
+}
+
+fn nic_facts(links: &Links, link: &Link) -> NicFacts {
+    let bridge = link.master.and_then(|index| links.by_index(index));
+    NicFacts {
+        host_name: link.name.clone(),
+        bridge: bridge.map(|bridge| bridge.name.clone()),
+        up: link.up,
+    }
+}
+
+fn rules(layout: &Layout, network: &BridgeNetwork) -> Result<String, Error> {
+    let state = nat::observe(&table_spec(layout, network))
+        .map_err(|error| failed(format!("the rules of network {} cannot be read", network.name), error))?;
+    Ok(match state {
+        TableState::Present(Difference::None) => network.rules_digest(),
+        _ => String::new(),
+    })
+}
+
+fn bridge_spec(layout: &Layout, key: &Key, network: &BridgeNetwork) -> Result<BridgeSpec, Error> {
+    Ok(BridgeSpec {
+        name: network.name.clone(),
+        mark: bridge_mark(layout, &network.name),
+        mac: network.mac.as_deref().map(|mac| parse_mac(key, mac)).transpose()?,
+        addresses: bridge_addresses(network),
+        mtu: network.mtu,
+        up: true,
+    })
+}
+
+fn bridge_addresses(network: &BridgeNetwork) -> BTreeSet<IpNet> {
+    let ipv4 = network.ipv4.map(IpNet::V4);
+    let ipv6 = network.ipv6.map(IpNet::V6);
+    ipv4.into_iter().chain(ipv6).collect()
+}
+
+fn table_spec(layout: &Layout, network: &BridgeNetwork) -> TableSpec {
+    let ipv4 = network.ipv4.filter(|_| network.ipv4_nat).map(|net| IpNet::V4(net.trunc()));
+    let ipv6 = network.ipv6.filter(|_| network.ipv6_nat).map(|net| IpNet::V6(net.trunc()));
+    TableSpec {
+        table: table_name(layout, &network.name),
+        bridge: network.name.clone(),
+        masquerade: ipv4.into_iter().chain(ipv6).collect(),
+    }
+}
+
+fn table_name(layout: &Layout, network: &str) -> String {
+    format!("bayplan-{}-{network}", layout.tag)
+}
+
+fn bridge_mark(layout: &Layout, name: &str) -> Mark {
+    Mark { tag: layout.tag.clone(), id: format!("network:{name}") }
+}
+
+fn nic_mark(layout: &Layout, uuid: Uuid, device: &str) -> Mark {
+    Mark { tag: layout.tag.clone(), id: format!("nic:{uuid}:{device}") }
+}
+
+fn nic_of(mark: &Mark) -> Option<(Uuid, String)> {
+    let (uuid, device) = mark.id.strip_prefix("nic:")?.split_once(':')?;
+    Some((uuid.parse().ok()?, device.to_owned()))
+}
+
+fn nic_spec(layout: &Layout, key: &Key, (uuid, incarnation): (Uuid, u64), nic: &Nic) -> Result<NicSpec, Error> {
+    let fresh = || host_nic_name(uuid, incarnation, &nic.device);
+    let addresses: BTreeSet<IpNet> =
+        nic.ipv4.map(IpNet::V4).into_iter().chain(nic.ipv6.map(IpNet::V6)).collect();
+    let gateways = nic.ipv4_gateway.map(IpAddr::V4).into_iter().chain(nic.ipv6_gateway.map(IpAddr::V6));
+    Ok(NicSpec {
+        host_name: nic.host_name.clone().unwrap_or_else(fresh),
+        mark: nic_mark(layout, uuid, &nic.device),
+        name: nic.name.clone(),
+        mac: parse_mac(key, &nic.mac)?,
+        mtu: nic.mtu,
+        uplink: uplink(nic),
+        addresses,
+        gateways: gateways.collect(),
+    })
+}
+
+fn uplink(nic: &Nic) -> Uplink {
+    match &nic.attachment {
+        NicAttachment::Bridged { bridge } => Uplink::Bridge { name: bridge.clone() },
+        NicAttachment::PointToPoint => {
+            let ipv4 = nic.ipv4_routes.iter().copied().map(IpNet::V4);
+            let ipv6 = nic.ipv6_routes.iter().copied().map(IpNet::V6);
+            Uplink::PointToPoint { host_addresses: BTreeSet::new(), routes: ipv4.chain(ipv6).collect() }
+        }
+    }
+}
+
+fn parse_mac(key: &Key, text: &str) -> Result<Mac, Error> {
+    text.parse().map_err(|error| failed(format!("{key}"), error))
+}
+
+/// A descriptor of a process's net namespace.
+pub fn net_namespace(key: &Key, pid: u32) -> Result<std::os::fd::OwnedFd, Error> {
+    let file = std::fs::File::open(format!("/proc/{pid}/ns/net"))
+        .map_err(|_| precondition(key, "a running init", format!("no process {pid}")))?;
+    file.as_fd().try_clone_to_owned().map_err(|error| failed(format!("{key}: its net namespace"), error))
+}

@@ -1,0 +1,118 @@
+//! Storage pools and roots: from the model's words to the storage room's, and back.
+
+use super::Layout;
+use super::failure::{failed, precondition};
+use crate::driver::Error;
+use crate::model::key::{Key, Kind};
+use crate::model::object::{Spec, StoragePool};
+use crate::model::observed::{ImageFacts, PoolFacts, RootFacts};
+use crate::model::record::{Record, RootIdentity};
+use crate::model::root::Root;
+use crate::storage::dir::DirPool;
+use crate::storage::{Effect, Pool, Presence, StoredRoot};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use uuid::Uuid;
+
+/// The pool of that name: at the source that its object names, else inside the data folder.
+pub fn open(layout: &Layout, name: &str, source: Option<&PathBuf>) -> Pool {
+    let source = source.cloned().unwrap_or_else(|| layout.pool(name));
+    Pool::Dir(DirPool { tag: layout.tag.clone(), name: name.to_owned(), source })
+}
+
+/// The pool of that name as its record declares it; without a record, the default place.
+pub fn recorded(layout: &Layout, records: &BTreeMap<Key, Record>, name: &str) -> Pool {
+    open(layout, name, records.get(&Key::pool(name)).and_then(source_of))
+}
+
+fn source_of(record: &Record) -> Option<&PathBuf> {
+    let object = record.applied.as_ref().map(|applied| &applied.object).or(record.desired.as_ref());
+    match object.map(|object| &object.spec) {
+        Some(Spec::StoragePool(pool)) => pool.source.as_ref(),
+        _ => None,
+    }
+}
+
+pub fn ensure(layout: &Layout, key: &Key, pool: &StoragePool) -> Result<bool, Error> {
+    let effect = open(layout, &key.name, pool.source.as_ref())
+        .ensure()
+        .map_err(|error| failed(format!("{key} could not be made"), error))?;
+    Ok(effect == Effect::Changed)
+}
+
+pub fn remove(key: &Key, pool: &Pool) -> Result<bool, Error> {
+    let effect = pool.remove().map_err(|error| failed(format!("{key} could not be removed"), error))?;
+    Ok(effect == Effect::Changed)
+}
+
+/// Makes a container's root on an image's content, and lays the identity beside it.
+pub fn create_root(key: &Key, pool: &Pool, layer: PathBuf, identity: &RootIdentity) -> Result<bool, Error> {
+    let what = || format!("{key}: its root could not be made");
+    let uuid = identity.identity.uuid;
+    let (_, made) = pool.create_root(uuid, vec![layer]).map_err(|error| failed(what(), error))?;
+    let text = serde_json::to_vec_pretty(identity).map_err(|error| failed(what(), error))?;
+    let written = pool.write_identity(uuid, &text).map_err(|error| failed(what(), error))?;
+    Ok(made == Effect::Changed || written == Effect::Changed)
+}
+
+pub fn delete_root(key: &Key, pool: &Pool, uuid: Uuid) -> Result<bool, Error> {
+    let effect = pool
+        .delete_root(uuid)
+        .map_err(|error| failed(format!("{key}: its root could not be removed"), error))?;
+    Ok(effect == Effect::Changed)
+}
+
+/// A container's root, which an earlier step must have made.
+pub fn root(key: &Key, pool: &Pool, uuid: Uuid) -> Result<Root, Error> {
+    pool.root(uuid)
+        .map_err(|error| failed(format!("{key}: its root cannot be read"), error))?
+        .ok_or_else(|| precondition(key, "a root", "there is none"))
+}
+
+/// What pools there are, and the roots in them. Pools are those of records, and those in the data folder whose
+/// record was lost.
+pub fn observe(
+    layout: &Layout,
+    records: &BTreeMap<Key, Record>,
+    images: &BTreeMap<String, ImageFacts>,
+) -> Result<(BTreeMap<String, PoolFacts>, BTreeMap<Uuid, RootFacts>), Error> {
+    let mut pools = BTreeMap::new();
+    let mut roots = BTreeMap::new();
+    for name in names(layout, records) {
+        let pool = recorded(layout, records, &name);
+        let what = || format!("pool {name} cannot be read");
+        let state = pool.observe().map_err(|error| failed(what(), error))?;
+        if state.presence != Presence::Ours {
+            continue;
+        }
+        let Pool::Dir(dir) = &pool;
+        pools.insert(
+            name.clone(),
+            PoolFacts { source: dir.source.display().to_string(), free: state.free_bytes },
+        );
+        for stored in pool.list_roots().map_err(|error| failed(what(), error))? {
+            let uuid = stored.uuid;
+            if let Some(facts) = root_facts(&name, stored, images) {
+                roots.insert(uuid, facts);
+            }
+        }
+    }
+    Ok((pools, roots))
+}
+
+/// A root whose identity cannot be read is half made: nothing is known that could be adopted.
+fn root_facts(pool: &str, stored: StoredRoot, images: &BTreeMap<String, ImageFacts>) -> Option<RootFacts> {
+    let identity: RootIdentity = serde_json::from_slice(&stored.identity?).ok()?;
+    let image_present = images.contains_key(&identity.fingerprint);
+    Some(RootFacts { pool: pool.to_owned(), identity, image_present })
+}
+
+fn names(layout: &Layout, records: &BTreeMap<Key, Record>) -> Vec<String> {
+    let recorded = records.keys().filter(|key| key.kind == Kind::StoragePool).map(|key| key.name.clone());
+    let folders = std::fs::read_dir(layout.data.join("pools")).into_iter().flatten().flatten();
+    let found = folders.filter_map(|entry| entry.file_name().into_string().ok());
+    let mut names: Vec<String> = recorded.chain(found.filter(|name| !name.starts_with('.'))).collect();
+    names.sort();
+    names.dedup();
+    names
+}

@@ -1,0 +1,222 @@
+//! One synchronous rtnetlink socket: a request and its acknowledgement, or a dump (rtnetlink(7)).
+//!
+//! Every answer is checked: an answer lost in the socket's buffer (`ENOBUFS`), an interrupted dump or a cut message
+//! is an error; the caller observes again.
+
+use netlink_packet_core::{NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload};
+use netlink_packet_route::RouteNetlinkMessage;
+use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
+use nix::sched::{CloneFlags, setns};
+use std::io;
+use std::os::fd::BorrowedFd;
+
+/// Dumps are cut by the kernel into parts of at most 32 KiB (netlink_dump in net/netlink/af_netlink.c).
+const RECEIVE_BYTES: usize = 64 * 1024;
+/// The dump changed while it was made (linux/netlink.h).
+const NLM_F_DUMP_INTERRUPTED: u16 = 0x10;
+const RECEIVE_BUFFER_BYTES: usize = 1024 * 1024;
+
+/// Why a netlink exchange failed; `operation` is what was asked, in words.
+#[derive(Debug, thiserror::Error)]
+pub enum NetlinkError {
+    #[error("cannot open a netlink socket")]
+    Open {
+        #[source]
+        source: io::Error,
+    },
+    #[error("cannot enter the network namespace")]
+    Enter {
+        #[source]
+        source: io::Error,
+    },
+    #[error("{operation}: cannot send the request")]
+    Send {
+        operation: String,
+        #[source]
+        source: io::Error,
+    },
+    #[error("{operation}: cannot receive the answer")]
+    Receive {
+        operation: String,
+        #[source]
+        source: io::Error,
+    },
+    #[error("{operation}: the kernel's answer was lost or changed midway; observe again")]
+    Lost { operation: String },
+    #[error("{operation}")]
+    Refused {
+        operation: String,
+        #[source]
+        source: io::Error,
+    },
+    #[error("{operation}: the answer cannot be read: {reason}")]
+    Decode { operation: String, reason: String },
+}
+
+impl NetlinkError {
+    /// The errno that the kernel answered, if it refused.
+    pub fn errno(&self) -> Option<i32> {
+        match self {
+            NetlinkError::Refused { source, .. } => source.raw_os_error(),
+            _ => None,
+        }
+    }
+}
+
+/// A socket bound to the network namespace in which it was opened, wherever its user goes later.
+pub struct Netlink {
+    socket: Socket,
+    sequence: u32,
+}
+
+impl Netlink {
+    /// Opens a socket in the caller's network namespace.
+    pub fn open() -> Result<Netlink, NetlinkError> {
+        let socket = open_socket().map_err(|source| NetlinkError::Open { source })?;
+        Ok(Netlink { socket, sequence: 0 })
+    }
+
+    /// Opens a socket in another network namespace; a thread of its own enters it, so that the caller stays.
+    pub fn open_in(netns: BorrowedFd<'_>) -> Result<Netlink, NetlinkError> {
+        in_netns(netns, Netlink::open)?
+    }
+
+    /// Sends one request and waits for its acknowledgement. `flags` are added to `NLM_F_REQUEST | NLM_F_ACK`.
+    ///
+    /// # Errors
+    /// [`NetlinkError::Refused`] with the kernel's errno when it says no.
+    pub fn request(
+        &mut self,
+        operation: &str,
+        message: RouteNetlinkMessage,
+        flags: u16,
+    ) -> Result<(), NetlinkError> {
+        self.send(operation, message, NLM_F_REQUEST | NLM_F_ACK | flags)?;
+        self.collect(operation).map(|_| ())
+    }
+
+    /// Sends one dump request and gives all that it answers.
+    pub fn dump(
+        &mut self,
+        operation: &str,
+        message: RouteNetlinkMessage,
+    ) -> Result<Vec<RouteNetlinkMessage>, NetlinkError> {
+        self.send(operation, message, NLM_F_REQUEST | NLM_F_DUMP)?;
+        self.collect(operation)
+    }
+
+    fn send(
+        &mut self,
+        operation: &str,
+        message: RouteNetlinkMessage,
+        flags: u16,
+    ) -> Result<(), NetlinkError> {
+        self.sequence = self.sequence.wrapping_add(1);
+        let mut message = NetlinkMessage::from(message);
+        message.header.flags = flags;
+        message.header.sequence_number = self.sequence;
+        message.finalize();
+        let mut bytes = vec![0; message.buffer_len()];
+        message.serialize(&mut bytes);
+        match self.socket.send_to(&bytes, &SocketAddr::new(0, 0), 0) {
+            Ok(sent) if sent == bytes.len() => Ok(()),
+            Ok(_) => Err(NetlinkError::Lost { operation: operation.to_owned() }),
+            Err(source) => Err(NetlinkError::Send { operation: operation.to_owned(), source }),
+        }
+    }
+
+    /// Reads until the acknowledgement or the end of the dump.
+    fn collect(&mut self, operation: &str) -> Result<Vec<RouteNetlinkMessage>, NetlinkError> {
+        let mut found = Vec::new();
+        loop {
+            let datagram = self.receive(operation)?;
+            if self.read_datagram(operation, &datagram, &mut found)? {
+                return Ok(found);
+            }
+        }
+    }
+
+    fn receive(&self, operation: &str) -> Result<Vec<u8>, NetlinkError> {
+        loop {
+            let mut buffer = Vec::with_capacity(RECEIVE_BYTES);
+            match self.socket.recv_from(&mut buffer, libc::MSG_TRUNC) {
+                Ok((length, _)) if length > buffer.len() => {
+                    return Err(NetlinkError::Lost { operation: operation.to_owned() });
+                }
+                Ok((_, sender)) if sender.port_number() != 0 => {}
+                Ok(_) => return Ok(buffer),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => {
+                    return Err(NetlinkError::Lost { operation: operation.to_owned() });
+                }
+                Err(source) => return Err(NetlinkError::Receive { operation: operation.to_owned(), source }),
+            }
+        }
+    }
+
+    /// Says whether the exchange is over.
+    fn read_datagram(
+        &self,
+        operation: &str,
+        datagram: &[u8],
+        found: &mut Vec<RouteNetlinkMessage>,
+    ) -> Result<bool, NetlinkError> {
+        let mut rest = datagram;
+        while !rest.is_empty() {
+            let message = NetlinkMessage::<RouteNetlinkMessage>::deserialize(rest).map_err(|error| {
+                NetlinkError::Decode { operation: operation.to_owned(), reason: error.to_string() }
+            })?;
+            let length = (message.header.length as usize).next_multiple_of(4).max(16);
+            rest = rest.get(length..).unwrap_or(&[]);
+            if message.header.sequence_number != self.sequence {
+                continue;
+            }
+            if message.header.flags & NLM_F_DUMP_INTERRUPTED != 0 {
+                return Err(NetlinkError::Lost { operation: operation.to_owned() });
+            }
+            match message.payload {
+                NetlinkPayload::InnerMessage(inner) => found.push(inner),
+                NetlinkPayload::Done(done) if done.code == 0 => return Ok(true),
+                NetlinkPayload::Done(done) => return Err(refused(operation, done.code)),
+                NetlinkPayload::Error(error) if error.code.is_none() => return Ok(true),
+                NetlinkPayload::Error(error) => return Err(refused(operation, error.raw_code())),
+                NetlinkPayload::Overrun(_) => {
+                    return Err(NetlinkError::Lost { operation: operation.to_owned() });
+                }
+                _ => {}
+            }
+        }
+        Ok(false)
+    }
+}
+
+/// Runs `work` on a thread of its own inside `netns`.
+pub fn in_netns<T: Send>(netns: BorrowedFd<'_>, work: impl FnOnce() -> T + Send) -> Result<T, NetlinkError> {
+    let entered = std::thread::scope(|scope| {
+        scope
+            .spawn(|| {
+                setns(netns, CloneFlags::CLONE_NEWNET).map_err(io::Error::from)?;
+                Ok::<T, io::Error>(work())
+            })
+            .join()
+    });
+    match entered {
+        Ok(result) => result.map_err(|source| NetlinkError::Enter { source }),
+        Err(panic) => std::panic::resume_unwind(panic),
+    }
+}
+
+fn open_socket() -> io::Result<Socket> {
+    let mut socket = Socket::new(NETLINK_ROUTE)?;
+    socket.bind_auto()?;
+    // More room for long dumps; a refusal only means the system's default.
+    let _ = socket.set_rx_buf_sz(RECEIVE_BUFFER_BYTES);
+    // The acknowledgement repeats the request's header, not the whole request.
+    socket.set_cap_ack(true)?;
+    Ok(socket)
+}
+
+fn refused(operation: &str, code: i32) -> NetlinkError {
+    let source = io::Error::from_raw_os_error(code.abs());
+    NetlinkError::Refused { operation: operation.to_owned(), source }
+}

@@ -1,0 +1,434 @@
+//! Containers: root, power, and what a restart costs. Live repairs are in `live`.
+//!
+//! ```text
+//!  no root ──► CreateRoot ──► stopped ──► Start, WaitReady ──► running ──► Freeze ──► frozen
+//!                                ▲                               │ live repairs        │
+//!                                └──────────── Stop ◄────────────┴──── Unfreeze ◄──────┘
+//! ```
+
+use super::field::{Field, differing, differing_texts};
+use super::{ObjectDiff, Scene, because, live, reason, record_update};
+use crate::model::key::Key;
+use crate::model::object::{Container, Object, Power, ReadyProbe, Spec};
+use crate::model::observed::{ExitCause, ExitFacts, RunFacts};
+use crate::model::record::{Applied, Identity};
+use crate::model::run::ContainerRun;
+use crate::model::step::{Action, Cause, Class, ImageContent, Reason, RootSeed, StopHow};
+use crate::reconcile::graph::Way;
+use crate::reconcile::join::ContainerView;
+use crate::reconcile::plan::{Broken, Pending};
+use crate::reconcile::realize;
+use crate::reconcile::world::Target;
+use std::collections::BTreeSet;
+
+/// How long a clean stop may take before it is forced, in milliseconds.
+pub const STOP_TIMEOUT_MS: u64 = 30_000;
+
+/// The diff of one container under way: what is established so far, and what is still to do.
+pub struct Walk<'a> {
+    pub scene: &'a Scene<'a>,
+    pub key: &'a Key,
+    pub target: &'a Target<'a>,
+    /// As declared, with the power state that counts now.
+    pub desired: Container,
+    pub identity: &'a Identity,
+    pub view: ContainerView<'a>,
+    /// What it is to run.
+    pub run: ContainerRun,
+    /// What steps established so far; None: nothing.
+    pub applied: Option<Applied>,
+    /// Fields in which `desired` differs from `applied`.
+    pub changed: BTreeSet<Field>,
+    pub reasons: Vec<Reason>,
+    pub diff: ObjectDiff,
+}
+
+pub fn diff<'a>(
+    scene: &'a Scene<'a>,
+    key: &'a Key,
+    target: &'a Target<'a>,
+    container: &Container,
+    identity: &'a Identity,
+) -> ObjectDiff {
+    let mut walk = Walk::new(scene, key, target, container, identity);
+    walk.power();
+    walk.note();
+    walk.stale();
+    walk.diff
+}
+
+impl<'a> Walk<'a> {
+    fn new(
+        scene: &'a Scene<'a>,
+        key: &'a Key,
+        target: &'a Target<'a>,
+        container: &Container,
+        identity: &'a Identity,
+    ) -> Walk<'a> {
+        let view = scene.joined.view(key);
+        let desired = Container { state: target.power, ..container.clone() };
+        let run = realize::run(key, container, identity, scene.networks, scene.observed.host.memory);
+        let mut diff = ObjectDiff::new(key);
+        let object =
+            Object { meta: target.object.meta.clone(), spec: Spec::Container(Box::new(desired.clone())) };
+        let adopted = view.is_unrecorded().then(|| Applied {
+            object: object.clone(),
+            fingerprint: view.root.map(|root| root.identity.fingerprint.clone()),
+        });
+        let applied = view.record.and_then(|record| record.applied.clone()).or_else(|| adopted.clone());
+        if let Some((update, reasons)) = record_update(scene, target, view.record, Some(identity), adopted) {
+            diff.push(Action::PutRecord(Box::new(update)), Class::Record, reasons, None);
+        }
+        let (changed, reasons) = match &applied {
+            Some(Applied { object: Object { meta, spec: Spec::Container(before) }, .. }) => {
+                let changed = differing((meta, before), (&target.object.meta, &desired));
+                (changed, change_reasons(applied.as_ref(), &object))
+            }
+            _ => (BTreeSet::new(), vec![]),
+        };
+        Walk { scene, key, target, desired, identity, view, run, applied, changed, reasons, diff }
+    }
+
+    fn power(&mut self) {
+        let want = self.target.power;
+        let up = matches!(want, Power::Running | Power::Frozen);
+        let completed = self.desired.ephemeral
+            && up
+            && self.view.run.is_none()
+            && self.view.exit.is_some_and(|exit| exit.cause == ExitCause::PowerOff);
+        match (self.view.root, self.view.run) {
+            (None, None) => self.create_root(vec![]),
+            (Some(root), None) if completed => {
+                let uuid = root.identity.identity.uuid;
+                let why = vec![because(Cause::Drift, "", "ephemeral, and powered off from inside: complete")];
+                let delete = Action::DeleteRoot { pool: root.pool.clone(), uuid };
+                self.diff.push(delete, Class::Replace, why.clone(), None);
+                self.create_root(why);
+            }
+            _ => {}
+        }
+        match self.view.run {
+            None if up => {
+                if !self.is_broken() {
+                    self.start(self.start_reasons(), Class::Live);
+                }
+            }
+            None => {}
+            Some(_) if want == Power::Stopped => self.stop(),
+            Some(run) => self.running(run),
+        }
+    }
+
+    fn create_root(&mut self, why: Vec<Reason>) {
+        let Some(state) = self.scene.images.get(&self.desired.image) else {
+            self.broken(
+                format!("its image {} is not known", self.desired.image),
+                format!("declare {}, and apply", self.desired.image),
+            );
+            return;
+        };
+        let reasons = match &self.applied {
+            _ if !why.is_empty() => why,
+            None => vec![because(Cause::Change, "", "new")],
+            Some(_) => vec![because(Cause::Drift, "", "its root is gone; a fresh one is made")],
+        };
+        let fingerprint = match &state.content {
+            ImageContent::Fingerprint(fingerprint) => Some(fingerprint.clone()),
+            ImageContent::ImportOf(_) => None,
+        };
+        let root = RootSeed { owner: self.target.owner.clone(), identity: self.identity.clone() };
+        let action = Action::CreateRoot {
+            pool: self.run.pool.clone(),
+            image: state.content.clone(),
+            root: Box::new(root),
+        };
+        let class = if self.applied.is_none() { Class::Create } else { Class::Replace };
+        let resting = if self.target.power == Power::Any { Power::Any } else { Power::Stopped };
+        self.establish_all(resting);
+        if let Some(applied) = &mut self.applied
+            && let Spec::Container(container) = &mut applied.object.spec
+        {
+            container.image.clone_from(&self.desired.image);
+            container.architecture.clone_from(&self.desired.architecture);
+            applied.fingerprint = fingerprint;
+        }
+        self.diff.push(action, class, reasons, self.applied.clone());
+    }
+
+    /// Start with all that is declared, wait, and freeze where that is wanted.
+    fn start(&mut self, reasons: Vec<Reason>, class: Class) {
+        let fresh = self.diff.steps.iter().any(|step| step.class == Class::Create);
+        let class = if fresh { Class::Create } else { class };
+        let state = if self.target.power == Power::Frozen { Power::Running } else { self.target.power };
+        self.establish_all(state);
+        self.diff.push(Action::Start(Box::new(self.run.clone())), class, reasons, self.applied.clone());
+        let wait = Action::WaitReady { uuid: self.identity.uuid, ready: self.desired.ready.clone() };
+        self.diff.push(wait, class, vec![because(Cause::Consequence, "ready", "started")], None);
+        if self.target.power == Power::Frozen {
+            self.freeze(because(Cause::Consequence, "state", "declared frozen"));
+        }
+    }
+
+    fn start_reasons(&self) -> Vec<Reason> {
+        let mut reasons = vec![];
+        match &self.applied {
+            _ if self.target.verb => reasons.push(because(Cause::Verb, "state", "asked for")),
+            None => reasons.push(because(Cause::Change, "", "new")),
+            Some(_) if self.changed.contains(&Field::State) => {
+                reasons.extend(self.reasons_of(|field| *field == Field::State));
+            }
+            Some(_) => {
+                let plain = reason(
+                    Cause::Drift,
+                    "state",
+                    Some("stopped".to_owned()),
+                    Some(power_word(self.target.power).to_owned()),
+                );
+                let note = self.view.exit.map_or_else(|| "it does not run".to_owned(), exit_words);
+                reasons.push(Reason { note: Some(note), ..plain });
+            }
+        }
+        reasons.extend(self.reasons_of(|field| {
+            !matches!(field, Field::State) && !field.serves_creation() && field.class() != Class::Record
+        }));
+        reasons
+    }
+
+    fn stop(&mut self) {
+        self.diff.way = Way::Down;
+        let reasons = self.power_reasons("running");
+        self.establish(&Field::State);
+        let how = StopHow::Clean { timeout_ms: STOP_TIMEOUT_MS };
+        let action = Action::Stop { uuid: self.identity.uuid, how };
+        self.diff.push(action, Class::Live, reasons, self.applied.clone());
+    }
+
+    fn running(&mut self, facts: &RunFacts) {
+        let why = restart_reasons(self, facts);
+        let allowed = self.target.restart || (!why.is_empty() && self.scene.options.allow_restart);
+        if allowed && !self.is_broken() {
+            self.restart(why);
+            return;
+        }
+        if !why.is_empty() {
+            self.pend(why);
+        }
+        live::diff(self, facts);
+        match (self.target.power, facts.frozen) {
+            (Power::Frozen, false) => {
+                let reasons = self.power_reasons("running");
+                self.establish(&Field::State);
+                let action = Action::Freeze { uuid: self.identity.uuid };
+                self.diff.push(action, Class::Live, reasons, self.applied.clone());
+            }
+            (Power::Running, true) => {
+                let reasons = self.power_reasons("frozen");
+                self.establish(&Field::State);
+                let action = Action::Unfreeze { uuid: self.identity.uuid };
+                self.diff.push(action, Class::Live, reasons, self.applied.clone());
+            }
+            _ => {}
+        }
+    }
+
+    fn freeze(&mut self, why: Reason) {
+        self.establish(&Field::State);
+        let action = Action::Freeze { uuid: self.identity.uuid };
+        self.diff.push(action, Class::Live, vec![why], self.applied.clone());
+    }
+
+    fn restart(&mut self, mut why: Vec<Reason>) {
+        if self.target.restart {
+            why.push(because(Cause::Verb, "", "restart"));
+        }
+        let how = StopHow::Clean { timeout_ms: STOP_TIMEOUT_MS };
+        let stop = Action::Stop { uuid: self.identity.uuid, how };
+        self.diff.push(stop, Class::Restart, why.clone(), None);
+        let downtime = restart_downtime_ms(&self.desired);
+        if let Some(step) = self.diff.steps.last_mut() {
+            step.downtime_ms = downtime;
+        }
+        self.start(why, Class::Restart);
+    }
+
+    fn pend(&mut self, reasons: Vec<Reason>) {
+        self.changed.retain(|field| field.class() != Class::Restart);
+        self.diff.pending = Some(Pending {
+            key: self.key.clone(),
+            class: Class::Restart,
+            reasons,
+            downtime_ms: restart_downtime_ms(&self.desired),
+            waits_for: "update.restart is ask: a yes on the terminal, --allow restart, or `bayplan restart`"
+                .to_owned(),
+        });
+    }
+
+    /// What is left differs in records alone, or takes effect at the next start.
+    fn note(&mut self) {
+        if self.applied.is_none() {
+            return; // nothing is established yet: its root could not be planned
+        }
+        let rest: BTreeSet<Field> =
+            self.changed.iter().filter(|field| !field.serves_creation()).cloned().collect();
+        let reasons = self.reasons_of(|field| rest.contains(field));
+        let class = rest.iter().map(note_class).max().unwrap_or(Class::Record);
+        for field in &rest {
+            self.establish(field);
+        }
+        if !rest.is_empty() {
+            self.diff.push(Action::Note, class, reasons, self.applied.clone());
+        }
+    }
+
+    fn stale(&mut self) {
+        let current = self.scene.images.get(&self.desired.image).map(|state| &state.content);
+        let stands = self.view.root.map(|root| &root.identity.fingerprint);
+        let replaced = self.diff.steps.iter().any(|step| matches!(step.action, Action::CreateRoot { .. }));
+        if let (Some(ImageContent::Fingerprint(current)), Some(stands), false) = (current, stands, replaced) {
+            self.diff.stale = current != stands;
+        }
+    }
+
+    /// Whether its root stands on content that is lost and cannot come back in this plan.
+    fn is_broken(&mut self) -> bool {
+        if self.diff.broken.is_some() {
+            return true;
+        }
+        let replaced = self.diff.steps.iter().any(|step| matches!(step.action, Action::CreateRoot { .. }));
+        let Some(root) = self.view.root.filter(|root| !root.image_present && !replaced) else { return false };
+        let fingerprint = &root.identity.fingerprint;
+        let comes_back = self.scene.images.iter().find(|(_, state)| {
+            state.imported && state.content == ImageContent::Fingerprint(fingerprint.clone())
+        });
+        if let Some((image, _)) = comes_back {
+            self.diff.also_after.push(image.clone());
+            return false;
+        }
+        let start: String = fingerprint.chars().take(12).collect();
+        self.broken(
+            format!("the image content {start} below its root is lost"),
+            "bring the same content back into the store, or delete the container".to_owned(),
+        );
+        true
+    }
+
+    fn broken(&mut self, message: String, help: String) {
+        self.diff.broken = Some(Broken { key: self.key.clone(), message, help });
+    }
+
+    /// The reasons of the changed fields that `wanted` picks.
+    pub fn reasons_of(&self, wanted: impl Fn(&Field) -> bool) -> Vec<Reason> {
+        let fields: Vec<&Field> = self.changed.iter().filter(|field| wanted(field)).collect();
+        let of = |reason: &&Reason| fields.iter().any(|field| field.covers(&reason.field));
+        self.reasons.iter().filter(of).cloned().collect()
+    }
+
+    /// `field` is as declared once the next pushed step is done.
+    pub fn establish(&mut self, field: &Field) {
+        self.changed.remove(field);
+        if let Some(Applied { object: Object { meta, spec: Spec::Container(container) }, .. }) =
+            &mut self.applied
+        {
+            field.copy((&self.target.object.meta, &self.desired), (meta, container));
+        }
+    }
+
+    /// Everything but what serves creation alone is as declared, in power state `state`.
+    fn establish_all(&mut self, state: Power) {
+        let mut desired = Container { state, ..self.desired.clone() };
+        let fingerprint = self.view.root.map(|root| root.identity.fingerprint.clone());
+        let mut kept = fingerprint;
+        if let Some(Applied { object: Object { spec: Spec::Container(before), .. }, fingerprint }) =
+            &self.applied
+        {
+            desired.image.clone_from(&before.image);
+            desired.architecture.clone_from(&before.architecture);
+            kept.clone_from(fingerprint);
+        }
+        let spec = Spec::Container(Box::new(desired));
+        let object = Object { meta: self.target.object.meta.clone(), spec };
+        self.applied = Some(Applied { object, fingerprint: kept });
+        self.changed.retain(Field::serves_creation);
+    }
+
+    fn power_reasons(&self, found: &str) -> Vec<Reason> {
+        if self.target.verb {
+            return vec![because(Cause::Verb, "state", "asked for")];
+        }
+        if self.changed.contains(&Field::State) {
+            return self.reasons_of(|field| *field == Field::State);
+        }
+        let wanted = power_word(self.target.power).to_owned();
+        vec![reason(Cause::Drift, "state", Some(found.to_owned()), Some(wanted))]
+    }
+}
+
+/// Reasons for what differs between established and declared.
+fn change_reasons(before: Option<&Applied>, after: &Object) -> Vec<Reason> {
+    let Some(before) = before else { return vec![] };
+    differing_texts(&before.object, after)
+        .into_iter()
+        .map(|(path, from, to)| reason(Cause::Change, &path, from, to))
+        .collect()
+}
+
+/// Why a running incarnation must be replaced to be as declared; empty: it need not.
+fn restart_reasons(walk: &Walk<'_>, facts: &RunFacts) -> Vec<Reason> {
+    let (running, wanted) = (&facts.run, &walk.run);
+    let parts = [
+        ("hostname", running.hostname == wanted.hostname),
+        ("id map", running.id_map == wanted.id_map),
+        ("config.security.nesting", running.nesting == wanted.nesting),
+        ("config.linux.sysctl", running.sysctls == wanted.sysctls),
+    ];
+    let differing: Vec<&str> = parts.into_iter().filter(|(_, same)| !same).map(|(part, _)| part).collect();
+    if differing.is_empty() {
+        return vec![];
+    }
+    let changes = walk.reasons_of(|field| field.class() == Class::Restart);
+    if !changes.is_empty() {
+        return changes;
+    }
+    let note = "differs in what runs from what is declared";
+    differing.into_iter().map(|part| because(Cause::Consequence, part, note)).collect()
+}
+
+fn note_class(field: &Field) -> Class {
+    match field.class() {
+        Class::Record => Class::Record,
+        Class::Live => Class::Live,
+        _ => Class::Deferred,
+    }
+}
+
+/// Predicted: what a clean stop and a start took in trials; a Debian boots longer than a single process.
+fn restart_downtime_ms(container: &Container) -> u64 {
+    match container.ready.probe {
+        ReadyProbe::Alive => 1_000,
+        ReadyProbe::Systemd | ReadyProbe::Exec(_) => 10_000,
+    }
+}
+
+fn power_word(power: Power) -> &'static str {
+    match power {
+        Power::Running => "running",
+        Power::Stopped => "stopped",
+        Power::Frozen => "frozen",
+        Power::Any => "any",
+    }
+}
+
+fn exit_words(exit: &ExitFacts) -> String {
+    match (exit.cause, exit.status) {
+        (ExitCause::PowerOff, _) => "powered off from inside".to_owned(),
+        (ExitCause::Reboot, _) => "rebooted from inside".to_owned(),
+        (ExitCause::Killed, Some(status)) if status > 128 => {
+            format!("init was killed (signal {})", status - 128)
+        }
+        (ExitCause::Killed, _) => "init was killed".to_owned(),
+        (ExitCause::Failed, Some(status)) => format!("init ended with status {status}"),
+        (ExitCause::Failed, None) => "init ended".to_owned(),
+        (ExitCause::Oom, _) => "init was killed: out of memory".to_owned(),
+        (ExitCause::Unknown, _) => "init is gone; how it ended is not known".to_owned(),
+    }
+}

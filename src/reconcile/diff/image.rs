@@ -1,0 +1,96 @@
+//! Images: a name, and the content that it stands for.
+
+use super::{ImageState, ObjectDiff, Scene, because, object_reasons, record_update};
+use crate::model::key::Key;
+use crate::model::object::{Image, Spec};
+use crate::model::record::{Applied, Record};
+use crate::model::step::{Action, Cause, Class, ImageContent, Reason};
+use crate::reconcile::world::Target;
+
+/// What an image needs, decided once: its own diff and the containers' follow it.
+struct Need {
+    /// The content that is known before the import.
+    known: Option<String>,
+    /// Why an import is necessary; empty: it is not.
+    reasons: Vec<Reason>,
+    /// The record's snapshot, where an image without a record is known by the roots that stand on it.
+    adopted: Option<Applied>,
+}
+
+pub fn state(scene: &Scene<'_>, key: &Key, target: &Target<'_>, image: &Image) -> ImageState {
+    let need = need(scene, key, target, image);
+    let content = need.known.map_or_else(|| ImageContent::ImportOf(key.clone()), ImageContent::Fingerprint);
+    ImageState { content, imported: !need.reasons.is_empty() }
+}
+
+pub fn diff(scene: &Scene<'_>, key: &Key, target: &Target<'_>, image: &Image) -> ObjectDiff {
+    let mut diff = ObjectDiff::new(key);
+    let record = scene.observed.records.get(key);
+    let need = need(scene, key, target, image);
+    let adopted = need.adopted.clone();
+    if let Some((update, reasons)) = record_update(scene, target, record, None, adopted.clone()) {
+        diff.push(Action::PutRecord(Box::new(update)), Class::Record, reasons, None);
+    }
+    let before = record.and_then(|record| record.applied.as_ref()).or(adopted.as_ref());
+    let applied = Applied { object: target.object.clone(), fingerprint: need.known.clone() };
+    if !need.reasons.is_empty() {
+        let pinned = Image { fingerprint: need.known, ..image.clone() };
+        let class = if before.is_none() { Class::Create } else { Class::Live };
+        diff.push(Action::ImportImage { image: pinned }, class, need.reasons, Some(applied));
+    } else if before.map(|before| &before.object) != Some(target.object) {
+        let reasons = object_reasons(before.map(|before| &before.object), target.object);
+        diff.push(Action::Note, Class::Record, reasons, Some(applied));
+    }
+    diff
+}
+
+fn need(scene: &Scene<'_>, key: &Key, target: &Target<'_>, image: &Image) -> Need {
+    let record = scene.observed.records.get(key);
+    let present = |fingerprint: &String| scene.observed.images.contains_key(fingerprint);
+    let Some(applied) = record.and_then(|record| record.applied.as_ref()) else {
+        return first(scene, key, target, image, record);
+    };
+    let source_kept = matches!(&applied.object.spec, Spec::Image(before) if before.source == image.source);
+    let content = applied.fingerprint.clone();
+    let wanted = match (&image.fingerprint, source_kept) {
+        (Some(pin), _) => Some(pin.clone()),
+        (None, true) => content.clone(),
+        (None, false) => None,
+    };
+    let reasons = match &wanted {
+        Some(fingerprint) if present(fingerprint) => vec![],
+        Some(_) if wanted == content => vec![because(
+            Cause::Drift,
+            "",
+            "its content is lost from the store; it is made anew where its source gives the same",
+        )],
+        _ => object_reasons(Some(&applied.object), target.object),
+    };
+    Need { known: wanted, reasons, adopted: None }
+}
+
+/// An image that was never imported, as far as records tell.
+fn first(scene: &Scene<'_>, key: &Key, target: &Target<'_>, image: &Image, record: Option<&Record>) -> Need {
+    let present = |fingerprint: &&String| scene.observed.images.contains_key(*fingerprint);
+    let roots = || {
+        let mut views = scene.joined.containers.iter().filter(|(_, view)| view.is_unrecorded());
+        views.find_map(|(container, view)| {
+            let object = scene.world.objects.get(container)?;
+            let Spec::Container(container) = &object.spec else { return None };
+            let root = view.root.filter(|_| container.image == *key)?;
+            Some(&root.identity.fingerprint).filter(present)
+        })
+    };
+    let known = image.fingerprint.as_ref().or_else(|| if record.is_none() { roots() } else { None });
+    match known.filter(present) {
+        Some(fingerprint) => {
+            let adopted = Applied { object: target.object.clone(), fingerprint: Some(fingerprint.clone()) };
+            Need { known: Some(fingerprint.clone()), reasons: vec![], adopted: Some(adopted) }
+        }
+        None => Need {
+            known: image.fingerprint.clone(),
+            reasons: vec![because(Cause::Change, "", "new")],
+            adopted: None,
+        },
+    }
+}

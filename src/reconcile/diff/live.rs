@@ -1,0 +1,209 @@
+//! What is changed and repaired in a running container: monitor, cgroup, limits, nics, disks.
+
+use super::container::Walk;
+use super::field::Field;
+use super::{because, reason};
+use crate::model::object::Spec;
+use crate::model::observed::RunFacts;
+use crate::model::run::{CpuAllowance, CpuLimit, Disk, Limits, MemoryEnforce, Nic, NicAttachment};
+use crate::model::size::Size;
+use crate::model::step::{Action, Cause, Class, Reason};
+use crate::model::typed;
+use std::collections::BTreeSet;
+
+pub fn diff(walk: &mut Walk<'_>, facts: &RunFacts) {
+    if !facts.supervised {
+        let action = Action::Supervise { uuid: walk.identity.uuid };
+        let why = vec![because(Cause::Drift, "monitor", "its monitor is gone")];
+        walk.diff.push(action, Class::Live, why, None);
+    }
+    limits(walk, facts);
+    disks(walk, facts);
+    nics(walk, facts);
+}
+
+fn limits(walk: &mut Walk<'_>, facts: &RunFacts) {
+    let uuid = walk.identity.uuid;
+    let wanted = walk.run.limits.clone();
+    if facts.in_cgroup && facts.limits == wanted {
+        return;
+    }
+    let before = walk.applied.as_ref().and_then(|applied| match &applied.object.spec {
+        Spec::Container(container) => Some(typed::limits(&container.config, walk.scene.observed.host.memory)),
+        _ => None,
+    });
+    let mut reasons = vec![];
+    if !facts.in_cgroup {
+        reasons.push(because(Cause::Drift, "cgroup", "init is outside its cgroup, or the cgroup is gone"));
+    }
+    reasons.extend(limit_reasons(&wanted, before.as_ref(), &facts.limits));
+    let covered: Vec<Field> = walk.changed.iter().filter(|field| is_limit(field)).cloned().collect();
+    for field in &covered {
+        walk.establish(field);
+    }
+    let action = if facts.in_cgroup {
+        Action::SetLimits { uuid, limits: wanted }
+    } else {
+        Action::RepairCgroup { uuid, limits: wanted }
+    };
+    walk.diff.push(action, Class::Live, reasons, walk.applied.clone());
+}
+
+fn is_limit(field: &Field) -> bool {
+    matches!(field, Field::Config(key) if key.starts_with("limits.") && !key.starts_with("limits.kernel."))
+}
+
+fn limit_reasons(wanted: &Limits, before: Option<&Limits>, found: &Limits) -> Vec<Reason> {
+    let (wanted, found) = (limit_texts(wanted), limit_texts(found));
+    let before = before.map(limit_texts);
+    let mut reasons = vec![];
+    for (at, (field, to)) in wanted.iter().enumerate() {
+        let from = &found[at].1;
+        if from == to {
+            continue;
+        }
+        let applied = before.as_ref().map(|before| &before[at].1);
+        let cause = match applied {
+            Some(applied) if applied == to => Cause::Drift,
+            Some(applied) if applied != from => Cause::ChangeAndDrift,
+            _ => Cause::Change,
+        };
+        reasons.push(reason(cause, &format!("config.{field}"), from.clone(), to.clone()));
+    }
+    reasons
+}
+
+/// The limits as manifests write them; none: no limit.
+fn limit_texts(limits: &Limits) -> [(&'static str, Option<String>); 5] {
+    let cpus = limits.cpus.as_ref().map(|cpus| match cpus {
+        CpuLimit::Count(count) => count.to_string(),
+        CpuLimit::Set(set) => set.clone(),
+    });
+    let allowance = limits.cpu_allowance.as_ref().map(|allowance| match allowance {
+        CpuAllowance::Share { percent } => format!("{percent}%"),
+        CpuAllowance::Quota { quota_us, period_us } => {
+            format!("{}ms/{}ms", quota_us / 1000, period_us / 1000)
+        }
+    });
+    let memory = limits.memory.as_ref();
+    let soft = memory.filter(|memory| memory.enforce == MemoryEnforce::Soft).map(|_| "soft".to_owned());
+    [
+        ("limits.cpu", cpus),
+        ("limits.cpu.allowance", allowance),
+        ("limits.memory", memory.map(|memory| Size(memory.bytes).to_string())),
+        ("limits.memory.enforce", soft),
+        ("limits.processes", limits.processes.map(|processes| processes.to_string())),
+    ]
+}
+
+fn nics(walk: &mut Walk<'_>, facts: &RunFacts) {
+    let uuid = walk.identity.uuid;
+    let wanted = walk.run.nics.clone();
+    let asked = |device: &str| facts.run.nics.iter().find(|nic| nic.device == device);
+    let names: BTreeSet<&String> =
+        facts.run.nics.iter().map(|nic| &nic.device).chain(facts.nics.keys()).collect();
+    for device in names {
+        let keeps = wanted.iter().find(|nic| nic.device == *device);
+        let replaced = keeps.is_some_and(|nic| asked(device).is_some_and(|asked| asked != nic));
+        if keeps.is_none() || replaced {
+            let mut reasons = device_reasons(walk, device, "the nic changes");
+            let field = Field::Device(device.clone());
+            if keeps.is_none() {
+                reasons = reasons_or(reasons, Cause::Drift, device, "a nic that is not declared");
+                walk.establish(&field);
+            }
+            let applied = keeps.is_none().then(|| walk.applied.clone()).flatten();
+            let action = Action::DetachNic { uuid, device: device.clone() };
+            walk.diff.push(action, Class::Live, reasons, applied);
+        }
+    }
+    for nic in wanted {
+        let same = asked(&nic.device) == Some(&nic);
+        let fault = nic_fault(&nic, facts);
+        if same && fault.is_none() {
+            continue;
+        }
+        let reasons = match fault.filter(|_| asked(&nic.device).is_some() && same) {
+            Some(fault) => {
+                let mut reasons = device_reasons(walk, &nic.device, "");
+                reasons.retain(|reason| reason.cause == Cause::Change);
+                reasons.push(because(Cause::Drift, &format!("devices.{}", nic.device), fault));
+                reasons
+            }
+            None => device_reasons(walk, &nic.device, "its network changes"),
+        };
+        walk.establish(&Field::Device(nic.device.clone()));
+        let action = Action::AttachNic { uuid, nic: Box::new(nic) };
+        walk.diff.push(action, Class::Live, reasons, walk.applied.clone());
+    }
+}
+
+/// What is wrong with a nic on the host.
+fn nic_fault(nic: &Nic, facts: &RunFacts) -> Option<String> {
+    let Some(found) = facts.nics.get(&nic.device) else { return Some("the nic is gone".to_owned()) };
+    let bridge = match &nic.attachment {
+        NicAttachment::Bridged { bridge } => Some(bridge),
+        NicAttachment::PointToPoint => None,
+    };
+    if found.bridge.as_ref() != bridge {
+        return Some(match (bridge, &found.bridge) {
+            (Some(bridge), None) => format!("the nic is off its bridge {bridge}"),
+            (Some(bridge), Some(other)) => format!("the nic is a port of {other}, not of {bridge}"),
+            (None, _) => "the nic is a port of a bridge".to_owned(),
+        });
+    }
+    (!found.up).then(|| "the nic is down".to_owned())
+}
+
+fn disks(walk: &mut Walk<'_>, facts: &RunFacts) {
+    let uuid = walk.identity.uuid;
+    let wanted = walk.run.disks.clone();
+    let stands = |disk: &Disk| facts.disks.contains(&disk.device);
+    for disk in &facts.run.disks {
+        let keeps = wanted.iter().find(|wanted| wanted.device == disk.device);
+        if keeps == Some(disk) {
+            continue;
+        }
+        let mut reasons = device_reasons(walk, &disk.device, "the disk changes");
+        let field = Field::Device(disk.device.clone());
+        if keeps.is_none() {
+            reasons = reasons_or(reasons, Cause::Consequence, &disk.device, "a disk that is not declared");
+            walk.establish(&field);
+        }
+        let applied = keeps.is_none().then(|| walk.applied.clone()).flatten();
+        let action = Action::DetachDisk { uuid, disk: Box::new(disk.clone()) };
+        walk.diff.push(action, Class::Live, reasons, applied);
+    }
+    for disk in wanted {
+        let asked = facts.run.disks.contains(&disk);
+        let absent = !disk.required && walk.scene.options.missing_paths.contains(&disk.source);
+        if asked && (stands(&disk) || absent) {
+            continue;
+        }
+        let mut reasons = device_reasons(walk, &disk.device, "the disk changes");
+        if asked {
+            reasons.retain(|reason| reason.cause == Cause::Change);
+            let note = format!("nothing is mounted at {} inside", disk.path.display());
+            reasons.push(because(Cause::Drift, &format!("devices.{}", disk.device), note));
+        }
+        walk.establish(&Field::Device(disk.device.clone()));
+        let action = Action::AttachDisk { uuid, disk: Box::new(disk) };
+        walk.diff.push(action, Class::Live, reasons, walk.applied.clone());
+    }
+}
+
+/// The changed options of a device; where none changed, `note` as a consequence.
+fn device_reasons(walk: &Walk<'_>, device: &str, note: &str) -> Vec<Reason> {
+    let field = Field::Device(device.to_owned());
+    let path = format!("devices.{device}");
+    let reasons: Vec<Reason> =
+        walk.reasons.iter().filter(|reason| field.covers(&reason.field)).cloned().collect();
+    if reasons.is_empty() { vec![because(Cause::Consequence, &path, note)] } else { reasons }
+}
+
+fn reasons_or(reasons: Vec<Reason>, cause: Cause, device: &str, note: &str) -> Vec<Reason> {
+    if reasons.iter().any(|reason| reason.cause == Cause::Change) {
+        return reasons;
+    }
+    vec![because(cause, &format!("devices.{device}"), note)]
+}

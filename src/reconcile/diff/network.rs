@@ -1,0 +1,66 @@
+//! Managed bridges.
+
+use super::{ObjectDiff, Scene, because, object_reasons, reason, record_update};
+use crate::model::key::Key;
+use crate::model::object::Network;
+use crate::model::observed::NetworkFacts;
+use crate::model::record::Applied;
+use crate::model::step::{Action, BridgeNetwork, Cause, Class, Reason};
+use crate::model::typed;
+use crate::reconcile::world::Target;
+use ipnet::IpNet;
+use std::collections::BTreeSet;
+
+pub fn diff(scene: &Scene<'_>, key: &Key, target: &Target<'_>, network: &Network) -> ObjectDiff {
+    let mut diff = ObjectDiff::new(key);
+    let record = scene.observed.records.get(key);
+    if let Some((update, reasons)) = record_update(scene, target, record, None, None) {
+        diff.push(Action::PutRecord(Box::new(update)), Class::Record, reasons, None);
+    }
+    let before = record.and_then(|record| record.applied.as_ref()).map(|applied| &applied.object);
+    let wanted = typed::bridge(&key.name, &network.config);
+    let changed = before != Some(target.object);
+    let mut reasons = if changed { object_reasons(before, target.object) } else { vec![] };
+    // What a change is about is no drift: where the declaration changed, the host is not yet as declared.
+    if !changed {
+        reasons.extend(drift(&wanted, scene.observed.networks.get(&key.name)));
+    }
+    if !reasons.is_empty() {
+        let class = if before.is_none() { Class::Create } else { Class::Live };
+        let applied = Applied { object: target.object.clone(), fingerprint: None };
+        diff.push(Action::EnsureNetwork(Box::new(wanted)), class, reasons, Some(applied));
+    }
+    diff
+}
+
+/// How a bridge is not as it was set up.
+fn drift(wanted: &BridgeNetwork, facts: Option<&NetworkFacts>) -> Vec<Reason> {
+    let Some(facts) = facts else {
+        return vec![because(Cause::Drift, "", format!("bridge {} is gone", wanted.name))];
+    };
+    let mut reasons = vec![];
+    let mut differs = |field: &str, found: String, expected: String, note: String| {
+        if found != expected {
+            let plain = reason(Cause::Drift, field, Some(found), Some(expected));
+            reasons.push(Reason { note: Some(note), ..plain });
+        }
+    };
+    let addresses = |set: &BTreeSet<IpNet>| {
+        let words: Vec<String> = set.iter().map(IpNet::to_string).collect();
+        if words.is_empty() { "none".to_owned() } else { words.join(", ") }
+    };
+    let declared: BTreeSet<IpNet> =
+        wanted.ipv4.map(IpNet::V4).into_iter().chain(wanted.ipv6.map(IpNet::V6)).collect();
+    let name = &wanted.name;
+    let note = format!("the addresses of bridge {name} were changed");
+    differs("config.ipv4.address", addresses(&facts.addresses), addresses(&declared), note);
+    let link = |up: bool| if up { "up" } else { "down" }.to_owned();
+    differs("link", link(facts.up), link(true), format!("bridge {name} is down"));
+    if let Some(mtu) = wanted.mtu {
+        let note = format!("the MTU of bridge {name} was changed");
+        differs("config.bridge.mtu", facts.mtu.to_string(), mtu.to_string(), note);
+    }
+    let note = "the firewall rules were changed or flushed".to_owned();
+    differs("rules", facts.rules.clone(), wanted.rules_digest(), note);
+    reasons
+}

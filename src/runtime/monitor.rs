@@ -1,0 +1,299 @@
+//! The process beside each container: init's parent and only reaper.
+//!
+//! ```text
+//!   start ─► clone init ─► Prepared ──release──► started.json ─► init execs ─► watch ─► exit.json ─► end
+//!                             │ controller gone                    │ step failed     ▲
+//!                             └──────────► kill init, leave nothing ◄┘    supervise ─┘ (init lives on without us)
+//! ```
+//!
+//! It decides nothing: it drains the console into a capped log, answers a few small commands, and records how init
+//! ended. It must stay small (one for each container) and must never block on a client.
+
+use crate::runtime::cgroup::{Cgroup, Hierarchies, memory};
+use crate::runtime::channel::{self, Answer, Failure, Process, step};
+use crate::runtime::console::Log;
+use crate::runtime::identity::{ProcessId, boot_id};
+use crate::runtime::init::{self, Context, Go, Report};
+use crate::runtime::records::{self, Cause, Exit, Started};
+use crate::runtime::start_spec::{Confinement, StartSpec};
+use crate::runtime::{confinement, devices, monitor_loop, rootfs};
+use linux::process::Clone;
+use rustix::process::{WaitId, WaitIdOptions, waitid};
+use serde::{Deserialize, Serialize};
+use std::fs;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+/// How long the cgroup's last processes may take to vanish after init.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The controller's word that init may go on.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Release;
+
+/// A container that runs and is watched.
+pub struct Watched {
+    pub spec: StartSpec,
+    pub started: Started,
+    pub pidfd: OwnedFd,
+    /// Master and slave of the console; none after the first monitor was lost.
+    pub console: Option<(OwnedFd, OwnedFd)>,
+    pub listener: OwnedFd,
+}
+
+/// Starts `folder`'s spec and stays. Answers the process's exit code.
+pub fn start(reply: OwnedFd, descriptors: Vec<OwnedFd>, folder: &Path) -> i32 {
+    settle();
+    let launched = launch(&reply, descriptors, folder);
+    let watched = match launched {
+        Ok(Some(watched)) => watched,
+        Ok(None) => return 0,
+        Err((process, failure)) => {
+            let _ = channel::send(&reply, &failure.answer(process), &[]);
+            return 1;
+        }
+    };
+    drop(reply);
+    watch(watched, folder)
+}
+
+/// Watches a container whose monitor was lost.
+pub fn supervise(reply: &OwnedFd, folder: &Path) -> i32 {
+    settle();
+    match adopt(folder) {
+        Ok(watched) => {
+            if channel::send(reply, &Answer::Done, &[]).is_err() {
+                return 1;
+            }
+            watch(watched, folder)
+        }
+        Err(failure) => {
+            let _ = channel::send(reply, &failure.answer(Process::Monitor), &[]);
+            1
+        }
+    }
+}
+
+fn settle() {
+    let _ = rustix::process::setsid();
+    let _ = rustix::thread::set_name(c"bayplan-monitor");
+}
+
+type Launch = Result<Option<Watched>, (Process, Failure)>;
+
+/// `None` when the controller gave up between prepare and release: nothing is left then.
+fn launch(reply: &OwnedFd, mut descriptors: Vec<OwnedFd>, folder: &Path) -> Launch {
+    let ours = |failure: Failure| (Process::Monitor, failure);
+    let spec = read_spec(folder).map_err(ours)?;
+    if spec.checkpoint.is_some() {
+        return Err(ours(Failure { step: "restore a checkpoint".to_owned(), errno: libc::EOPNOTSUPP }));
+    }
+    let root = descriptors.remove(0);
+    let hierarchies = Hierarchies::detect().map_err(|error| ours(error.into()))?;
+    let cgroup = Cgroup { hierarchies: &hierarchies, path: &spec.cgroup };
+    let (pid, pidfd, line) = clone_init(&spec, &cgroup, root, descriptors).map_err(ours)?;
+    let watched = hand_over(reply, spec.clone(), (pid, pidfd, &line), folder);
+    if !matches!(watched, Ok(Some(_))) {
+        // The channel's end has ended init, or its failure has; it only needs to be reaped.
+        drop(line);
+        let _ = rustix::process::waitpid(rustix::process::Pid::from_raw(pid), rustix::process::WaitOptions::empty());
+        let _ = records::remove(folder, records::STARTED);
+        let _ = records::remove(folder, records::SOCKET);
+        let _ = cgroup.remove(PATIENCE);
+    }
+    watched
+}
+
+/// Init, cloned into all its namespaces and its cgroup, and our end of the line to it.
+fn clone_init(
+    spec: &StartSpec,
+    cgroup: &Cgroup<'_>,
+    root: OwnedFd,
+    binds: Vec<OwnedFd>,
+) -> Result<(i32, OwnedFd, OwnedFd), Failure> {
+    let entrances = cgroup.entrances()?;
+    let devices = devices::tree(spec)?;
+    let seccomp = read_filter(spec)?;
+    let (ours, theirs) = channel::pair()?;
+    let clone = linux::process::clone3(namespaces(spec), Some(entrances.unified.as_fd()));
+    match clone.map_err(step("clone init"))? {
+        Clone::Child => {
+            drop(ours);
+            let tasks = entrances.tasks;
+            init::run(Context { spec: spec.clone(), channel: theirs, tasks, root, devices, binds, seccomp })
+        }
+        Clone::Parent { pid, pidfd } => Ok((pid, pidfd, ours)),
+    }
+}
+
+fn namespaces(spec: &StartSpec) -> u64 {
+    let always = libc::CLONE_NEWNS | libc::CLONE_NEWPID | libc::CLONE_NEWNET | libc::CLONE_NEWUTS | libc::CLONE_NEWIPC;
+    let user = match spec.confinement {
+        Confinement::Namespaced { .. } => libc::CLONE_NEWUSER,
+        Confinement::Privileged => 0,
+    };
+    (always | user) as u64
+}
+
+/// The two phases: everything up to Prepared, then from release to execve.
+fn hand_over(
+    reply: &OwnedFd,
+    spec: StartSpec,
+    (pid, pidfd, line): (i32, OwnedFd, &OwnedFd),
+    folder: &Path,
+) -> Launch {
+    let ours = |failure: Failure| (Process::Monitor, failure);
+    let process = |what: &str| ours(Failure { step: what.to_owned(), errno: libc::ESRCH });
+    if let Some(map) = spec.id_map() {
+        rootfs::write_maps(pid, map).map_err(ours)?;
+    }
+    confinement::set_rlimits(pid, &spec.rlimits).map_err(ours)?;
+    match next_report(line)? {
+        Some((Report::Joined, _)) => {}
+        _ => return Err(process("wait for init to enter its cgroups")),
+    }
+    let init = ProcessId::of(pid).ok_or_else(|| process("look at init"))?;
+    let monitor = ProcessId::own().ok_or_else(|| process("look at the monitor"))?;
+    let listener = monitor_loop::listen(folder).map_err(ours)?;
+    channel::send(reply, &Answer::Prepared { init }, &[pidfd.as_fd()]).map_err(|error| ours(error.into()))?;
+    if channel::receive::<Release>(reply).map_err(|error| ours(error.into()))?.is_none() {
+        return Ok(None);
+    }
+    let started = Started {
+        version: records::VERSION,
+        boot_id: boot_id().map_err(step("read the boot id")).map_err(ours)?,
+        incarnation: spec.incarnation,
+        init,
+        monitor,
+        at_ms: records::now_ms(),
+    };
+    records::write(folder, records::STARTED, &started).map_err(|error| ours(error.into()))?;
+    channel::send(line, &Go, &[]).map_err(|error| ours(error.into()))?;
+    let mut console = None;
+    while let Some((report, mut descriptors)) = next_report(line)? {
+        if let (Report::Console, Some(slave), Some(master)) = (report, descriptors.pop(), descriptors.pop()) {
+            console = Some((master, slave));
+        }
+    }
+    // The line also ends when init dies without a word: then the loop records it at once.
+    let _ = channel::send(reply, &Answer::Started { pid }, &[]);
+    Ok(Some(Watched { spec, started, pidfd, console, listener }))
+}
+
+fn next_report(line: &OwnedFd) -> Result<Option<(Report, Vec<OwnedFd>)>, (Process, Failure)> {
+    match channel::receive(line) {
+        Ok(Some((Report::Failed { step, errno }, _))) => Err((Process::Init, Failure { step, errno })),
+        Ok(report) => Ok(report),
+        Err(error) => Err((Process::Monitor, error.into())),
+    }
+}
+
+fn adopt(folder: &Path) -> Result<Watched, Failure> {
+    let gone = || Failure { step: "find the container's init".to_owned(), errno: libc::ESRCH };
+    let spec = read_spec(folder)?;
+    let mut started: Started = records::read(folder, records::STARTED)?.ok_or_else(gone)?;
+    let pid = rustix::process::Pid::from_raw(started.init.pid).ok_or_else(gone)?;
+    let pidfd = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).map_err(step("open a pidfd"))?;
+    if !started.init.is_alive() || started.boot_id != boot_id().map_err(step("read the boot id"))? {
+        return Err(gone());
+    }
+    started.monitor = ProcessId::own().ok_or_else(gone)?;
+    let listener = monitor_loop::listen(folder)?;
+    records::write(folder, records::STARTED, &started)?;
+    Ok(Watched { spec, started, pidfd, console: None, listener })
+}
+
+/// Until init is dead; then the record, the cgroup, the socket, and what the spec wants after a reboot.
+fn watch(mut watched: Watched, folder: &Path) -> i32 {
+    let bytes = watched.spec.console_log_bytes;
+    let Ok(log) = Log::open(&folder.join(records::CONSOLE), bytes) else { return 1 };
+    linux::process::trim_heap();
+    let is_attended = monitor_loop::run(&mut watched, log);
+    let (code, signal) = reap(watched.pidfd.as_fd());
+    let Ok(hierarchies) = Hierarchies::detect() else { return 1 };
+    let cgroup = Cgroup { hierarchies: &hierarchies, path: &watched.spec.cgroup };
+    let exit = Exit {
+        version: records::VERSION,
+        boot_id: watched.started.boot_id.clone(),
+        incarnation: watched.spec.incarnation,
+        cause: cause(code, signal, memory::kills(&cgroup).unwrap_or(0)),
+        code,
+        signal,
+        at_ms: records::now_ms(),
+    };
+    let written = records::write(folder, records::EXIT, &exit);
+    // Processes that exec put inside die with the pid namespace; the rest of the cgroup is empty folders.
+    let _ = cgroup.remove(PATIENCE);
+    let _ = records::remove(folder, records::SOCKET);
+    if exit.cause == Cause::Reboot && !is_attended {
+        run_detached(&watched.spec.on_reboot);
+    }
+    i32::from(written.is_err())
+}
+
+/// Exit code or signal. Init may have had another parent: then the kernel tells by pidfd, if it is new enough.
+fn reap(pidfd: BorrowedFd<'_>) -> (Option<i32>, Option<i32>) {
+    let status = rustix::io::retry_on_intr(|| waitid(WaitId::PidFd(pidfd), WaitIdOptions::EXITED));
+    if let Ok(Some(status)) = status {
+        return (status.exit_status(), status.terminating_signal());
+    }
+    for _ in 0..100 {
+        if let Some(raw) = linux::process::pidfd_exit_status(pidfd) {
+            let exited = libc::WIFEXITED(raw).then(|| libc::WEXITSTATUS(raw));
+            return (exited, libc::WIFSIGNALED(raw).then(|| libc::WTERMSIG(raw)));
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    (None, None)
+}
+
+/// pid_namespaces(7): reboot(2) inside ends init by SIGHUP for a restart, by SIGINT for halt and power off.
+pub fn cause(code: Option<i32>, signal: Option<i32>, memory_kills: u64) -> Cause {
+    match (code, signal) {
+        (_, Some(libc::SIGINT)) | (Some(0), _) => Cause::PowerOff,
+        (_, Some(libc::SIGHUP)) => Cause::Reboot,
+        (_, Some(libc::SIGKILL)) if memory_kills > 0 => Cause::Oom,
+        (_, Some(libc::SIGKILL | libc::SIGTERM)) => Cause::Killed,
+        (None, None) => Cause::Unknown,
+        _ => Cause::Failed,
+    }
+}
+
+fn run_detached(arguments: &[String]) {
+    let Some((program, rest)) = arguments.split_first() else { return };
+    let mut command = Command::new(program);
+    command.args(rest).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
+    // Nobody is left to tell: a controller that looks sees the exit record and no running container.
+    let _ = command.spawn();
+}
+
+fn read_spec(folder: &Path) -> Result<StartSpec, Failure> {
+    let missing = || Failure { step: format!("find {}", records::START), errno: libc::ENOENT };
+    records::read(folder, records::START)?.ok_or_else(missing)
+}
+
+/// The bytes of the compiled filter; none when the spec names none.
+pub fn read_filter(spec: &StartSpec) -> Result<Vec<u8>, Failure> {
+    let Some(path) = &spec.seccomp_filter else { return Ok(Vec::new()) };
+    fs::read(path).map_err(step(format!("read {}", path.display())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::cause;
+    use crate::runtime::records::Cause;
+
+    #[test]
+    fn the_ways_to_end_are_told_apart() {
+        assert_eq!(cause(None, Some(libc::SIGINT), 0), Cause::PowerOff);
+        assert_eq!(cause(None, Some(libc::SIGHUP), 3), Cause::Reboot);
+        assert_eq!(cause(None, Some(libc::SIGKILL), 0), Cause::Killed);
+        assert_eq!(cause(None, Some(libc::SIGKILL), 1), Cause::Oom);
+        assert_eq!(cause(Some(1), None, 0), Cause::Failed);
+        assert_eq!(cause(None, Some(libc::SIGSEGV), 0), Cause::Failed);
+        assert_eq!(cause(None, None, 0), Cause::Unknown);
+    }
+}

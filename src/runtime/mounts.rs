@@ -1,0 +1,103 @@
+//! Mounts put into and taken out of a running container, and the list of those it has.
+//!
+//! The `…_inside` functions run in a child of the spawner: they enter the container's mount namespace and end there.
+
+use crate::model::id_map::IdMap;
+use crate::runtime::channel::{self, Failure, Process, step};
+use crate::runtime::error::{Result, file};
+use crate::runtime::identity::ProcessId;
+use crate::runtime::spawner::{Request, Spawner};
+use crate::runtime::{init, rootfs};
+use linux::mount::Reach;
+use nix::sched::CloneFlags;
+use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat2};
+use rustix::mount::{MoveMountFlags, UnmountFlags, move_mount, unmount};
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+/// Mounts a detached tree on `target` in a running container. `root_ids` own what has to be made for it.
+pub fn attach(
+    spawner: &Spawner,
+    init: ProcessId,
+    tree: &OwnedFd,
+    bind: &crate::runtime::start_spec::Bind,
+    root_ids: (u32, u32),
+) -> Result<()> {
+    let (target, readonly) = (bind.target.clone(), bind.readonly);
+    let request = Request::AttachTree { init, target, readonly, root_ids };
+    let reply = spawner.request(&request, &[tree.as_fd()])?;
+    channel::answer(&reply, Process::Mount).map(drop)
+}
+
+/// Unmounts `target` in a running container.
+pub fn detach(spawner: &Spawner, init: ProcessId, target: &str) -> Result<()> {
+    let reply = spawner.request(&Request::DetachTree { init, target: target.to_owned() }, &[])?;
+    channel::answer(&reply, Process::Mount).map(drop)
+}
+
+/// Where a process's mounts stand, as it sees them.
+pub fn targets(pid: i32) -> Result<BTreeSet<PathBuf>> {
+    let path = PathBuf::from(format!("/proc/{pid}/mountinfo"));
+    let table = fs::read_to_string(&path).map_err(file("read", &path))?;
+    Ok(table.lines().filter_map(|line| line.split(' ').nth(4)).map(unescape).collect())
+}
+
+pub fn clone(source: &Path, recursive: bool, id_map: Option<&IdMap>) -> std::result::Result<OwnedFd, Failure> {
+    let namespace = id_map.map(rootfs::user_namespace).transpose()?;
+    let reach = if recursive { Reach::Tree } else { Reach::One };
+    rootfs::clone_tree(source, namespace.as_ref().map(AsFd::as_fd), reach)
+}
+
+pub fn attach_inside(
+    init: ProcessId,
+    tree: Option<OwnedFd>,
+    target: &Path,
+    readonly: bool,
+    root_ids: (u32, u32),
+) -> std::result::Result<(), Failure> {
+    let tree = tree.ok_or_else(|| Failure { step: "get the mount".to_owned(), errno: libc::EBADF })?;
+    if readonly {
+        linux::mount::set_flags(tree.as_fd(), linux::mount::READ_ONLY, Reach::Tree)
+            .map_err(step(format!("make {} read-only", target.display())))?;
+    }
+    enter(init)?;
+    linux::ids::act_on_files_as(root_ids.0, root_ids.1).map_err(step("act as the container's root"))?;
+    init::make_target(&tree, target)?;
+    let place = resolve(target)?;
+    let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
+    move_mount(&tree, "", &place, "", flags).map_err(step(format!("mount {}", target.display())))
+}
+
+pub fn detach_inside(init: ProcessId, target: &Path) -> std::result::Result<(), Failure> {
+    enter(init)?;
+    // This process's root is the container's now, so no link leads out of it.
+    unmount(target, UnmountFlags::DETACH | UnmountFlags::NOFOLLOW)
+        .map_err(step(format!("unmount {}", target.display())))
+}
+
+/// Into the container's mount namespace, whose root becomes this process's: no path leads out of it.
+fn enter(init: ProcessId) -> std::result::Result<(), Failure> {
+    let pid = rustix::process::Pid::from_raw(init.pid);
+    let gone = || Failure { step: format!("enter process {}", init.pid), errno: libc::ESRCH };
+    let flags = rustix::process::PidfdFlags::empty();
+    let pidfd = rustix::process::pidfd_open(pid.ok_or_else(gone)?, flags).map_err(step("open a pidfd"))?;
+    if !init.is_alive() {
+        return Err(gone());
+    }
+    nix::sched::setns(&pidfd, CloneFlags::CLONE_NEWNS).map_err(step("enter the mount namespace"))
+}
+
+fn resolve(target: &Path) -> std::result::Result<OwnedFd, Failure> {
+    let root = rustix::fs::openat(CWD, "/", OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).map_err(step("open /"))?;
+    let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
+    openat2(&root, target, OFlags::PATH | OFlags::CLOEXEC, Mode::empty(), resolve)
+        .map_err(step(format!("find {}", target.display())))
+}
+
+/// mountinfo writes space, tab, newline and backslash as octal.
+fn unescape(text: &str) -> PathBuf {
+    let plain = text.replace("\\040", " ").replace("\\011", "\t").replace("\\012", "\n");
+    PathBuf::from(plain.replace("\\134", "\\"))
+}

@@ -1,0 +1,169 @@
+//! The root mount of a container, made from what storage describes.
+//!
+//! One function serves start, file transfer, publish and restore. It runs in a process of its own (the spawner's
+//! child): it unshares a mount namespace, changes the ids that files are made with, and then ends.
+//!
+//! Why an overlay is made this way (each of these was tried): mounted inside the user namespace it cannot rename
+//! folders (EXDEV) and loses replaced ones (EIO); mounted by plain root over an idmapped upper it is read-only.
+
+use crate::model::id_map::{IdMap, IdRange};
+use crate::model::root::Root;
+use crate::runtime::channel::{Failure, step};
+use crate::runtime::start_spec::root_ids;
+use linux::mount::Reach;
+use linux::process::Clone;
+use rustix::fs::{CWD, Mode, OFlags, openat};
+use rustix::mount::{
+    FsMountFlags, FsOpenFlags, MountAttrFlags, MountPropagationFlags, MoveMountFlags, OpenTreeFlags,
+    fsconfig_create, fsconfig_set_string, fsmount, fsopen, mount_change, move_mount, open_tree,
+};
+use std::fs;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+/// Before Linux 6.5 fsconfig cuts a string at this length.
+const LONGEST_VALUE: usize = 255;
+
+/// Makes the mount, attached nowhere. Ids on disk are the container's own; with a map they appear shifted.
+pub fn detached(root: &Root, id_map: Option<&IdMap>) -> Result<OwnedFd, Failure> {
+    let namespace = id_map.map(user_namespace).transpose()?;
+    let namespace = namespace.as_ref().map(AsFd::as_fd);
+    match root {
+        Root::Subvolume { path } => {
+            let tree = clone_tree(path, namespace, Reach::One)?;
+            if namespace.is_some() {
+                linux::mount::set_flags(tree.as_fd(), linux::mount::NO_DEV, Reach::One)
+                    .map_err(step("forbid devices on the root"))?;
+            }
+            Ok(tree)
+        }
+        Root::Overlay { layers, upper, work } => {
+            let sources = Sources::attach(layers, upper, work, namespace)?;
+            let (uid, gid) = root_ids(id_map);
+            linux::ids::act_on_files_as(uid, gid).map_err(step("act as the container's root"))?;
+            overlay(&sources, namespace.is_some())
+        }
+    }
+}
+
+/// A clone of a folder's mount, attached nowhere, with shifted ids when a user namespace is given.
+pub fn clone_tree(
+    path: &Path,
+    namespace: Option<BorrowedFd<'_>>,
+    reach: Reach,
+) -> Result<OwnedFd, Failure> {
+    let mut flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+    if reach == Reach::Tree {
+        flags |= OpenTreeFlags::AT_RECURSIVE;
+    }
+    let tree = open_tree(CWD, path, flags).map_err(step(format!("open {}", path.display())))?;
+    if let Some(namespace) = namespace {
+        linux::mount::set_id_map(tree.as_fd(), namespace, reach)
+            .map_err(step(format!("shift the ids of {}", path.display())))?;
+    }
+    Ok(tree)
+}
+
+/// A user namespace that has the map and no process.
+pub fn user_namespace(map: &IdMap) -> Result<OwnedFd, Failure> {
+    let (wait, hold) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).map_err(step("make a pipe"))?;
+    let clone = linux::process::clone3(libc::CLONE_NEWUSER as u64, None).map_err(step("make a user namespace"))?;
+    let Clone::Parent { pid, pidfd } = clone else {
+        drop(hold);
+        let _ = rustix::io::read(&wait, &mut [0u8; 1]);
+        linux::process::end(0)
+    };
+    write_maps(pid, map)?;
+    let path = format!("/proc/{pid}/ns/user");
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+    let namespace = openat(CWD, path.as_str(), flags, Mode::empty()).map_err(step("open a user namespace"))?;
+    drop(hold);
+    let ended = rustix::process::WaitIdOptions::EXITED;
+    let _ = rustix::process::waitid(rustix::process::WaitId::PidFd(pidfd.as_fd()), ended);
+    Ok(namespace)
+}
+
+/// Gives the user namespace of a new process its maps; the kernel takes each once.
+pub fn write_maps(pid: i32, map: &IdMap) -> Result<(), Failure> {
+    for (file, ranges) in [("uid_map", &map.uids), ("gid_map", &map.gids)] {
+        fs::write(format!("/proc/{pid}/{file}"), map_text(ranges)).map_err(step(format!("write {file}")))?;
+    }
+    Ok(())
+}
+
+fn map_text(ranges: &[IdRange]) -> String {
+    ranges.iter().map(|range| format!("{} {} {}\n", range.inside, range.outside, range.count)).collect()
+}
+
+/// The folders of an overlay as descriptors: their /proc/self/fd paths are short and free of `:` and `,`.
+struct Sources {
+    layers: Vec<OwnedFd>,
+    upper: OwnedFd,
+    work: OwnedFd,
+}
+
+impl Sources {
+    /// Shifted clones must be attached somewhere in this mount namespace before Linux 6.13 takes them as layers:
+    /// each goes on top of its own folder, in a namespace that ends with this process.
+    fn attach(
+        layers: &[PathBuf],
+        upper: &Path,
+        work: &Path,
+        namespace: Option<BorrowedFd<'_>>,
+    ) -> Result<Sources, Failure> {
+        nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNS).map_err(step("make a mount namespace"))?;
+        mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)
+            .map_err(step("keep mounts private"))?;
+        // Upper and work must be on one mount: a clone of the folder that holds both.
+        let above = common_parent(upper, work);
+        let mut trees = Vec::new();
+        for path in layers.iter().map(PathBuf::as_path).chain([above.as_path()]) {
+            trees.push((clone_tree(path, namespace, Reach::One)?, path));
+        }
+        for (tree, path) in &trees {
+            move_mount(tree, "", CWD, *path, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
+                .map_err(step(format!("attach {}", path.display())))?;
+        }
+        let mut layers: Vec<OwnedFd> = trees.into_iter().map(|(tree, _)| tree).collect();
+        let Some(shared) = layers.pop() else {
+            return Err(Failure { step: "open the upper folder".to_owned(), errno: libc::EINVAL });
+        };
+        Ok(Sources { upper: below(&shared, &above, upper)?, work: below(&shared, &above, work)?, layers })
+    }
+}
+
+fn overlay(sources: &Sources, is_shifted: bool) -> Result<OwnedFd, Failure> {
+    let path = |fd: &OwnedFd| format!("/proc/self/fd/{}", fd.as_raw_fd());
+    let context = fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC).map_err(step("open overlay"))?;
+    let set = |key: &str, value: &str| {
+        fsconfig_set_string(context.as_fd(), key, value).map_err(step(format!("set overlay {key}={value}")))
+    };
+    set("source", "bayplan")?;
+    let layers: Vec<String> = sources.layers.iter().map(path).collect();
+    let joined = layers.join(":");
+    if joined.len() <= LONGEST_VALUE {
+        set("lowerdir", &joined)?;
+    } else {
+        layers.iter().try_for_each(|layer| set("lowerdir+", layer))?;
+    }
+    set("upperdir", &path(&sources.upper))?;
+    set("workdir", &path(&sources.work))?;
+    set("redirect_dir", "on")?;
+    set("index", "off")?;
+    set("metacopy", "off")?;
+    fsconfig_create(context.as_fd()).map_err(step("make the overlay"))?;
+    let flags = if is_shifted { MountAttrFlags::MOUNT_ATTR_NODEV } else { MountAttrFlags::empty() };
+    fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, flags).map_err(step("mount the overlay"))
+}
+
+fn common_parent(first: &Path, second: &Path) -> PathBuf {
+    let shared = first.components().zip(second.components()).take_while(|(a, b)| a == b);
+    shared.map(|(component, _)| component).collect()
+}
+
+fn below(tree: &OwnedFd, above: &Path, path: &Path) -> Result<OwnedFd, Failure> {
+    let relative = path.strip_prefix(above).unwrap_or(path);
+    let relative = if relative.as_os_str().is_empty() { Path::new(".") } else { relative };
+    openat(tree, relative, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+        .map_err(step(format!("open {}", path.display())))
+}

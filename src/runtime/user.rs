@@ -1,0 +1,101 @@
+//! Users by a container's own /etc/passwd and /etc/group, read from inside it.
+
+use std::fs;
+use std::io::{self, Read};
+
+/// Larger files are no user tables.
+const LARGEST: u64 = 4 << 20;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct User {
+    pub name: String,
+    pub uid: u32,
+    pub gid: u32,
+    pub groups: Vec<u32>,
+    pub home: String,
+}
+
+impl User {
+    pub fn root() -> User {
+        User { name: "root".to_owned(), uid: 0, gid: 0, groups: Vec::new(), home: "/root".to_owned() }
+    }
+}
+
+/// The user that `NAME`, `UID`, `NAME:GROUP` or `UID:GID` means here; none is root.
+pub fn find(text: Option<&str>) -> io::Result<User> {
+    let Some(text) = text else { return Ok(User::root()) };
+    choose(text, &table("/etc/passwd")?, &table("/etc/group")?)
+        .ok_or_else(|| io::Error::from_raw_os_error(libc::ENOENT))
+}
+
+fn choose(text: &str, users: &str, groups: &str) -> Option<User> {
+    let (name, group) = text.split_once(':').map_or((text, None), |(name, group)| (name, Some(group)));
+    let mut user = match users.lines().filter_map(user_of).find(|user| user.name == name) {
+        Some(user) => user,
+        None => by_number(name.parse().ok()?, users),
+    };
+    let memberships = groups.lines().filter_map(group_of).filter(|(_, _, members)| members.contains(&user.name.as_str()));
+    user.groups = memberships.map(|(_, gid, _)| gid).collect();
+    if let Some(group) = group {
+        let named = groups.lines().filter_map(group_of).find(|(name, ..)| *name == group);
+        user.gid = named.map_or_else(|| group.parse().ok(), |(_, gid, _)| Some(gid))?;
+        user.groups.clear();
+    }
+    Some(user)
+}
+
+/// An id without an entry is a user without a home.
+fn by_number(uid: u32, users: &str) -> User {
+    let known = users.lines().filter_map(user_of).find(|user| user.uid == uid);
+    known.unwrap_or_else(|| User {
+        name: uid.to_string(),
+        uid,
+        gid: 0,
+        groups: Vec::new(),
+        home: "/".to_owned(),
+    })
+}
+
+fn user_of(line: &str) -> Option<User> {
+    let fields: Vec<&str> = line.split(':').collect();
+    Some(User {
+        name: (*fields.first()?).to_owned(),
+        uid: fields.get(2)?.parse().ok()?,
+        gid: fields.get(3)?.parse().ok()?,
+        groups: Vec::new(),
+        home: (*fields.get(5)?).to_owned(),
+    })
+}
+
+fn group_of(line: &str) -> Option<(&str, u32, Vec<&str>)> {
+    let fields: Vec<&str> = line.split(':').collect();
+    Some((fields.first()?, fields.get(2)?.parse().ok()?, fields.get(3)?.split(',').collect()))
+}
+
+fn table(path: &str) -> io::Result<String> {
+    let mut text = String::new();
+    match fs::File::open(path) {
+        Ok(open) => open.take(LARGEST).read_to_string(&mut text).map(|_| text),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(text),
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::choose;
+
+    const USERS: &str = "root:x:0:0:root:/root:/bin/sh\nwww:x:33:33::/var/www:/bin/false\n";
+    const GROUPS: &str = "root:x:0:\nwww:x:33:\nlogs:x:40:www,root\n";
+
+    #[test]
+    fn users_are_found_by_name_and_number() {
+        let user = choose("www", USERS, GROUPS).unwrap();
+        assert_eq!((user.uid, user.gid, user.groups), (33, 33, vec![40]));
+        assert_eq!(choose("33", USERS, GROUPS).unwrap().name, "www");
+        assert_eq!(choose("1234", USERS, GROUPS).unwrap().uid, 1234);
+        assert_eq!(choose("www:logs", USERS, GROUPS).unwrap().gid, 40);
+        assert_eq!(choose("5:7", USERS, GROUPS).unwrap().gid, 7);
+        assert_eq!(choose("nobody-here", USERS, GROUPS), None);
+    }
+}

@@ -1,0 +1,200 @@
+//! Kind Container.
+
+use super::layer;
+use super::reader::{Fields, Reader};
+use crate::model::key::Key;
+use crate::model::object::{DeviceLayer, Power, Ready, ReadyProbe};
+use crate::spec::registry::INSTANCE;
+use crate::spec::report::Wrong;
+use crate::spec::tree::{Mark, Node};
+use crate::spec::words::did_you_mean;
+use schemars::JsonSchema;
+use std::collections::BTreeMap;
+
+pub const FIELDS: Fields = Fields {
+    known: &[
+        "image",
+        "architecture",
+        "profiles",
+        "config",
+        "devices",
+        "state",
+        "dependsOn",
+        "ready",
+        "ephemeral",
+    ],
+    later: &["files", "environment", "restartWith", "update", "persist", "ignore", "external", "placement"],
+};
+
+const READY: Fields =
+    Fields { known: &["alive", "systemd", "exec", "timeout", "interval"], later: &["tcp", "http"] };
+
+/// Debian's words for processors.
+pub const ARCHITECTURES: [&str; 9] =
+    ["amd64", "arm64", "armhf", "armel", "i386", "ppc64el", "riscv64", "s390x", "loong64"];
+
+/// A system container.
+#[derive(Debug, Clone, JsonSchema)]
+#[schemars(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ContainerSpec {
+    /// The name of an Image.
+    pub image: String,
+    /// Debian's word for the processor; absent: the host's.
+    #[schemars(schema_with = "crate::spec::schema::architecture")]
+    pub architecture: Option<String>,
+    /// Profiles in order: a later one wins, the container's own config and devices win over all. Absent: [default].
+    pub profiles: Option<Vec<String>>,
+    /// Config keys (docs/config-keys.md); null unsets what a profile sets.
+    #[schemars(default, schema_with = "crate::spec::schema::instance_config")]
+    pub config: BTreeMap<String, Option<String>>,
+    /// Devices by name. Without `type`: merged onto the device of that name in the profiles; `{type: none}` removes it.
+    #[schemars(default, schema_with = "crate::spec::schema::devices")]
+    pub devices: BTreeMap<String, DeviceLayer>,
+    /// What it should be doing; `any` is not managed.
+    #[schemars(default)]
+    pub state: Power,
+    /// Objects that must be there (containers: ready) before it starts: `container/db-1`.
+    #[schemars(default, with = "Vec<String>")]
+    pub depends_on: Vec<Key>,
+    /// When a started container counts as ready.
+    #[schemars(default, schema_with = "crate::spec::schema::ready")]
+    pub ready: Ready,
+    /// A power-off from inside is completion.
+    #[schemars(default)]
+    pub ephemeral: bool,
+}
+
+pub fn read(node: &Node, mark: Mark, reader: &mut Reader) -> Option<ContainerSpec> {
+    if !reader.mapping(node, "the spec of a Container", &FIELDS) {
+        return None;
+    }
+    let image = match reader.field(node, "image", "image") {
+        Some(node) => image(node, reader),
+        None => {
+            reader.missing(mark, "spec.image", Some("name an Image document: `image: NAME`".to_owned()));
+            None
+        }
+    };
+    let spec = ContainerSpec {
+        image: String::new(),
+        architecture: reader
+            .field(node, "architecture", "architecture")
+            .and_then(|n| architecture(n, reader)),
+        profiles: reader.field(node, "profiles", "profiles").map(|node| reader.texts(node, "profiles")),
+        config: reader
+            .field(node, "config", "config")
+            .map(|node| reader.config(node, "config", &INSTANCE))
+            .unwrap_or_default(),
+        devices: layer::devices(node, reader),
+        state: reader.field(node, "state", "state").and_then(|n| state(n, reader)).unwrap_or_default(),
+        depends_on: reader.field(node, "dependsOn", "dependsOn").map(|n| keys(n, reader)).unwrap_or_default(),
+        ready: reader.field(node, "ready", "ready").and_then(|node| ready(node, reader)).unwrap_or_default(),
+        ephemeral: reader
+            .field(node, "ephemeral", "ephemeral")
+            .and_then(|node| reader.flag(node, "ephemeral"))
+            .unwrap_or_default(),
+    };
+    Some(ContainerSpec { image: image?, ..spec })
+}
+
+fn image(node: &Node, reader: &mut Reader) -> Option<String> {
+    let text = reader.text(node, "image")?;
+    if text.contains([':', '/']) {
+        let message = format!("`{text}`: remote images are not supported yet");
+        let help = "write an Image document with a local source, and its name here";
+        reader.report.error(node.mark, Wrong::new("not-supported", message).help(help));
+        return None;
+    }
+    Some(text)
+}
+
+fn architecture(node: &Node, reader: &mut Reader) -> Option<String> {
+    let text = reader.text(node, "architecture")?;
+    if ARCHITECTURES.contains(&text.as_str()) {
+        return Some(text);
+    }
+    let help = match text.as_str() {
+        "x86_64" | "x86-64" | "x64" => Some("did you mean `amd64`?".to_owned()),
+        "aarch64" => Some("did you mean `arm64`?".to_owned()),
+        _ => did_you_mean(&text, ARCHITECTURES),
+    };
+    let wrong = Wrong::new("bad-value", format!("unknown architecture `{text}`"));
+    let help = help.unwrap_or_else(|| format!("known are {}", ARCHITECTURES.join(", ")));
+    reader.report.error(node.mark, wrong.help(help));
+    None
+}
+
+fn state(node: &Node, reader: &mut Reader) -> Option<Power> {
+    let words = [
+        ("running", Power::Running),
+        ("stopped", Power::Stopped),
+        ("frozen", Power::Frozen),
+        ("any", Power::Any),
+    ];
+    reader.choice(node, "state", &words)
+}
+
+/// `dependsOn`: keys; a bare name is a container's.
+fn keys(node: &Node, reader: &mut Reader) -> Vec<Key> {
+    let mut keys = vec![];
+    for item in reader.list(node, "dependsOn") {
+        let Some(text) = reader.text(item, "dependsOn") else { continue };
+        let key = if text.contains('/') { text.parse() } else { Ok(Key::container(text.clone())) };
+        match key {
+            Ok(key) => {
+                reader.marks.insert(format!("dependsOn[{}]", keys.len()), item.mark);
+                keys.push(key);
+            }
+            Err(error) => {
+                let wrong = Wrong::new("bad-value", format!("dependsOn: {error}"));
+                reader.report.error(item.mark, wrong.help("write KIND/NAME: `container/db-1`"));
+            }
+        }
+    }
+    keys
+}
+
+fn ready(node: &Node, reader: &mut Reader) -> Option<Ready> {
+    if !reader.mapping(node, "ready", &READY) {
+        return None;
+    }
+    let probes: Vec<_> = node
+        .entries()?
+        .iter()
+        .filter(|entry| matches!(entry.key.as_ref(), "alive" | "systemd" | "exec"))
+        .collect();
+    if let [first, second, ..] = probes[..] {
+        let message = format!("ready has one probe; `{}` and `{}` are two", first.key, second.key);
+        reader.report.error(second.mark, Wrong::new("bad-value", message).help("remove one of them"));
+    }
+    let probe = probes.first().and_then(|entry| probe(&entry.key, &entry.value, reader));
+    let mut time = |name: &str| {
+        let path = format!("ready.{name}");
+        reader.field(node, name, &path).and_then(|node| reader.duration(node, &path))
+    };
+    let default = Ready::default();
+    Some(Ready {
+        timeout_ms: time("timeout").unwrap_or(default.timeout_ms),
+        interval_ms: time("interval").unwrap_or(default.interval_ms),
+        probe: probe.unwrap_or_default(),
+    })
+}
+
+fn probe(name: &str, node: &Node, reader: &mut Reader) -> Option<ReadyProbe> {
+    let path = format!("ready.{name}");
+    if name == "exec" {
+        let command = reader.texts(node, &path);
+        if command.is_empty() {
+            let wrong = Wrong::new("bad-value", "ready.exec needs a command");
+            reader.report.error(node.mark, wrong.help("write `exec: [test, -e, /run/ready]`"));
+            return None;
+        }
+        return Some(ReadyProbe::Exec(command));
+    }
+    if !reader.flag(node, &path)? {
+        let wrong = Wrong::new("bad-value", format!("{path} can only be true"));
+        reader.report.error(node.mark, wrong.help("remove it, or choose another probe"));
+        return None;
+    }
+    Some(if name == "systemd" { ReadyProbe::Systemd } else { ReadyProbe::Alive })
+}

@@ -1,0 +1,63 @@
+//! `devices` as one layer writes them.
+
+use super::reader::Reader;
+use crate::model::object::DeviceLayer;
+use crate::spec::names;
+use crate::spec::report::Wrong;
+use crate::spec::tree::Node;
+use std::collections::BTreeMap;
+
+/// Reads `devices` of a spec. Options are texts as written: their meaning depends on the device's type, which another
+/// layer may give.
+pub fn devices(spec: &Node, reader: &mut Reader) -> BTreeMap<String, DeviceLayer> {
+    let mut devices = BTreeMap::new();
+    let Some(node) = reader.field(spec, "devices", "devices") else { return devices };
+    let Some(entries) = node.entries() else {
+        reader.mistyped(node, "devices", "a mapping", Some("write `devices: {eth0: {…}}`".to_owned()));
+        return devices;
+    };
+    for entry in entries {
+        let name = entry.key.as_ref();
+        let path = format!("devices.{name}");
+        if let Err(bad) = names::device(name) {
+            reader.bad(entry.mark, "the name of a device", name, bad);
+            continue;
+        }
+        reader.marks.insert(path.clone(), entry.mark);
+        if entry.value.is_null() {
+            let message = format!("device `{name}` has no options");
+            let help = format!("to remove it write `{name}: {{type: none}}`");
+            reader.report.error(entry.mark, Wrong::new("wrong-type", message).help(help));
+        } else if let Some(device) = device(&entry.value, &path, reader) {
+            devices.insert(name.to_owned(), device);
+        }
+    }
+    devices
+}
+
+fn device(node: &Node, path: &str, reader: &mut Reader) -> Option<DeviceLayer> {
+    let Some(entries) = node.entries() else {
+        reader.mistyped(node, path, "a mapping", None);
+        return None;
+    };
+    let mut device = DeviceLayer::default();
+    for entry in entries {
+        let name = entry.key.as_ref();
+        let path = format!("{path}.{name}");
+        reader.remember(&path, entry.mark, &entry.value);
+        match name {
+            "use" => {
+                let wrong = Wrong::new("not-supported", "`use` is not supported yet");
+                reader.report.error(entry.mark, wrong.help("give the device's type and options here"));
+            }
+            "type" => device.device_type = reader.text(&entry.value, &path),
+            _ if entry.value.is_null() => drop(device.options.insert(name.to_owned(), None)),
+            _ => {
+                if let Some(text) = reader.config_text(&entry.value, name) {
+                    device.options.insert(name.to_owned(), Some(text));
+                }
+            }
+        }
+    }
+    Some(device)
+}

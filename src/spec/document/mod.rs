@@ -1,0 +1,230 @@
+//! One document: its envelope, then its kind.
+
+pub mod container;
+pub mod image;
+pub mod layer;
+pub mod network;
+pub mod pool;
+pub mod profile;
+pub mod reader;
+pub mod site;
+
+use super::names;
+use super::report::{Report, Wrong};
+use super::tree::{Mark, Node};
+use super::words::did_you_mean;
+use crate::model::key::{Key, Kind};
+use crate::model::object::Meta;
+use reader::{Fields, Marks, Reader};
+use std::collections::BTreeMap;
+
+/// The version of the language.
+pub const API_VERSION: &str = "bayplan/v1";
+
+/// Kinds of manifest.md that later parts bring.
+const LATER_KINDS: [&str; 13] = [
+    "Host",
+    "ContainerSet",
+    "Device",
+    "Secret",
+    "Volume",
+    "NetworkACL",
+    "NetworkForward",
+    "NetworkZone",
+    "Project",
+    "Certificate",
+    "Remote",
+    "Source",
+    "HostConfig",
+];
+
+const ENVELOPE: Fields = Fields { known: &["apiVersion", "kind", "metadata", "spec"], later: &["placement"] };
+
+const METADATA: Fields = Fields {
+    known: &["name", "labels", "annotations", "description"],
+    later: &["project", "renamedFrom", "deletion", "movedFromSite", "placement"],
+};
+
+/// A document that could be read; findings tell what of it could not.
+pub struct Document {
+    pub key: Key,
+    /// Where its `kind` stands.
+    pub mark: Mark,
+    pub meta: Meta,
+    pub body: Body,
+    pub marks: Marks,
+}
+
+pub enum Body {
+    Site(site::SiteSpec),
+    Image(image::ImageSpec),
+    StoragePool(pool::StoragePoolSpec),
+    Network(network::NetworkSpec),
+    Profile(profile::ProfileSpec),
+    Container(container::ContainerSpec),
+}
+
+impl Document {
+    /// Where a field stands; for one that is not written, where the nearest field around it does.
+    pub fn mark_of(&self, path: &str) -> Mark {
+        let mut path = path;
+        loop {
+            if let Some(mark) = self.marks.get(path) {
+                return *mark;
+            }
+            match path.rfind(['.', '[']) {
+                Some(end) => path = &path[..end],
+                None => return self.mark,
+            }
+        }
+    }
+}
+
+/// What the documents of one text share.
+#[derive(Default)]
+pub struct TextState {
+    /// A document before it in the text said `apiVersion`.
+    versioned: bool,
+}
+
+/// Reads one document: `{apiVersion, kind}` first, then the kind's own fields.
+pub fn read(node: &Node, state: &mut TextState, report: &mut Report) -> Option<Document> {
+    report.key = None;
+    let mut reader = Reader { report, marks: Marks::new() };
+    if node.entries().is_none() {
+        reader.mistyped(node, "a document", "a mapping with apiVersion, kind, metadata and spec", None);
+        return None;
+    }
+    api_version(node, state, &mut reader);
+    let kind = kind(node, &mut reader)?;
+    let mark = reader.marks.get("kind").copied().unwrap_or(node.mark);
+    let name = name(node, kind, mark, &mut reader);
+    let key = Key::new(kind, name.clone().unwrap_or_default());
+    if name.is_some() {
+        reader.report.key = Some(key.clone());
+    }
+    reader.mapping(node, "the document", &ENVELOPE);
+    let meta = metadata(node, &mut reader);
+    let nothing = Node { mark, value: super::tree::Value::Map(vec![]) };
+    let spec = reader.field(node, "spec", "spec").unwrap_or(&nothing);
+    let body = body(kind, spec, mark, &mut reader);
+    let marks = reader.marks;
+    name?;
+    Some(Document { key, mark, meta, body: body?, marks })
+}
+
+fn body(kind: Kind, spec: &Node, mark: Mark, reader: &mut Reader) -> Option<Body> {
+    match kind {
+        Kind::Site => site::read(spec, reader).map(Body::Site),
+        Kind::Image => image::read(spec, mark, reader).map(Body::Image),
+        Kind::StoragePool => pool::read(spec, mark, reader).map(Body::StoragePool),
+        Kind::Network => network::read(spec, reader).map(Body::Network),
+        Kind::Profile => profile::read(spec, reader).map(Body::Profile),
+        Kind::Container => container::read(spec, mark, reader).map(Body::Container),
+    }
+}
+
+/// The first document of a text says its version; those that follow may leave it out.
+fn api_version(node: &Node, state: &mut TextState, reader: &mut Reader) {
+    match reader.field(node, "apiVersion", "apiVersion") {
+        None if state.versioned => {}
+        None => {
+            let help = format!("begin the document with `apiVersion: {API_VERSION}`");
+            reader.missing(node.mark, "apiVersion", Some(help));
+        }
+        Some(version) => match reader.text(version, "apiVersion") {
+            Some(text) if text != API_VERSION => {
+                let wrong =
+                    Wrong::new("bad-value", format!("apiVersion must be {API_VERSION}; it is `{text}`"));
+                reader.report.error(version.mark, wrong.help(format!("write `apiVersion: {API_VERSION}`")));
+            }
+            _ => {}
+        },
+    }
+    // One finding about it is enough for a text.
+    state.versioned = true;
+}
+
+fn kind(node: &Node, reader: &mut Reader) -> Option<Kind> {
+    let names = || Kind::ALL.into_iter().map(Kind::name);
+    let Some(kind) = reader.field(node, "kind", "kind") else {
+        let help = format!("add `kind`: {}", names().collect::<Vec<_>>().join(", "));
+        reader.missing(node.mark, "kind", Some(help));
+        return None;
+    };
+    let text = reader.text(kind, "kind")?;
+    let found = Kind::ALL.into_iter().find(|kind| kind.name() == text);
+    if found.is_none() {
+        let wrong = if LATER_KINDS.contains(&text.as_str()) {
+            Wrong::new("not-supported", format!("kind `{text}` is not supported yet"))
+                .help("remove the document; this version does without")
+        } else {
+            let help = did_you_mean(&text, names())
+                .unwrap_or_else(|| format!("kinds are {}", names().collect::<Vec<_>>().join(", ")));
+            Wrong::new("unknown-kind", format!("unknown kind `{text}`")).help(help)
+        };
+        reader.report.error(kind.mark, wrong);
+    }
+    found
+}
+
+fn name(node: &Node, kind: Kind, mark: Mark, reader: &mut Reader) -> Option<String> {
+    let metadata = node.get("metadata").filter(|metadata| metadata.entries().is_some());
+    let found = metadata.and_then(|metadata| reader.field(metadata, "name", "metadata.name"));
+    let Some(value) = found else {
+        if node.get("metadata").is_none_or(|node| node.entries().is_some() || node.is_null()) {
+            reader.missing(mark, "metadata.name", Some("add `metadata: {name: …}`".to_owned()));
+        }
+        return None;
+    };
+    let text = reader.text(value, "metadata.name")?;
+    match names::of_kind(kind, &text) {
+        Ok(()) => Some(text),
+        Err(bad) => {
+            reader.bad(value.mark, "metadata.name", &text, bad);
+            None
+        }
+    }
+}
+
+fn metadata(node: &Node, reader: &mut Reader) -> Meta {
+    let Some(metadata) = reader.field(node, "metadata", "metadata") else { return Meta::default() };
+    if !reader.mapping(metadata, "metadata", &METADATA) {
+        return Meta::default();
+    }
+    let description = reader
+        .field(metadata, "description", "metadata.description")
+        .and_then(|node| reader.text(node, "metadata.description"));
+    Meta {
+        labels: words(metadata, "labels", reader),
+        annotations: words(metadata, "annotations", reader),
+        description: description.unwrap_or_default(),
+    }
+}
+
+/// Labels or annotations.
+fn words(metadata: &Node, field: &str, reader: &mut Reader) -> BTreeMap<String, String> {
+    let path = format!("metadata.{field}");
+    let mut words = BTreeMap::new();
+    let Some(node) = reader.field(metadata, field, &path) else { return words };
+    let Some(entries) = node.entries() else {
+        reader.mistyped(node, &path, "a mapping", None);
+        return words;
+    };
+    for entry in entries {
+        let path = format!("{path}.{}", entry.key);
+        if let Err(bad) = names::label(&entry.key) {
+            reader.bad(entry.mark, "the name of a label or annotation", &entry.key, bad);
+        }
+        reader.remember(&path, entry.mark, &entry.value);
+        if let Some(text) = reader.text(&entry.value, &path) {
+            if field == "labels" && text.chars().count() > names::MAX_NAME {
+                let message = format!("a label's value has at most {} characters", names::MAX_NAME);
+                let wrong = Wrong::new("bad-value", message).help("longer texts are annotations");
+                reader.report.error(entry.value.mark, wrong);
+            }
+            words.insert(entry.key.to_string(), text);
+        }
+    }
+    words
+}

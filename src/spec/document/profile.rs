@@ -1,0 +1,34 @@
+//! Kind Profile: a layer of config and devices that containers name.
+
+use super::layer;
+use super::reader::{Fields, Reader};
+use crate::model::object::DeviceLayer;
+use crate::spec::registry::INSTANCE;
+use crate::spec::tree::Node;
+use schemars::JsonSchema;
+use std::collections::BTreeMap;
+
+pub const FIELDS: Fields = Fields { known: &["config", "devices"], later: &["placement"] };
+
+/// A layer of config and devices that containers name.
+#[derive(Debug, Clone, Default, JsonSchema)]
+#[schemars(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ProfileSpec {
+    /// Config keys (docs/config-keys.md); null unsets what a layer below sets.
+    #[schemars(default, schema_with = "crate::spec::schema::instance_config")]
+    pub config: BTreeMap<String, Option<String>>,
+    /// Devices by name.
+    #[schemars(default, schema_with = "crate::spec::schema::devices")]
+    pub devices: BTreeMap<String, DeviceLayer>,
+}
+
+pub fn read(node: &Node, reader: &mut Reader) -> Option<ProfileSpec> {
+    if !reader.mapping(node, "the spec of a Profile", &FIELDS) {
+        return None;
+    }
+    let config = reader
+        .field(node, "config", "config")
+        .map(|node| reader.config(node, "config", &INSTANCE))
+        .unwrap_or_default();
+    Some(ProfileSpec { config, devices: layer::devices(node, reader) })
+}

@@ -1,0 +1,64 @@
+//! A name and a text as written → the value's normal form, or what is wrong with them.
+
+use super::super::report::Wrong;
+use super::super::words::did_you_mean;
+use super::{Entry, Support, Table};
+
+/// The entry and the value's normal form. An explicit default is kept: it may override a lower layer
+/// ([`is_default`] drops it later).
+pub fn normalise(table: &Table, name: &str, text: &str) -> Result<String, Wrong> {
+    let entry = supported(table, name)?;
+    pattern_name(entry, name)?;
+    if text.contains('\0') {
+        return Err(Wrong::new("bad-value", format!("`{name}` holds a zero byte")).help("remove it"));
+    }
+    entry.value.normalise(text).map_err(|bad| {
+        let message = format!("`{name}` must be {}; it is `{text}`", bad.wanted);
+        Wrong::new("bad-value", message).maybe_help(bad.help)
+    })
+}
+
+/// The entry of a name that this version supports.
+pub fn supported<'t>(table: &'t Table, name: &str) -> Result<&'t Entry, Wrong> {
+    let Some(entry) = table.find(name) else {
+        let known = table.supported().map(|entry| entry.name);
+        let help = did_you_mean(name, known).or_else(|| did_you_mean(name, table.entries.keys().copied()));
+        let message = format!("`{name}` is no {}", table.noun);
+        return Err(Wrong::new("unknown-key", message).maybe_help(help.or_else(|| fallback(table))));
+    };
+    match entry.support {
+        Support::Supported => Ok(entry),
+        Support::NotYet => {
+            let message = format!("`{name}` is not supported yet");
+            Err(Wrong::new("not-supported", message)
+                .help("remove it; docs/config-keys.md lists what is supported"))
+        }
+        Support::Never(reason) => {
+            Err(Wrong::new("not-supported", format!("`{name}` is not supported: {reason}")).help("remove it"))
+        }
+    }
+}
+
+fn fallback(table: &Table) -> Option<String> {
+    table
+        .entries
+        .contains_key("user.*")
+        .then(|| "docs/config-keys.md lists them; keys of your own begin with `user.`".to_owned())
+}
+
+/// Whether a normal form is what the key is without it.
+pub fn is_default(table: &Table, name: &str, value: &str) -> bool {
+    table.find(name).is_some_and(|entry| entry.default == Some(value))
+}
+
+/// What a name may be below `environment.` and `linux.sysctl.`.
+fn pattern_name(entry: &Entry, name: &str) -> Result<(), Wrong> {
+    let wrong = |help: &str| Err(Wrong::new("bad-value", format!("`{name}` is no valid name")).help(help));
+    match entry.name {
+        "environment.*" if name.contains(['=', '\0']) => wrong("a variable's name has no `=`"),
+        "linux.sysctl.*" if name.contains('/') || name.contains("..") || name.ends_with('.') => {
+            wrong("write the parameter with dots: `linux.sysctl.net.ipv4.ip_forward`")
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,111 @@
+//! Profile expansion: layers in order, a later one wins for each config key and each device option.
+
+use crate::model::object::DeviceLayer;
+use crate::model::origin::Layer;
+use crate::spec::document::Document;
+use crate::spec::report::{Report, Wrong};
+use crate::spec::tree::Mark;
+use std::collections::BTreeMap;
+
+/// One layer: a profile, or the container's own document.
+pub struct Layered<'d> {
+    pub layer: Layer,
+    pub config: &'d BTreeMap<String, Option<String>>,
+    pub devices: &'d BTreeMap<String, DeviceLayer>,
+    /// None for a built-in.
+    pub document: Option<&'d Document>,
+}
+
+impl Layered<'_> {
+    fn written<T>(&self, value: T, path: &str) -> Written<T> {
+        Written {
+            value,
+            mark: self.document.map(|document| document.mark_of(path)),
+            layer: self.layer.clone(),
+        }
+    }
+}
+
+/// A value and where it was written.
+#[derive(Debug, Clone)]
+pub struct Written<T> {
+    pub value: T,
+    pub mark: Option<Mark>,
+    pub layer: Layer,
+}
+
+/// A device with its layers merged; nothing of it is checked yet.
+#[derive(Debug, Clone)]
+pub struct MergedDevice {
+    pub device_type: Written<String>,
+    /// Where the uppermost layer mentions it.
+    pub named: Written<()>,
+    pub options: BTreeMap<String, Written<String>>,
+}
+
+/// All `config` keys after merging.
+pub fn merge_config(layers: &[Layered]) -> BTreeMap<String, Written<String>> {
+    let mut merged = BTreeMap::new();
+    for layer in layers {
+        for (key, value) in layer.config {
+            match value {
+                None => drop(merged.remove(key)),
+                Some(value) => {
+                    let written = layer.written(value.clone(), &format!("config.{key}"));
+                    merged.insert(key.clone(), written);
+                }
+            }
+        }
+    }
+    merged
+}
+
+/// All devices after merging. A device without a type that no layer below has is a finding.
+pub fn merge_devices(layers: &[Layered], report: &mut Report) -> BTreeMap<String, MergedDevice> {
+    let mut merged: BTreeMap<String, MergedDevice> = BTreeMap::new();
+    for layer in layers {
+        for (name, device) in layer.devices {
+            let path = format!("devices.{name}");
+            match device.device_type.as_deref() {
+                Some("none") => {
+                    merged.remove(name);
+                }
+                Some(device_type) => {
+                    let device_type = layer.written(device_type.to_owned(), &format!("{path}.type"));
+                    let options = BTreeMap::new();
+                    let named = layer.written((), &path);
+                    merged.insert(name.clone(), MergedDevice { device_type, named, options });
+                }
+                None => {}
+            }
+            if device.device_type.as_deref() == Some("none") {
+                continue;
+            }
+            match merged.get_mut(name) {
+                Some(below) => merge_options(below, device, layer, &path),
+                None => untyped(name, &path, layer, report),
+            }
+        }
+    }
+    merged
+}
+
+fn merge_options(below: &mut MergedDevice, device: &DeviceLayer, layer: &Layered, path: &str) {
+    below.named = layer.written((), path);
+    for (option, value) in &device.options {
+        match value {
+            None => drop(below.options.remove(option)),
+            Some(value) => {
+                let written = layer.written(value.clone(), &format!("{path}.{option}"));
+                below.options.insert(option.clone(), written);
+            }
+        }
+    }
+}
+
+fn untyped(name: &str, path: &str, layer: &Layered, report: &mut Report) {
+    let Some(document) = layer.document else { return };
+    let message = format!("device `{name}` has no `type`, and no layer below gives it one");
+    let help = "add `type`, or name a profile before it that has the device";
+    report.error(document.mark_of(path), Wrong::new("missing-field", message).help(help));
+}

@@ -1,0 +1,210 @@
+//! Documents → objects: duplicates, profile expansion, built-in defaults, references, and what no object can see alone.
+
+pub mod addresses;
+pub mod builtin;
+pub mod containers;
+pub mod cycles;
+pub mod devices;
+pub mod layers;
+pub mod paths;
+pub mod references;
+
+use super::document::image::SourceSpec;
+use super::document::profile::ProfileSpec;
+use super::document::{Body, Document};
+use super::report::{Report, Wrong};
+use super::{LoadContext, SourceText};
+use crate::model::desired::Desired;
+use crate::model::key::{Key, Kind};
+use crate::model::object::{Image, ImageSource, Network, Object, Profile, Site, Spec, StoragePool};
+use crate::model::origin::{FieldOrigins, Layer, Origin};
+use layers::{MergedDevice, Written};
+use paths::Folders;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// The documents of a load by key.
+pub type Documents = BTreeMap<Key, Document>;
+
+/// What resolving builds up.
+pub struct Resolution<'l> {
+    pub documents: &'l Documents,
+    pub folders: Folders<'l>,
+    pub context: &'l LoadContext,
+    pub desired: Desired,
+}
+
+/// Resolves all documents. What it returns is valid only if the report has no errors.
+pub fn resolve(
+    documents: Vec<Document>,
+    texts: &[SourceText],
+    context: &LoadContext,
+    report: &mut Report,
+) -> Desired {
+    let documents = collect(documents, report);
+    let folders = Folders { texts };
+    let desired = Desired { site: site_name(&documents), ..Desired::default() };
+    let mut resolution = Resolution { documents: &documents, folders, context, desired };
+    for (key, document) in &documents {
+        report.key = Some(key.clone());
+        if let Some((spec, origins)) = resolution.object(document, report) {
+            let object = Object { meta: document.meta.clone(), spec };
+            resolution.desired.objects.insert(key.clone(), object);
+            resolution.desired.origins.insert(key.clone(), origins);
+        }
+    }
+    resolution.add_builtins();
+    references::check(&resolution, report);
+    cycles::check(&resolution, report);
+    addresses::check(&resolution, report);
+    resolution.desired
+}
+
+/// By key; a second document of a key is a finding that names both places.
+fn collect(documents: Vec<Document>, report: &mut Report) -> Documents {
+    let mut collected = Documents::new();
+    let mut site: Option<(Key, super::tree::Mark)> = None;
+    for document in documents {
+        report.key = Some(document.key.clone());
+        if let Some(first) = collected.get(&document.key) {
+            let message = format!("{} is declared twice", document.key);
+            let help = format!("the first one is at {}; remove one", report.place(first.mark));
+            report.error(document.mark, Wrong::new("duplicate-object", message).help(help));
+            continue;
+        }
+        if document.key.kind == Kind::Site {
+            if let Some((first, mark)) = &site {
+                let message = format!("a load has one Site; {first} and {} are two", document.key);
+                let help = format!("the first one is at {}; load them apart", report.place(*mark));
+                report.error(document.mark, Wrong::new("duplicate-object", message).help(help));
+            }
+            site.get_or_insert((document.key.clone(), document.mark));
+        }
+        collected.insert(document.key.clone(), document);
+    }
+    report.key = None;
+    collected
+}
+
+/// The Site document's name; without one, site `default`.
+fn site_name(documents: &Documents) -> String {
+    let site = documents.keys().find(|key| key.kind == Kind::Site);
+    site.map_or_else(|| "default".to_owned(), |key| key.name.clone())
+}
+
+impl Resolution<'_> {
+    fn object(&self, document: &Document, report: &mut Report) -> Option<(Spec, FieldOrigins)> {
+        let mut origins = self.document_origins(document, report);
+        let spec = match &document.body {
+            Body::Site(site) => Spec::Site(Site { heal: site.heal }),
+            Body::Image(image) => {
+                let source = self.image_source(&image.source, document, report)?;
+                Spec::Image(Image { source, fingerprint: image.fingerprint.clone() })
+            }
+            Body::StoragePool(pool) => {
+                let source = match &pool.source {
+                    Some(path) => Some(self.host_path(path, document, "source", report)?),
+                    None => None,
+                };
+                Spec::StoragePool(StoragePool { driver: pool.driver, source, config: Default::default() })
+            }
+            Body::Network(network) => {
+                Spec::Network(Network { network_type: network.network_type, config: network.config.clone() })
+            }
+            Body::Profile(profile) => Spec::Profile(self.profile(profile, document, report)),
+            Body::Container(container) => {
+                Spec::Container(Box::new(self.container(container, document, &mut origins, report)?))
+            }
+        };
+        Some((spec, origins))
+    }
+
+    /// Every place in the document, with the object itself as the empty path.
+    fn document_origins(&self, document: &Document, report: &Report) -> FieldOrigins {
+        let origin =
+            |mark| Origin { place: Some(report.place(mark)), layer: Layer::Document, revision: None };
+        let envelope = |path: &str| matches!(path, "apiVersion" | "kind" | "metadata" | "spec");
+        let marks = document.marks.iter().filter(|(path, _)| !envelope(path));
+        let mut origins: FieldOrigins = marks.map(|(path, mark)| (path.clone(), origin(*mark))).collect();
+        origins.insert(String::new(), origin(document.mark));
+        origins
+    }
+
+    fn image_source(
+        &self,
+        source: &SourceSpec,
+        document: &Document,
+        report: &mut Report,
+    ) -> Option<ImageSource> {
+        Some(match source {
+            SourceSpec::Busybox {} => ImageSource::Busybox {},
+            SourceSpec::Directory(path) => {
+                ImageSource::Directory { path: self.host_path(path, document, "source.directory", report)? }
+            }
+            SourceSpec::Bootstrap(bootstrap) => ImageSource::Bootstrap {
+                suite: bootstrap.suite.clone(),
+                include: bootstrap.include.clone(),
+                snapshot: bootstrap.snapshot.clone(),
+            },
+        })
+    }
+
+    fn host_path(&self, text: &str, document: &Document, path: &str, report: &mut Report) -> Option<PathBuf> {
+        let mark = document.mark_of(path);
+        match self.folders.resolve(mark, text) {
+            Ok(text) => Some(PathBuf::from(text)),
+            Err(wrong) => {
+                report.error(mark, wrong);
+                None
+            }
+        }
+    }
+
+    /// The profile with the options of its typed devices in their normal form.
+    fn profile(&self, profile: &ProfileSpec, document: &Document, report: &mut Report) -> Profile {
+        let mut devices = profile.devices.clone();
+        let context = devices::Context { folders: &self.folders, mark: document.mark };
+        for (name, device) in &mut devices {
+            let Some(device_type) = device.device_type.as_deref().filter(|text| *text != "none") else {
+                continue;
+            };
+            let path = format!("devices.{name}");
+            let written = |value: &str, path: &str| Written {
+                value: value.to_owned(),
+                mark: Some(document.mark_of(path)),
+                layer: Layer::Document,
+            };
+            let options = device.options.iter().filter_map(|(option, value)| {
+                Some((option.clone(), written(value.as_deref()?, &format!("{path}.{option}"))))
+            });
+            let merged = MergedDevice {
+                device_type: written(device_type, &format!("{path}.type")),
+                named: Written { value: (), mark: Some(document.mark_of(&path)), layer: Layer::Document },
+                options: options.collect(),
+            };
+            if let Some(normal) = devices::check_layer(&merged, &context, report) {
+                device.options.extend(normal.into_iter().map(|(option, value)| (option, Some(value))));
+            }
+        }
+        Profile { config: profile.config.clone(), devices }
+    }
+
+    /// Adds the built-ins that something refers to and nobody declares.
+    fn add_builtins(&mut self) {
+        let mut wanted: Vec<Key> = vec![];
+        for object in self.desired.objects.values() {
+            wanted.extend(references::of(object).into_iter().map(|(_, key)| key));
+        }
+        for key in wanted {
+            if self.documents.contains_key(&key) || self.desired.objects.contains_key(&key) {
+                continue;
+            }
+            if let Some(object) = builtin::object(&key) {
+                let origin = Origin { place: None, layer: Layer::Default, revision: None };
+                self.desired.origins.insert(key.clone(), FieldOrigins::from([(String::new(), origin)]));
+                self.desired.builtin.insert(key.clone());
+                self.desired.objects.insert(key, object);
+            }
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! Host paths: relative ones belong to the manifest's folder and stay inside the source's root.
+
+use crate::spec::SourceText;
+use crate::spec::report::Wrong;
+use crate::spec::tree::Mark;
+use std::path::{Component, Path, PathBuf};
+
+/// The folders of the texts of a load.
+pub struct Folders<'t> {
+    pub texts: &'t [SourceText],
+}
+
+impl Folders<'_> {
+    /// The absolute form of a host path written at `mark`. By its text alone: symlinks are the driver's affair.
+    pub fn resolve(&self, mark: Mark, text: &str) -> Result<String, Wrong> {
+        let path = Path::new(text);
+        if path.is_absolute() {
+            return Ok(tidy(path).to_string_lossy().into_owned());
+        }
+        let Some(source) = self.texts.get(mark.file as usize) else {
+            return Err(Wrong::new("bad-value", format!("`{text}` must be an absolute path")));
+        };
+        let whole = tidy(&source.base.join(path));
+        if !whole.starts_with(tidy(&source.root)) {
+            let message = format!("`{text}` leads out of the source's folder");
+            let help = format!("keep it inside {}, or write an absolute path", source.root.display());
+            return Err(Wrong::new("path-escape", message).help(help));
+        }
+        Ok(whole.to_string_lossy().into_owned())
+    }
+}
+
+/// Without `.` and `..`; `..` at the root stays at the root, as in a path lookup.
+fn tidy(path: &Path) -> PathBuf {
+    let mut tidy = PathBuf::new();
+    for component in path.components() {
+        match component {
+            Component::CurDir => {}
+            Component::ParentDir => drop(tidy.pop()),
+            other => tidy.push(other),
+        }
+    }
+    tidy
+}

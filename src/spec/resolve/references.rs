@@ -1,0 +1,83 @@
+//! What objects refer to must be there.
+
+use super::Resolution;
+use super::containers::option;
+use crate::model::key::{Key, Kind};
+use crate::model::object::{DeviceType, Object, Spec};
+use crate::model::origin::Origin;
+use crate::spec::report::{Report, Wrong};
+use crate::spec::tree::Mark;
+use crate::spec::words::did_you_mean;
+
+/// What an object refers to, each with the field that does.
+pub fn of(object: &Object) -> Vec<(String, Key)> {
+    let Spec::Container(container) = &object.spec else { return vec![] };
+    let mut references = vec![("image".to_owned(), container.image.clone())];
+    for (index, name) in container.profiles.iter().enumerate() {
+        references.push((format!("profiles[{index}]"), Key::profile(name)));
+    }
+    for (name, device) in &container.devices {
+        let (field, key) = match device.device_type {
+            DeviceType::Disk => ("pool", option(device, "pool").map(Key::pool)),
+            DeviceType::Nic => ("network", option(device, "network").map(Key::network)),
+        };
+        references.extend(key.map(|key| (format!("devices.{name}.{field}"), key)));
+    }
+    for (index, key) in container.depends_on.iter().enumerate() {
+        references.push((format!("dependsOn[{index}]"), key.clone()));
+    }
+    references
+}
+
+/// Reports every reference to an object that is neither declared nor built in.
+pub fn check(resolution: &Resolution, report: &mut Report) {
+    for (key, object) in &resolution.desired.objects {
+        report.key = Some(key.clone());
+        for (field, target) in of(object) {
+            let is_there = resolution.documents.contains_key(&target)
+                || resolution.desired.objects.contains_key(&target);
+            if !is_there {
+                let wrong = missing(&target, resolution);
+                report.error(mark(resolution, key, &field, report), wrong);
+            }
+        }
+        repeated_profiles(resolution, key, object, report);
+    }
+    report.key = None;
+}
+
+fn missing(target: &Key, resolution: &Resolution) -> Wrong {
+    let names =
+        || resolution.documents.keys().filter(|key| key.kind == target.kind).map(|key| key.name.as_str());
+    let help = did_you_mean(&target.name, names()).unwrap_or_else(|| {
+        let known: Vec<&str> = names().collect();
+        let document = format!("add a document `kind: {}` with this name", target.kind);
+        if known.is_empty() { document } else { format!("{document}; declared are {}", known.join(", ")) }
+    });
+    let noun = match target.kind {
+        Kind::StoragePool => "storage pool".to_owned(),
+        kind => kind.slug().to_owned(),
+    };
+    Wrong::new("missing-object", format!("there is no {noun} `{}`", target.name)).help(help)
+}
+
+fn repeated_profiles(resolution: &Resolution, key: &Key, object: &Object, report: &mut Report) {
+    let Spec::Container(container) = &object.spec else { return };
+    for (index, name) in container.profiles.iter().enumerate() {
+        if container.profiles[..index].contains(name) {
+            let wrong = Wrong::new("duplicate-field", format!("profile `{name}` is named twice"));
+            let mark = mark(resolution, key, &format!("profiles[{index}]"), report);
+            report.error(mark, wrong.help("remove one"));
+        }
+    }
+}
+
+/// Where a field of an object stands: in the layer that gave it, else in the object's document.
+pub fn mark(resolution: &Resolution, key: &Key, field: &str, report: &Report) -> Mark {
+    let origin = resolution.desired.origins.get(key).and_then(|origins| origins.get(field));
+    let from_origin = origin.and_then(|origin: &Origin| report.mark(origin.place.as_ref()?));
+    from_origin.unwrap_or_else(|| match resolution.documents.get(key) {
+        Some(document) => document.mark_of(field),
+        None => Mark { file: 0, line: 1, column: 1 },
+    })
+}

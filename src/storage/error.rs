@@ -1,0 +1,60 @@
+//! Why storage could not do it.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use uuid::Uuid;
+
+/// An error of the storage room; paths are the host's.
+#[derive(Debug, thiserror::Error)]
+pub enum StorageError {
+    #[error("no space left on the file system of {}", path.display())]
+    Full {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    #[error("cannot {action} {}", path.display())]
+    Io {
+        action: &'static str,
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    #[error("{} cannot be a pool: {what}", path.display())]
+    Foreign { path: PathBuf, what: String },
+    #[error("pool folder {} is not there", path.display())]
+    NoPool { path: PathBuf },
+    #[error("the root of container {uuid} stands on other layers: {}", paths(layers))]
+    OtherLayers { uuid: Uuid, layers: Vec<PathBuf> },
+    #[error("layer {} is not a folder", path.display())]
+    NoLayer { path: PathBuf },
+    #[error("there is no root of container {uuid} in {}", pool.display())]
+    NoRoot { uuid: Uuid, pool: PathBuf },
+    #[error("{} is in use, mounted at {}", path.display(), paths(mounts))]
+    Mounted { path: PathBuf, mounts: Vec<PathBuf> },
+    #[error("pool {} still has {count} roots", path.display())]
+    NotEmpty { path: PathBuf, count: usize },
+    #[error("{} cannot be read as JSON", path.display())]
+    Record {
+        path: PathBuf,
+        #[source]
+        source: serde_json::Error,
+    },
+    #[error("{} has version {found}; this program knows up to {known}", path.display())]
+    Version { path: PathBuf, found: u32, known: u32 },
+}
+
+impl StorageError {
+    /// The error for a failed call, a full disk or quota told apart.
+    pub(super) fn io(action: &'static str, path: &Path, source: io::Error) -> StorageError {
+        let path = path.to_owned();
+        match source.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => StorageError::Full { path, source },
+            _ => StorageError::Io { action, path, source },
+        }
+    }
+}
+
+fn paths(paths: &[PathBuf]) -> String {
+    paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
+}

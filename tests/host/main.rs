@@ -1,0 +1,12 @@
+//! Tests on the real host, as root, with real containers, links, mounts and trees. Each cleans up after itself.
+
+mod config;
+mod crash;
+mod drift;
+mod image;
+mod lifecycle;
+mod network;
+mod product;
+mod runtime;
+mod storage;
+mod systemd;

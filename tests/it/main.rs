@@ -1,0 +1,3 @@
+//! The tests that need no root and no network, in one binary.
+
+mod spec_load;
