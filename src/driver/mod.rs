@@ -2,7 +2,9 @@
 //!
 //! `conformance` is the suite that every driver passes; `memory` models a host; `faulty` wraps a driver with faults.
 
+pub mod faulty;
 pub mod memory;
+pub mod native;
 pub mod records;
 
 use crate::model::key::Key;

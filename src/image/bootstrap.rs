@@ -43,15 +43,18 @@ const MASKED: [&str; 8] = [
 ];
 
 /// Runs mmdebstrap and unpacks its output into the existing folder `into`; its words go to `progress`, line by line.
+/// It works in `scratch`, an existing folder, which the caller removes.
 pub fn build(
     spec: &BootstrapSpec,
     into: &Path,
+    scratch: &Path,
     progress: &(dyn Fn(&str) + Sync),
 ) -> Result<Vec<PathBuf>, ImageError> {
-    let mut child = command(spec).spawn().map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => ImageError::NoMmdebstrap,
-        _ => ImageError::io("run", Path::new("mmdebstrap"), error),
-    })?;
+    if !is_on_path("mmdebstrap") {
+        return Err(ImageError::NoMmdebstrap);
+    }
+    let child = command(spec, scratch).spawn();
+    let mut child = child.map_err(|error| ImageError::io("run", Path::new("mmdebstrap"), error))?;
     let words = child.stderr.take();
     let (unpacked, last_words) = std::thread::scope(|scope| {
         let listener = scope.spawn(|| listen(words, progress));
@@ -72,11 +75,19 @@ pub fn build(
     Ok(skipped)
 }
 
-fn command(spec: &BootstrapSpec) -> Command {
+/// It ends when this thread ends, even by SIGKILL (`PR_SET_PDEATHSIG`, prctl(2)), and cleans up after itself.
+fn command(spec: &BootstrapSpec, scratch: &Path) -> Command {
     let mut include = vec![BASE.to_owned()];
     include.extend(spec.include.iter().cloned());
-    let mut command = Command::new("mmdebstrap");
+    let mut command = if is_on_path("setpriv") {
+        let mut command = Command::new("setpriv");
+        command.args(["--pdeathsig", "TERM", "mmdebstrap"]);
+        command
+    } else {
+        Command::new("mmdebstrap")
+    };
     command
+        .env("TMPDIR", scratch)
         .arg("--format=tar")
         .arg(format!("--variant={}", spec.variant.as_deref().unwrap_or("minbase")))
         .arg(format!("--include={}", include.join(",")))
@@ -106,6 +117,11 @@ fn unpack_output(child: &mut Child, into: &Path) -> Result<Vec<PathBuf>, ImageEr
         Some(output) => unpack::unpack(BufReader::with_capacity(1 << 20, output), into, Limits::default()),
         None => Ok(Vec::new()),
     }
+}
+
+fn is_on_path(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
 }
 
 /// Gives the last lines, for an error.

@@ -40,16 +40,18 @@ impl Source {
         }
     }
 
-    /// Fills the existing, empty folder; gives what of the source is no part of the image.
+    /// Fills the existing, empty folder; gives what of the source is no part of the image. `scratch` is another one,
+    /// for what is needed meanwhile.
     pub(super) fn fill(
         &self,
         into: &Path,
+        scratch: &Path,
         progress: &(dyn Fn(&str) + Sync),
     ) -> Result<Vec<PathBuf>, ImageError> {
         match self {
             Source::Busybox => busybox::build(&busybox::find()?, into).map(|()| Vec::new()),
             Source::Directory { path } => copy::copy(path, into),
-            Source::Bootstrap(spec) => bootstrap::build(spec, into, progress),
+            Source::Bootstrap(spec) => bootstrap::build(spec, into, scratch, progress),
             Source::Archive { path } => unpack_file(path, into),
         }
     }

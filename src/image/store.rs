@@ -130,8 +130,12 @@ impl ImageStore {
         progress: &(dyn Fn(&str) + Sync),
     ) -> Result<Imported, ImageError> {
         let rootfs = partial.path.join("rootfs");
-        fs::mkdir(&rootfs, Mode::RWXU).map_err(|error| ImageError::io("make", &rootfs, error))?;
-        let skipped = source.fill(&rootfs, progress)?;
+        let scratch = partial.path.join("scratch");
+        for folder in [&rootfs, &scratch] {
+            fs::mkdir(folder, Mode::RWXU).map_err(|error| ImageError::io("make", folder, error))?;
+        }
+        let skipped = source.fill(&rootfs, &scratch, progress)?;
+        remove(&partial.path, Path::new("scratch"))?;
         let summary = fingerprint::summarise(&rootfs)?;
         let fingerprint = summary.fingerprint;
         meta::write(&partial.path, &Meta::new(source.describe(), summary.bytes, summary.names, skipped))?;
@@ -197,10 +201,7 @@ impl ImageStore {
     }
 
     fn discard(&self, path: &Path) -> Result<(), ImageError> {
-        let name = Path::new(path.file_name().unwrap_or_default());
-        tree::remove::remove(&self.folder, name)
-            .map(|_| ())
-            .map_err(|error| ImageError::io("remove", path, error))
+        remove(&self.folder, Path::new(path.file_name().unwrap_or_default()))
     }
 
     fn sync(&self) -> Result<(), ImageError> {
@@ -234,6 +235,12 @@ fn lock(folder: &Path, operation: FlockOperation) -> Result<OwnedFd, ImageError>
     let opened = tree::durable::open_dir(folder).map_err(|error| ImageError::io("open", folder, error))?;
     fs::flock(&opened, operation).map_err(|error| ImageError::io("lock", folder, error))?;
     Ok(opened)
+}
+
+fn remove(parent: &Path, name: &Path) -> Result<(), ImageError> {
+    tree::remove::remove(parent, name)
+        .map(|_| ())
+        .map_err(|error| ImageError::io("remove", &parent.join(name), error))
 }
 
 fn is_fingerprint(text: &str) -> bool {

@@ -1,13 +1,13 @@
 //! What the host's network can do; `doctor` shows it. Changes nothing.
 
 use super::address::Mark;
+use super::nat;
 use super::netlink::{Netlink, NetlinkError};
 use super::sysctl;
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::link::{InfoKind, LinkAttribute, LinkInfo, LinkMessage};
 use nix::sched::{CloneFlags, unshare};
-use std::process::Command;
 
 /// The host's network, as far as Bayplan needs it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,7 +28,7 @@ pub struct NetworkFacts {
 pub fn observe() -> NetworkFacts {
     let on = |key: &str| sysctl::read(key).is_ok_and(|value| value == "1");
     NetworkFacts {
-        nft: nft_version(),
+        nft: nat::version(),
         ipv4_forwarding: on("net/ipv4/ip_forward"),
         ipv6: sysctl::exists("net/ipv6/conf/all/forwarding"),
         ipv6_forwarding: on("net/ipv6/conf/all/forwarding"),
@@ -36,11 +36,6 @@ pub fn observe() -> NetworkFacts {
         bridge: can_make(InfoKind::Bridge),
         veth: can_make(InfoKind::Veth),
     }
-}
-
-fn nft_version() -> Option<String> {
-    let output = Command::new("nft").arg("--version").output().ok()?;
-    Some(String::from_utf8_lossy(&output.stdout).trim().to_owned()).filter(|text| !text.is_empty())
 }
 
 fn can_make(kind: InfoKind) -> bool {

@@ -1,14 +1,15 @@
 //! The host's networks: bridges, nics of containers, our own nftables tables, addresses.
 //!
 //! ```text
-//! pure     address (MACs, ownership marks, names)   ipam   ruleset (JSON for nft)   resolver (resolv.conf)
-//! effects  netlink ◄── links (one dump) ◄── bridge, nic        nat ──► nft        sysctl        facts
+//! pure     address (MACs, ownership marks, names)   ipam   ruleset (JSON for nft)   deviation
+//! effects  netlink ◄── links (one dump) ◄── bridge, nic        nat ──► nft        sysctl   resolver   facts
 //! ```
 //!
 //! Decides nothing: what should be is an argument. Never touches a link or table that does not bear our mark.
 
 pub mod address;
 pub mod bridge;
+pub mod deviation;
 pub mod facts;
 pub mod inside;
 pub mod ipam;

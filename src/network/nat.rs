@@ -71,6 +71,12 @@ pub fn tables(prefix: &str) -> Result<Vec<String>, NatError> {
         .collect())
 }
 
+/// What `nft --version` says; none: not installed.
+pub fn version() -> Option<String> {
+    let output = run(&["--version"], "").ok()?;
+    Some(String::from_utf8_lossy(&output.stdout).trim().to_owned()).filter(|text| !text.is_empty())
+}
+
 fn list(table: &str) -> Result<Option<Value>, NatError> {
     let output = run(&["-j", "list", "table", "inet", table], "")?;
     if output.status.success() {

@@ -14,7 +14,7 @@ use super::report::{REPORT_VERSION, Report, StepOutcome, StepReport, error_chain
 use crate::driver::{Driver, Error, StepContext};
 use crate::model::step::{Step, StepId};
 use jiff::Timestamp;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -41,22 +41,40 @@ pub enum Progress<'a> {
     End(&'a Step, &'a StepOutcome),
 }
 
-/// The work that is shared by the workers.
+/// The work that is shared by the workers. Steps are named by their place in the plan.
 struct Board {
     outcomes: BTreeMap<StepId, StepOutcome>,
-    taken: BTreeMap<StepId, ()>,
+    /// Steps whose predecessors are done; the first one in the plan's order goes first.
+    ready: BTreeSet<usize>,
+    /// How many predecessors of each step are not done.
+    waiting: Vec<usize>,
+    running: usize,
+}
+
+/// What does not change while a plan is carried out.
+struct Work<'a> {
+    driver: &'a dyn Driver,
+    plan: &'a Plan,
+    options: &'a ApplyOptions<'a>,
+    /// Each step's successors.
+    next: Vec<Vec<usize>>,
+    board: Mutex<Board>,
+    changed: Condvar,
 }
 
 /// Carries out `plan`. Every step has an entry in the report.
 pub fn apply(driver: &dyn Driver, plan: &Plan, options: &ApplyOptions<'_>) -> Report {
-    let board = Mutex::new(Board { outcomes: BTreeMap::new(), taken: BTreeMap::new() });
-    let changed = Condvar::new();
+    let work = Work::new(driver, plan, options);
     std::thread::scope(|scope| {
         for _ in 0..options.workers.clamp(1, plan.steps.len().max(1)) {
-            scope.spawn(|| work(driver, plan, options, &board, &changed));
+            scope.spawn(|| {
+                while let Some(at) = work.take() {
+                    work.carry_out(at);
+                }
+            });
         }
     });
-    let mut outcomes = board.into_inner().unwrap_or_else(PoisonError::into_inner).outcomes;
+    let mut outcomes = work.board.into_inner().unwrap_or_else(PoisonError::into_inner).outcomes;
     let steps: Vec<StepReport> = plan
         .steps
         .iter()
@@ -71,83 +89,85 @@ pub fn apply(driver: &dyn Driver, plan: &Plan, options: &ApplyOptions<'_>) -> Re
     Report { version: REPORT_VERSION, steps, interrupted }
 }
 
-fn work(
-    driver: &dyn Driver,
-    plan: &Plan,
-    options: &ApplyOptions<'_>,
-    board: &Mutex<Board>,
-    changed: &Condvar,
-) {
-    loop {
-        let Some(step) = take(plan, options, board, changed) else { return };
-        (options.progress)(&Progress::Begin(step));
-        let outcome = run(driver, step, options);
-        (options.progress)(&Progress::End(step, &outcome));
-        lock(board).outcomes.insert(step.id, outcome);
-        changed.notify_all();
-    }
-}
-
-/// The next step that may start; waits for one. None: there is nothing left to start.
-fn take<'a>(
-    plan: &'a Plan,
-    options: &ApplyOptions<'_>,
-    board: &Mutex<Board>,
-    changed: &Condvar,
-) -> Option<&'a Step> {
-    let mut state = lock(board);
-    loop {
-        let stopped = options.cancel.load(Ordering::Relaxed)
-            || options.deadline.is_some_and(|deadline| Instant::now() >= deadline);
-        if stopped {
-            return None;
+impl<'a> Work<'a> {
+    fn new(driver: &'a dyn Driver, plan: &'a Plan, options: &'a ApplyOptions<'a>) -> Work<'a> {
+        let places: BTreeMap<StepId, usize> =
+            plan.steps.iter().enumerate().map(|(at, step)| (step.id, at)).collect();
+        let mut next = vec![vec![]; plan.steps.len()];
+        let mut waiting = vec![0; plan.steps.len()];
+        for (at, step) in plan.steps.iter().enumerate() {
+            for before in step.after.iter().filter_map(|id| places.get(id)) {
+                next[*before].push(at);
+                waiting[at] += 1;
+            }
         }
-        let mut running = false;
-        for step in &plan.steps {
-            if state.outcomes.contains_key(&step.id) {
+        let ready = (0..waiting.len()).filter(|at| waiting[*at] == 0).collect();
+        let board = Mutex::new(Board { outcomes: BTreeMap::new(), ready, waiting, running: 0 });
+        Work { driver, plan, options, next, board, changed: Condvar::new() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Board> {
+        self.board.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The next step that may start; waits for one. None: there is nothing left to start.
+    fn take(&self) -> Option<usize> {
+        let mut board = self.lock();
+        loop {
+            let late = self.options.deadline.is_some_and(|deadline| Instant::now() >= deadline);
+            if late || self.options.cancel.load(Ordering::Relaxed) {
+                return None;
+            }
+            if let Some(at) = board.ready.pop_first() {
+                board.running += 1;
+                return Some(at);
+            }
+            if board.running == 0 {
+                return None;
+            }
+            board = self.changed.wait(board).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn carry_out(&self, at: usize) {
+        let step = &self.plan.steps[at];
+        (self.options.progress)(&Progress::Begin(step));
+        let outcome = run(self.driver, step, self.options);
+        (self.options.progress)(&Progress::End(step, &outcome));
+        let done = matches!(outcome, StepOutcome::Changed | StepOutcome::Unchanged);
+        let failed = matches!(outcome, StepOutcome::Failed { .. });
+        let mut board = self.lock();
+        board.running -= 1;
+        board.outcomes.insert(step.id, outcome);
+        if done {
+            for next in &self.next[at] {
+                board.waiting[*next] -= 1;
+                if board.waiting[*next] == 0 {
+                    board.ready.insert(*next);
+                }
+            }
+        } else if failed {
+            self.block(&mut board, at);
+        }
+        drop(board);
+        self.changed.notify_all();
+    }
+
+    /// All that comes after a step that failed.
+    fn block(&self, board: &mut Board, failed: usize) {
+        let by = self.plan.steps[failed].id;
+        let mut open = self.next[failed].clone();
+        while let Some(at) = open.pop() {
+            let step = &self.plan.steps[at];
+            if board.outcomes.contains_key(&step.id) {
                 continue;
             }
-            if state.taken.contains_key(&step.id) {
-                running = true;
-                continue;
-            }
-            match readiness(step, &state.outcomes) {
-                Readiness::Ready => {
-                    state.taken.insert(step.id, ());
-                    return Some(step);
-                }
-                Readiness::Blocked(by) => {
-                    let outcome = StepOutcome::Blocked { by };
-                    (options.progress)(&Progress::End(step, &outcome));
-                    state.outcomes.insert(step.id, outcome);
-                }
-                Readiness::Waiting => {}
-            }
-        }
-        if !running {
-            return None;
-        }
-        state = changed.wait(state).unwrap_or_else(PoisonError::into_inner);
-    }
-}
-
-enum Readiness {
-    Ready,
-    Waiting,
-    Blocked(StepId),
-}
-
-fn readiness(step: &Step, outcomes: &BTreeMap<StepId, StepOutcome>) -> Readiness {
-    let mut all = true;
-    for before in &step.after {
-        match outcomes.get(before) {
-            Some(StepOutcome::Changed | StepOutcome::Unchanged) => {}
-            Some(StepOutcome::Failed { .. } | StepOutcome::Skipped) => return Readiness::Blocked(*before),
-            Some(StepOutcome::Blocked { by }) => return Readiness::Blocked(*by),
-            None => all = false,
+            let outcome = StepOutcome::Blocked { by };
+            (self.options.progress)(&Progress::End(step, &outcome));
+            board.outcomes.insert(step.id, outcome);
+            open.extend(&self.next[at]);
         }
     }
-    if all { Readiness::Ready } else { Readiness::Waiting }
 }
 
 fn run(driver: &dyn Driver, step: &Step, options: &ApplyOptions<'_>) -> StepOutcome {
@@ -165,8 +185,4 @@ fn run(driver: &dyn Driver, step: &Step, options: &ApplyOptions<'_>) -> StepOutc
         Err(Error::Cancelled) => StepOutcome::Skipped,
         Err(error) => StepOutcome::Failed { chain: error_chain(&error) },
     }
-}
-
-fn lock<'a>(board: &'a Mutex<Board>) -> MutexGuard<'a, Board> {
-    board.lock().unwrap_or_else(PoisonError::into_inner)
 }

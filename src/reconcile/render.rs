@@ -1,31 +1,154 @@
 //! Plans and reports for people (text) and machines (JSON).
 
-use super::plan::Plan;
-use super::report::Report;
-use crate::model::step::{Action, StopHow};
+use super::diff::field::texts;
+use super::plan::{ObjectChange, Pending, Plan, Summary};
+use super::report::{Report, StepOutcome};
+use crate::model::key::Key;
+use crate::model::object::{Object, Power};
+use crate::model::step::{Action, Cause, Class, Reason, Step, StopHow};
+use anstyle::{AnsiColor, Style};
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::fmt::Write;
 
 /// How text is shown.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct TextOptions {
     /// ANSI colours.
     pub colour: bool,
-    /// Each step with its class, reasons and order, besides the objects.
+    /// Each step with its class and order, besides the objects.
     pub steps: bool,
 }
 
+/// What happens to one object, in one sign.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sign {
+    Create,
+    Change,
+    Repair,
+    Restart,
+    Delete,
+    Record,
+}
+
+impl Plan {
+    /// How many objects are created, changed and so on; each counts once, by its heaviest step.
+    pub fn summary(&self) -> Summary {
+        let mut summary = Summary {
+            pending: self.pending.len(),
+            kept: self.kept.len(),
+            broken: self.broken.len(),
+            unchanged: self.unchanged,
+            ..Summary::default()
+        };
+        for key in self.objects.keys() {
+            match sign(self, key) {
+                Some(Sign::Create) => summary.create += 1,
+                Some(Sign::Change) => summary.change += 1,
+                Some(Sign::Repair) => summary.repair += 1,
+                Some(Sign::Restart) => summary.restart += 1,
+                Some(Sign::Delete) => summary.delete += 1,
+                Some(Sign::Record) => summary.record += 1,
+                None => {}
+            }
+        }
+        summary
+    }
+}
+
 /// A plan as text; the last line is the summary.
-pub fn plan_text(_plan: &Plan, _options: TextOptions) -> String {
-    String::new()
+pub fn plan_text(plan: &Plan, options: TextOptions) -> String {
+    let mut text = String::new();
+    for (key, change) in &plan.objects {
+        if let Some(sign) = sign(plan, key) {
+            object_text(&mut text, plan, (key, change), sign, options);
+        }
+    }
+    for pending in &plan.pending {
+        pending_text(&mut text, plan, pending, options);
+    }
+    for broken in &plan.broken {
+        line(&mut text, options, AnsiColor::Red, &format!("! {}  broken: {}", broken.key, broken.message));
+        let _ = writeln!(text, "    {}", broken.help);
+    }
+    for hold in &plan.holds {
+        let until = hold.until.map_or("the next apply".to_owned(), |until| until.to_string());
+        let (held, declared) = (power_word(hold.held), power_word(hold.declared));
+        let _ =
+            writeln!(text, "  {}  held {held} by {} until {until} (declared {declared})", hold.key, hold.by);
+    }
+    for key in &plan.stale {
+        let _ =
+            writeln!(text, "  {key}  stale: its image names a newer content, which serves new containers");
+    }
+    for key in &plan.kept {
+        let _ = writeln!(text, "  {key}  kept, not declared (`bayplan delete {key}` removes it)");
+    }
+    for warning in &plan.warnings {
+        let _ = writeln!(text, "warning: {}", warning.message);
+    }
+    if options.steps {
+        steps_text(&mut text, plan);
+    }
+    let _ = writeln!(text, "{}", summary_line(plan));
+    text
 }
 
 /// A plan as JSON: its fields, with `summary` and `empty`.
-pub fn plan_json(_plan: &Plan) -> serde_json::Value {
-    serde_json::Value::Null
+pub fn plan_json(plan: &Plan) -> Value {
+    let mut value = serde_json::to_value(plan).unwrap_or_default();
+    if let Value::Object(fields) = &mut value {
+        fields.insert("empty".to_owned(), json!(plan.is_empty()));
+        fields.insert("summary".to_owned(), json!(plan.summary()));
+    }
+    value
 }
 
 /// A report as text: what failed and why, what waits; the last line is the summary.
-pub fn report_text(_report: &Report, _options: TextOptions) -> String {
-    String::new()
+pub fn report_text(report: &Report, options: TextOptions) -> String {
+    let mut text = String::new();
+    let (mut changed, mut unchanged, mut failed, mut blocked, mut skipped) = (0, 0, 0, 0, 0);
+    for step in &report.steps {
+        match &step.outcome {
+            StepOutcome::Changed => changed += 1,
+            StepOutcome::Unchanged => unchanged += 1,
+            StepOutcome::Failed { chain } => {
+                failed += 1;
+                let chain = chain.join(": ");
+                line(
+                    &mut text,
+                    options,
+                    AnsiColor::Red,
+                    &format!("failed: {} {}: {chain}", step.what, step.key),
+                );
+            }
+            StepOutcome::Blocked { by } => {
+                blocked += 1;
+                let cause = report.steps.iter().find(|other| other.id == *by);
+                let cause = cause.map_or(String::new(), |other| format!("{} {}", other.what, other.key));
+                let _ = writeln!(text, "blocked: {} {}: waits for {cause}", step.what, step.key);
+            }
+            StepOutcome::Skipped => skipped += 1,
+        }
+    }
+    let counts = [
+        (changed, "changed"),
+        (unchanged, "unchanged"),
+        (failed, "failed"),
+        (blocked, "blocked"),
+        (skipped, "not begun"),
+    ];
+    let words: Vec<String> = counts
+        .iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, word)| format!("{count} {word}"))
+        .collect();
+    let total = report.steps.len();
+    let _ = match words.is_empty() {
+        true => writeln!(text, "nothing to do"),
+        false => writeln!(text, "{total} steps: {}", words.join(", ")),
+    };
+    text
 }
 
 /// A step in a few words: `start`, `attach nic eth0`.
@@ -56,4 +179,221 @@ pub fn step_words(action: &Action) -> String {
         Action::Supervise { .. } => "supervise".to_owned(),
         Action::WaitReady { .. } => "wait until ready".to_owned(),
     }
+}
+
+fn steps_of<'a>(plan: &'a Plan, key: &'a Key) -> impl Iterator<Item = &'a Step> {
+    plan.steps.iter().filter(move |step| step.key == *key)
+}
+
+fn sign(plan: &Plan, key: &Key) -> Option<Sign> {
+    let classes: BTreeSet<Class> = steps_of(plan, key).map(|step| step.class).collect();
+    let drifted = steps_of(plan, key)
+        .flat_map(|step| &step.reasons)
+        .all(|reason| matches!(reason.cause, Cause::Drift | Cause::Consequence));
+    if classes.is_empty() {
+        None
+    } else if classes.contains(&Class::Delete) {
+        Some(Sign::Delete)
+    } else if classes.contains(&Class::Create) {
+        Some(Sign::Create)
+    } else if classes.contains(&Class::Restart) {
+        Some(Sign::Restart)
+    } else if classes == BTreeSet::from([Class::Record]) {
+        Some(Sign::Record)
+    } else {
+        Some(if drifted { Sign::Repair } else { Sign::Change })
+    }
+}
+
+fn object_text(
+    text: &mut String,
+    plan: &Plan,
+    (key, change): (&Key, &ObjectChange),
+    sign: Sign,
+    options: TextOptions,
+) {
+    let (mark, colour, word) = match sign {
+        Sign::Create => ("+", AnsiColor::Green, "create"),
+        Sign::Change => ("~", AnsiColor::Yellow, "change"),
+        Sign::Repair => ("~", AnsiColor::Yellow, "repair"),
+        Sign::Restart => ("±", AnsiColor::Magenta, "restart"),
+        Sign::Delete => ("-", AnsiColor::Red, "delete"),
+        Sign::Record => ("~", AnsiColor::Cyan, "record"),
+    };
+    let downtime: u64 = steps_of(plan, key).map(|step| step.downtime_ms).sum();
+    let downtime =
+        if downtime > 0 { format!(", about {} without service", seconds(downtime)) } else { String::new() };
+    let place = place(change, "").map_or(String::new(), |place| format!("  ({place})"));
+    line(text, options, colour, &format!("{mark} {key}  {word}{downtime}{place}"));
+    if !matches!(sign, Sign::Create | Sign::Delete) {
+        let mut shown = BTreeSet::new();
+        for step in steps_of(plan, key) {
+            for reason in &step.reasons {
+                let words = reason_text(reason, change, step.class);
+                if shown.insert(words.clone()) {
+                    let _ = writeln!(text, "    {words}");
+                }
+            }
+        }
+    }
+    diff_text(text, key, change, sign, options);
+}
+
+fn pending_text(text: &mut String, plan: &Plan, pending: &Pending, options: TextOptions) {
+    let downtime = seconds(pending.downtime_ms);
+    let head = format!("± {}  pending: restart, about {downtime} without service", pending.key);
+    line(text, options, AnsiColor::Magenta, &head);
+    for reason in &pending.reasons {
+        if let Some(change) = plan.objects.get(&pending.key) {
+            let _ = writeln!(text, "    {}", reason_text(reason, change, pending.class));
+        }
+    }
+    let _ = writeln!(text, "    waits for {}", pending.waits_for);
+}
+
+fn reason_text(reason: &Reason, change: &ObjectChange, class: Class) -> String {
+    let cause = match reason.cause {
+        Cause::Change => "change",
+        Cause::Drift => "drift",
+        Cause::ChangeAndDrift => "change and drift",
+        Cause::Verb => "asked",
+        Cause::Consequence => "follows",
+    };
+    let mut words = format!("{cause} [{}]", class_word(class));
+    if !reason.field.is_empty() {
+        let _ = write!(words, " {}", reason.field);
+    }
+    if reason.from.is_some() || reason.to.is_some() {
+        let shown = |value: &Option<String>| value.clone().unwrap_or_else(|| "none".to_owned());
+        let _ = write!(words, ": {} -> {}", shown(&reason.from), shown(&reason.to));
+    }
+    if let Some(note) = &reason.note {
+        let _ = write!(words, ": {note}");
+    }
+    if reason.cause != Cause::Drift && !reason.field.is_empty() {
+        if let Some(place) = place(change, &reason.field) {
+            let _ = write!(words, "  ({place})");
+        }
+    }
+    words
+}
+
+/// `file:line` of a field, or of the nearest field above it that has one.
+fn place(change: &ObjectChange, field: &str) -> Option<String> {
+    let mut path = field;
+    loop {
+        if let Some(place) = change.origins.get(path).and_then(|origin| origin.place.as_ref()) {
+            return Some(format!("{}:{}", place.file, place.line));
+        }
+        path = path.rsplit_once('.').map_or("", |(above, _)| above);
+        if path.is_empty() && field.is_empty() {
+            return None;
+        }
+        if path.is_empty() {
+            return None;
+        }
+    }
+}
+
+/// A unified diff of an object as declared; nothing where only the host drifted.
+fn diff_text(text: &mut String, key: &Key, change: &ObjectChange, sign: Sign, options: TextOptions) {
+    let (before, after) = (lines_of(change.before.as_ref()), lines_of(change.after.as_ref()));
+    if before == after || sign == Sign::Delete {
+        return;
+    }
+    if sign == Sign::Create {
+        for added in after.lines() {
+            line(text, options, AnsiColor::Green, &format!("    + {added}"));
+        }
+        return;
+    }
+    let diff = similar::TextDiff::from_lines(before.as_str(), after.as_str());
+    let unified = diff
+        .unified_diff()
+        .context_radius(1)
+        .header(&format!("applied {key}"), &format!("declared {key}"))
+        .to_string();
+    for row in unified.lines() {
+        match row.chars().next() {
+            Some('+') => line(text, options, AnsiColor::Green, &format!("    {row}")),
+            Some('-') => line(text, options, AnsiColor::Red, &format!("    {row}")),
+            _ => {
+                let _ = writeln!(text, "    {row}");
+            }
+        }
+    }
+}
+
+/// An object as lines: field path and value.
+fn lines_of(object: Option<&Object>) -> String {
+    let Some(object) = object else { return String::new() };
+    texts(object).into_iter().map(|(path, value)| format!("{path}: {value}\n")).collect()
+}
+
+fn steps_text(text: &mut String, plan: &Plan) {
+    let _ = writeln!(text, "steps:");
+    for step in &plan.steps {
+        let after: Vec<String> = step.after.iter().map(|id| id.0.to_string()).collect();
+        let after = if after.is_empty() { String::new() } else { format!("  after {}", after.join(", ")) };
+        let words = step_words(&step.action);
+        let _ = writeln!(text, "  {:>3} {words} {} [{}]{after}", step.id.0, step.key, class_word(step.class));
+    }
+}
+
+/// The last line of every plan.
+fn summary_line(plan: &Plan) -> String {
+    let summary = plan.summary();
+    let counts = [
+        (summary.create, "to create"),
+        (summary.change, "to change"),
+        (summary.repair, "to repair"),
+        (summary.restart, "to restart"),
+        (summary.delete, "to delete"),
+        (summary.record, "to record"),
+        (summary.broken, "broken"),
+        (summary.pending, "pending"),
+        (summary.kept, "kept"),
+        (summary.unchanged, "unchanged"),
+    ];
+    let words: Vec<String> = counts
+        .iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, word)| format!("{count} {word}"))
+        .collect();
+    let head = if plan.is_empty() { "nothing to do" } else { "plan" };
+    if words.is_empty() { head.to_owned() } else { format!("{head}: {}", words.join(", ")) }
+}
+
+fn class_word(class: Class) -> &'static str {
+    match class {
+        Class::Record => "record",
+        Class::Create => "create",
+        Class::Live => "live",
+        Class::Deferred => "deferred",
+        Class::Restart => "restart",
+        Class::Replace => "replace",
+        Class::Delete => "delete",
+    }
+}
+
+fn power_word(power: Power) -> &'static str {
+    match power {
+        Power::Running => "running",
+        Power::Stopped => "stopped",
+        Power::Frozen => "frozen",
+        Power::Any => "any",
+    }
+}
+
+fn seconds(ms: u64) -> String {
+    format!("{}.{} s", ms / 1000, ms % 1000 / 100)
+}
+
+fn line(text: &mut String, options: TextOptions, colour: AnsiColor, words: &str) {
+    let _ = if options.colour {
+        let style = Style::new().fg_color(Some(colour.into()));
+        writeln!(text, "{style}{words}{style:#}")
+    } else {
+        writeln!(text, "{words}")
+    };
 }

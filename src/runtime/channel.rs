@@ -80,7 +80,9 @@ impl From<Error> for Failure {
         let mut errno = libc::EIO;
         let mut source = std::error::Error::source(&error);
         while let Some(inner) = source {
-            if let Some(number) = inner.downcast_ref::<std::io::Error>().and_then(std::io::Error::raw_os_error) {
+            if let Some(number) =
+                inner.downcast_ref::<std::io::Error>().and_then(std::io::Error::raw_os_error)
+            {
                 errno = number;
             }
             source = inner.source();

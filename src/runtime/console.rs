@@ -26,8 +26,14 @@ pub struct Command {
 pub enum Action {
     Status,
     /// Answers with a stream that is the console.
-    Attach { columns: u16, rows: u16 },
-    Resize { columns: u16, rows: u16 },
+    Attach {
+        columns: u16,
+        rows: u16,
+    },
+    Resize {
+        columns: u16,
+        rows: u16,
+    },
     /// Answers with the pidfd and, if there is one, the console's master.
     GiveFds,
     /// While the connection lasts, a controller cares for this container's reboots.
@@ -38,9 +44,15 @@ pub enum Action {
 #[serde(rename_all = "camelCase")]
 pub enum Response {
     Done,
-    Status { incarnation: u64, init: ProcessId, has_console: bool },
+    Status {
+        incarnation: u64,
+        init: ProcessId,
+        has_console: bool,
+    },
     /// The monitor does not know the action or cannot do it.
-    Refused { why: String },
+    Refused {
+        why: String,
+    },
 }
 
 /// A connection to one container's monitor.

@@ -87,7 +87,8 @@ pub fn prepare(place: Place<'_>, spec: &StartSpec, mounts: Mounts) -> Result<Pre
 fn prepare_in(place: Place<'_>, spec: &StartSpec, mounts: &Mounts, folder: PathBuf) -> Result<Prepared> {
     let cgroup = Cgroup { hierarchies: place.hierarchies, path: &spec.cgroup };
     cgroup.create(&blueprint(spec, &spec.device_rules()))?;
-    let descriptors: Vec<BorrowedFd<'_>> = [&mounts.root].into_iter().chain(&mounts.binds).map(AsFd::as_fd).collect();
+    let descriptors: Vec<BorrowedFd<'_>> =
+        [&mounts.root].into_iter().chain(&mounts.binds).map(AsFd::as_fd).collect();
     let request = Request::Start { folder, monitor_cgroup: spec.monitor_cgroup.clone() };
     let channel = place.spawner.request(&request, &descriptors)?;
     match channel::answer(&channel, Process::Monitor)? {
@@ -231,7 +232,8 @@ fn settle(cgroup: &Cgroup<'_>, spec: &StartSpec, folder: &Path, status: Option<i
     }
     let _ = cgroup.kill();
     cgroup.remove(PATIENCE)?;
-    let exit = records::read::<Exit>(folder, records::EXIT)?.filter(|exit| exit.incarnation == spec.incarnation);
+    let exit =
+        records::read::<Exit>(folder, records::EXIT)?.filter(|exit| exit.incarnation == spec.incarnation);
     if exit.is_some() {
         return Ok(exit);
     }

@@ -7,7 +7,9 @@ use crate::model::id_map::IdMap;
 use crate::runtime::channel::{Failure, step};
 use crate::runtime::start_spec::{DeviceKind, DeviceNode, StartSpec, root_ids};
 use linux::device_filter::{Kind, MAKE, READ, Rule, WRITE};
-use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, Uid, chownat, makedev, mkdirat, mknodat, openat, symlinkat};
+use rustix::fs::{
+    AtFlags, FileType, Gid, Mode, OFlags, Uid, chownat, makedev, mkdirat, mknodat, openat, symlinkat,
+};
 use rustix::mount::{
     FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, fsconfig_set_string, fsmount, fsopen,
 };
@@ -32,7 +34,8 @@ const FOLDERS: [&str; 3] = ["pts", "shm", "mqueue"];
 /// above, consoles and pseudo-terminals.
 pub fn usual_rules() -> Vec<Rule> {
     let any = |kind| Rule { kind, major: None, minor: None, access: MAKE };
-    let open = |major, minor| Rule { kind: Kind::Character, major: Some(major), minor, access: READ | WRITE | MAKE };
+    let open =
+        |major, minor| Rule { kind: Kind::Character, major: Some(major), minor, access: READ | WRITE | MAKE };
     let nodes = NODES.iter().chain(&OPTIONAL_NODES).map(|(_, major, minor)| open(*major, Some(*minor)));
     let terminals = [open(5, Some(1)), open(5, Some(2)), open(136, None)];
     [any(Kind::Character), any(Kind::Block)].into_iter().chain(nodes).chain(terminals).collect()
@@ -57,7 +60,11 @@ pub fn tree(spec: &StartSpec) -> Result<OwnedFd, Failure> {
     let there = OPTIONAL_NODES.into_iter().filter(|(name, ..)| Path::new("/dev").join(name).exists());
     for (name, major, minor) in NODES.into_iter().chain(there) {
         let path = name.to_owned();
-        node(&mount, &DeviceNode { path, kind: DeviceKind::Character, major, minor, mode: 0o666, uid: 0, gid: 0 }, spec)?;
+        node(
+            &mount,
+            &DeviceNode { path, kind: DeviceKind::Character, major, minor, mode: 0o666, uid: 0, gid: 0 },
+            spec,
+        )?;
     }
     for extra in &spec.devices {
         node(&mount, extra, spec)?;
@@ -68,7 +75,8 @@ pub fn tree(spec: &StartSpec) -> Result<OwnedFd, Failure> {
 fn tmpfs(uid: u32, gid: u32) -> Result<OwnedFd, Failure> {
     let context = fsopen("tmpfs", FsOpenFlags::FSOPEN_CLOEXEC).map_err(step("open tmpfs for /dev"))?;
     let (uid, gid) = (uid.to_string(), gid.to_string());
-    for (key, value) in [("source", "dev"), ("mode", "0755"), ("size", "512k"), ("uid", &uid), ("gid", &gid)] {
+    for (key, value) in [("source", "dev"), ("mode", "0755"), ("size", "512k"), ("uid", &uid), ("gid", &gid)]
+    {
         fsconfig_set_string(context.as_fd(), key, value).map_err(step(format!("set {key} of /dev")))?;
     }
     fsconfig_create(context.as_fd()).map_err(step("make /dev"))?;

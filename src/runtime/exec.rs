@@ -92,8 +92,7 @@ enum Order {
 
 /// Runs a program in the container of `folder`. Streams are needed unless the spec wants a terminal.
 pub fn exec(spawner: &Spawner, folder: &Path, spec: &ExecSpec, streams: Option<Streams>) -> Result<Running> {
-    let started: Started =
-        records::read(folder, records::STARTED)?.ok_or(Error::NotRunning { pid: 0 })?;
+    let started: Started = records::read(folder, records::STARTED)?.ok_or(Error::NotRunning { pid: 0 })?;
     let pidfd = open_alive(&started.init)?;
     let mut descriptors = vec![pidfd.as_fd()];
     if let Some(streams) = &streams {
@@ -208,17 +207,28 @@ fn begin(descriptors: Vec<OwnedFd>, folder: &Path, spec: &ExecSpec) -> std::resu
         return Err(missing("three streams or a terminal"));
     }
     let start: StartSpec = records::read(folder, records::START)?.ok_or_else(|| missing(records::START))?;
-    let started: Started = records::read(folder, records::STARTED)?.ok_or_else(|| missing(records::STARTED))?;
+    let started: Started =
+        records::read(folder, records::STARTED)?.ok_or_else(|| missing(records::STARTED))?;
     let seccomp = monitor::read_filter(&start)?;
     let entrances = entrances(started.init.pid)?;
     nix::sched::setns(&init, CloneFlags::CLONE_NEWPID).map_err(step("enter the pid namespace"))?;
     let (ours, theirs) = channel::pair()?;
-    let clone = linux::process::clone3(0, Some(entrances.unified.as_fd())).map_err(step("clone the program"))?;
+    let clone =
+        linux::process::clone3(0, Some(entrances.unified.as_fd())).map_err(step("clone the program"))?;
     let Clone::Parent { pid, pidfd } = clone else {
         drop(ours);
         let is_namespaced = matches!(start.confinement, Confinement::Namespaced { .. });
         let tasks = entrances.tasks;
-        exec_inside::run(Inside { start, spec: spec.clone(), channel: theirs, init, is_namespaced, tasks, streams, seccomp })
+        exec_inside::run(Inside {
+            start,
+            spec: spec.clone(),
+            channel: theirs,
+            init,
+            is_namespaced,
+            tasks,
+            streams,
+            seccomp,
+        })
     };
     drop((theirs, streams, entrances));
     if let Err(failure) = confinement::set_rlimits(pid, &start.rlimits) {
@@ -244,7 +254,8 @@ fn entrances(init: i32) -> std::result::Result<crate::runtime::cgroup::Entrances
     let table = fs::read_to_string(&path).map_err(step("find the container's cgroups"))?;
     let (unified, tasks) = hierarchies.folders_in(&table);
     let open = |path: &Path, flags| {
-        openat(CWD, path, flags | OFlags::CLOEXEC, Mode::empty()).map_err(step(format!("open {}", path.display())))
+        openat(CWD, path, flags | OFlags::CLOEXEC, Mode::empty())
+            .map_err(step(format!("open {}", path.display())))
     };
     let unified = open(&unified, OFlags::RDONLY | OFlags::DIRECTORY)?;
     let tasks = tasks.iter().map(|folder| open(&folder.join("tasks"), OFlags::WRONLY));

@@ -21,7 +21,10 @@ pub struct Go;
 pub enum Report {
     /// With the master.
     Terminal,
-    Failed { step: String, errno: i32 },
+    Failed {
+        step: String,
+        errno: i32,
+    },
 }
 
 #[derive(Debug)]
@@ -104,7 +107,8 @@ fn terminal(spec: &ExecSpec, user: &User, channel: &OwnedFd) -> Result<(OwnedFd,
     if let Some(window) = spec.terminal {
         linux::process::set_window(&slave, window.columns, window.rows).map_err(step("set the window"))?;
     }
-    rustix::fs::fchown(&slave, Some(rustix::fs::Uid::from_raw(user.uid)), None).map_err(step("give the terminal"))?;
+    rustix::fs::fchown(&slave, Some(rustix::fs::Uid::from_raw(user.uid)), None)
+        .map_err(step("give the terminal"))?;
     rustix::process::ioctl_tiocsctty(&slave).map_err(step("take the terminal"))?;
     channel::send(channel, &Report::Terminal, &[master.as_fd()])?;
     let copy = || slave.try_clone().map_err(step("copy the terminal"));
@@ -123,7 +127,9 @@ fn become_user(user: &User) -> Result<(), Failure> {
 fn enter_folder(spec: &ExecSpec, user: &User) -> Result<(), Failure> {
     match &spec.folder {
         Some(folder) => rustix::process::chdir(folder.as_str()).map_err(step(format!("enter {folder}"))),
-        None => Ok(rustix::process::chdir(user.home.as_str()).or_else(|_| rustix::process::chdir("/")).unwrap_or(())),
+        None => Ok(rustix::process::chdir(user.home.as_str())
+            .or_else(|_| rustix::process::chdir("/"))
+            .unwrap_or(())),
     }
 }
 

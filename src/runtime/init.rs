@@ -29,7 +29,10 @@ pub enum Report {
     Joined,
     /// With master and slave of the console.
     Console,
-    Failed { step: String, errno: i32 },
+    Failed {
+        step: String,
+        errno: i32,
+    },
 }
 
 /// The monitor's word to go on.

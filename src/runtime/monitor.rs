@@ -99,7 +99,10 @@ fn launch(reply: &OwnedFd, mut descriptors: Vec<OwnedFd>, folder: &Path) -> Laun
     if !matches!(watched, Ok(Some(_))) {
         // The channel's end has ended init, or its failure has; it only needs to be reaped.
         drop(line);
-        let _ = rustix::process::waitpid(rustix::process::Pid::from_raw(pid), rustix::process::WaitOptions::empty());
+        let _ = rustix::process::waitpid(
+            rustix::process::Pid::from_raw(pid),
+            rustix::process::WaitOptions::empty(),
+        );
         let _ = records::remove(folder, records::STARTED);
         let _ = records::remove(folder, records::SOCKET);
         let _ = cgroup.remove(PATIENCE);
@@ -130,7 +133,8 @@ fn clone_init(
 }
 
 fn namespaces(spec: &StartSpec) -> u64 {
-    let always = libc::CLONE_NEWNS | libc::CLONE_NEWPID | libc::CLONE_NEWNET | libc::CLONE_NEWUTS | libc::CLONE_NEWIPC;
+    let always =
+        libc::CLONE_NEWNS | libc::CLONE_NEWPID | libc::CLONE_NEWNET | libc::CLONE_NEWUTS | libc::CLONE_NEWIPC;
     let user = match spec.confinement {
         Confinement::Namespaced { .. } => libc::CLONE_NEWUSER,
         Confinement::Privileged => 0,
@@ -196,7 +200,8 @@ fn adopt(folder: &Path) -> Result<Watched, Failure> {
     let spec = read_spec(folder)?;
     let mut started: Started = records::read(folder, records::STARTED)?.ok_or_else(gone)?;
     let pid = rustix::process::Pid::from_raw(started.init.pid).ok_or_else(gone)?;
-    let pidfd = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).map_err(step("open a pidfd"))?;
+    let pidfd = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty())
+        .map_err(step("open a pidfd"))?;
     if !started.init.is_alive() || started.boot_id != boot_id().map_err(step("read the boot id"))? {
         return Err(gone());
     }

@@ -94,10 +94,8 @@ struct Ready {
 }
 
 fn wait(watched: &Watched, clients: &[Client], has_pending: bool, is_hung_up: bool) -> Ready {
-    let mut fds = vec![
-        PollFd::new(&watched.pidfd, PollFlags::IN),
-        PollFd::new(&watched.listener, PollFlags::IN),
-    ];
+    let mut fds =
+        vec![PollFd::new(&watched.pidfd, PollFlags::IN), PollFd::new(&watched.listener, PollFlags::IN)];
     let console = watched.console.as_ref().filter(|_| !is_hung_up);
     if let Some((master, _)) = console {
         let writable = if has_pending { PollFlags::OUT } else { PollFlags::empty() };
@@ -192,7 +190,10 @@ fn answer(
     watched: &Watched,
     command: Command,
 ) -> Result<(Response, Vec<OwnedFd>), Failure> {
-    let none = || Failure { step: "this container's console was lost with its monitor".to_owned(), errno: libc::ENXIO };
+    let none = || Failure {
+        step: "this container's console was lost with its monitor".to_owned(),
+        errno: libc::ENXIO,
+    };
     let master = watched.console.as_ref().map(|(master, _)| master);
     match command.action {
         Action::Status => {
@@ -200,15 +201,18 @@ fn answer(
             Ok((Response::Status { incarnation, init, has_console: master.is_some() }, Vec::new()))
         }
         Action::Attach { columns, rows } => {
-            linux::process::set_window(master.ok_or_else(none)?, columns, rows).map_err(step("set the window"))?;
-            let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)
-                .map_err(step("make a stream"))?;
+            linux::process::set_window(master.ok_or_else(none)?, columns, rows)
+                .map_err(step("set the window"))?;
+            let (ours, theirs) =
+                socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)
+                    .map_err(step("make a stream"))?;
             set_nonblocking(&ours)?;
             client.stream = Some(ours);
             Ok((Response::Done, vec![theirs]))
         }
         Action::Resize { columns, rows } => {
-            linux::process::set_window(master.ok_or_else(none)?, columns, rows).map_err(step("set the window"))?;
+            linux::process::set_window(master.ok_or_else(none)?, columns, rows)
+                .map_err(step("set the window"))?;
             Ok((Response::Done, Vec::new()))
         }
         Action::GiveFds => {

@@ -44,7 +44,11 @@ pub fn targets(pid: i32) -> Result<BTreeSet<PathBuf>> {
     Ok(table.lines().filter_map(|line| line.split(' ').nth(4)).map(unescape).collect())
 }
 
-pub fn clone(source: &Path, recursive: bool, id_map: Option<&IdMap>) -> std::result::Result<OwnedFd, Failure> {
+pub fn clone(
+    source: &Path,
+    recursive: bool,
+    id_map: Option<&IdMap>,
+) -> std::result::Result<OwnedFd, Failure> {
     let namespace = id_map.map(rootfs::user_namespace).transpose()?;
     let reach = if recursive { Reach::Tree } else { Reach::One };
     rootfs::clone_tree(source, namespace.as_ref().map(AsFd::as_fd), reach)
@@ -90,7 +94,8 @@ fn enter(init: ProcessId) -> std::result::Result<(), Failure> {
 }
 
 fn resolve(target: &Path) -> std::result::Result<OwnedFd, Failure> {
-    let root = rustix::fs::openat(CWD, "/", OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).map_err(step("open /"))?;
+    let root = rustix::fs::openat(CWD, "/", OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
+        .map_err(step("open /"))?;
     let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
     openat2(&root, target, OFlags::PATH | OFlags::CLOEXEC, Mode::empty(), resolve)
         .map_err(step(format!("find {}", target.display())))

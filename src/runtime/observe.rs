@@ -50,7 +50,9 @@ pub fn scan(run: &Path) -> Result<BTreeMap<Uuid, Result<Seen>>> {
     let boot = boot_id().map_err(call("read the boot id"))?;
     for entry in entries {
         let entry = entry.map_err(file("list", run))?;
-        let Some(uuid) = entry.file_name().to_str().and_then(|name| name.parse::<Uuid>().ok()) else { continue };
+        let Some(uuid) = entry.file_name().to_str().and_then(|name| name.parse::<Uuid>().ok()) else {
+            continue;
+        };
         match look(&entry.path(), &boot) {
             Ok(None) => {}
             Ok(Some(seen)) => drop(all.insert(uuid, Ok(seen))),
@@ -80,7 +82,8 @@ pub fn cgroup(hierarchies: &Hierarchies, spec: &StartSpec, init: ProcessId) -> R
 
 fn look(folder: &Path, boot: &str) -> Result<Option<Seen>> {
     let Some(spec) = records::read::<StartSpec>(folder, records::START)? else { return Ok(None) };
-    let started = records::read::<Started>(folder, records::STARTED)?.filter(|started| started.boot_id == boot);
+    let started =
+        records::read::<Started>(folder, records::STARTED)?.filter(|started| started.boot_id == boot);
     let exit = records::read::<Exit>(folder, records::EXIT)?;
     let init = started.as_ref().map(|started| started.init).filter(ProcessId::is_alive);
     Ok(Some(Seen {

@@ -73,8 +73,8 @@ pub fn folder(run: &Path, uuid: &uuid::Uuid) -> PathBuf {
 pub fn write<T: Serialize>(folder: &Path, name: &str, record: &T) -> Result<()> {
     let path = folder.join(name);
     let temporary = folder.join(format!(".{name}.new"));
-    let text = serde_json::to_vec_pretty(record)
-        .map_err(|source| Error::Record { path: path.clone(), source })?;
+    let text =
+        serde_json::to_vec_pretty(record).map_err(|source| Error::Record { path: path.clone(), source })?;
     let mut open = fs::File::create(&temporary).map_err(file("make", &temporary))?;
     open.write_all(&text).map_err(file("write", &temporary))?;
     open.sync_all().map_err(file("sync", &temporary))?;
@@ -114,8 +114,8 @@ fn require_version(path: &Path, text: &[u8]) -> Result<()> {
     struct Header {
         version: u32,
     }
-    let header: Header = serde_json::from_slice(text)
-        .map_err(|source| Error::Record { path: path.to_path_buf(), source })?;
+    let header: Header =
+        serde_json::from_slice(text).map_err(|source| Error::Record { path: path.to_path_buf(), source })?;
     if header.version > VERSION {
         let path = path.to_path_buf();
         return Err(Error::RecordVersion { path, version: header.version, supported: VERSION });

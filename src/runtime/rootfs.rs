@@ -47,11 +47,7 @@ pub fn detached(root: &Root, id_map: Option<&IdMap>) -> Result<OwnedFd, Failure>
 }
 
 /// A clone of a folder's mount, attached nowhere, with shifted ids when a user namespace is given.
-pub fn clone_tree(
-    path: &Path,
-    namespace: Option<BorrowedFd<'_>>,
-    reach: Reach,
-) -> Result<OwnedFd, Failure> {
+pub fn clone_tree(path: &Path, namespace: Option<BorrowedFd<'_>>, reach: Reach) -> Result<OwnedFd, Failure> {
     let mut flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
     if reach == Reach::Tree {
         flags |= OpenTreeFlags::AT_RECURSIVE;
@@ -66,8 +62,10 @@ pub fn clone_tree(
 
 /// A user namespace that has the map and no process.
 pub fn user_namespace(map: &IdMap) -> Result<OwnedFd, Failure> {
-    let (wait, hold) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).map_err(step("make a pipe"))?;
-    let clone = linux::process::clone3(libc::CLONE_NEWUSER as u64, None).map_err(step("make a user namespace"))?;
+    let (wait, hold) =
+        rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).map_err(step("make a pipe"))?;
+    let clone =
+        linux::process::clone3(libc::CLONE_NEWUSER as u64, None).map_err(step("make a user namespace"))?;
     let Clone::Parent { pid, pidfd } = clone else {
         drop(hold);
         let _ = rustix::io::read(&wait, &mut [0u8; 1]);
@@ -76,7 +74,8 @@ pub fn user_namespace(map: &IdMap) -> Result<OwnedFd, Failure> {
     write_maps(pid, map)?;
     let path = format!("/proc/{pid}/ns/user");
     let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-    let namespace = openat(CWD, path.as_str(), flags, Mode::empty()).map_err(step("open a user namespace"))?;
+    let namespace =
+        openat(CWD, path.as_str(), flags, Mode::empty()).map_err(step("open a user namespace"))?;
     drop(hold);
     let ended = rustix::process::WaitIdOptions::EXITED;
     let _ = rustix::process::waitid(rustix::process::WaitId::PidFd(pidfd.as_fd()), ended);

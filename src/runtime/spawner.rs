@@ -26,18 +26,42 @@ pub enum Request {
     /// Answers [`Answer::Started`] with the spawner's own pid.
     Identify,
     /// A monitor that starts `folder`'s spec. Descriptors: root, then the binds.
-    Start { folder: PathBuf, monitor_cgroup: String },
+    Start {
+        folder: PathBuf,
+        monitor_cgroup: String,
+    },
     /// A monitor for a container that lost its own.
-    Supervise { folder: PathBuf, monitor_cgroup: String },
+    Supervise {
+        folder: PathBuf,
+        monitor_cgroup: String,
+    },
     /// Descriptors: pidfd of init, and three streams unless a terminal is wanted.
-    Exec { folder: PathBuf, spec: ExecSpec },
+    Exec {
+        folder: PathBuf,
+        spec: ExecSpec,
+    },
     /// Answers with the mount.
-    MountRoot { root: Root, id_map: Option<IdMap> },
+    MountRoot {
+        root: Root,
+        id_map: Option<IdMap>,
+    },
     /// Answers with the mount.
-    CloneTree { source: PathBuf, recursive: bool, id_map: Option<IdMap> },
+    CloneTree {
+        source: PathBuf,
+        recursive: bool,
+        id_map: Option<IdMap>,
+    },
     /// Descriptor: the mount.
-    AttachTree { init: ProcessId, target: String, readonly: bool, root_ids: (u32, u32) },
-    DetachTree { init: ProcessId, target: String },
+    AttachTree {
+        init: ProcessId,
+        target: String,
+        readonly: bool,
+        root_ids: (u32, u32),
+    },
+    DetachTree {
+        init: ProcessId,
+        target: String,
+    },
 }
 
 /// The way to the spawner; shared by all threads.
@@ -95,7 +119,8 @@ impl Spawner {
     /// Sends a request and answers the end on which its child speaks.
     pub fn request(&self, request: &Request, descriptors: &[BorrowedFd<'_>]) -> Result<OwnedFd> {
         let (ours, theirs) = channel::pair()?;
-        let all: Vec<BorrowedFd<'_>> = [theirs.as_fd()].into_iter().chain(descriptors.iter().copied()).collect();
+        let all: Vec<BorrowedFd<'_>> =
+            [theirs.as_fd()].into_iter().chain(descriptors.iter().copied()).collect();
         let mut channel = self.channel.lock().unwrap_or_else(PoisonError::into_inner);
         match channel::send(&*channel, request, &all) {
             Err(Error::Lost { .. }) => {
@@ -179,9 +204,7 @@ fn prepare_and_fork(
         _ => {}
     }
     let text = serde_json::to_vec(request).map_err(|source| Error::Message { source })?;
-    linux::process::fork_keeping(descriptors, text, child)
-        .map(drop)
-        .map_err(channel::step("fork"))
+    linux::process::fork_keeping(descriptors, text, child).map(drop).map_err(channel::step("fork"))
 }
 
 /// In the child: the request came through the spawner as text, so that nothing but it and the descriptors is shared.

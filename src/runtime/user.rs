@@ -34,7 +34,8 @@ fn choose(text: &str, users: &str, groups: &str) -> Option<User> {
         Some(user) => user,
         None => by_number(name.parse().ok()?, users),
     };
-    let memberships = groups.lines().filter_map(group_of).filter(|(_, _, members)| members.contains(&user.name.as_str()));
+    let memberships =
+        groups.lines().filter_map(group_of).filter(|(_, _, members)| members.contains(&user.name.as_str()));
     user.groups = memberships.map(|(_, gid, _)| gid).collect();
     if let Some(group) = group {
         let named = groups.lines().filter_map(group_of).find(|(name, ..)| *name == group);

@@ -1,22 +1,255 @@
-//! JSON Schema of each kind.
+//! JSON Schema of each kind, from the document types and the registry: editors complete and check with it. What needs
+//! more than one value to see (references, addresses, layers) only [`super::load`] finds.
 
-use schemars::{Schema, SchemaGenerator, json_schema};
+use super::document::container::{ARCHITECTURES, ContainerSpec};
+use super::document::image::ImageSpec;
+use super::document::network::NetworkSpec;
+use super::document::pool::StoragePoolSpec;
+use super::document::profile::ProfileSpec;
+use super::document::site::SiteSpec;
+use super::document::{API_VERSION, Metadata};
+use super::registry::value::ValueType;
+use super::registry::{DEVICES, Entry, INSTANCE, NETWORK, POOL, Table, is_pattern};
+use crate::model::key::Kind;
+use schemars::generate::SchemaSettings;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+
+const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";
+
+/// File name and text of every schema: one a kind, and `manifest.json` for any of them.
+pub fn all() -> Vec<(String, String)> {
+    let kinds: Vec<(Kind, Value)> = Kind::ALL.into_iter().map(|kind| (kind, document(kind))).collect();
+    let whole = manifest(&kinds);
+    let files = kinds.into_iter().map(|(kind, schema)| (format!("{}.json", kind.slug()), schema));
+    files.chain([("manifest.json".to_owned(), whole)]).map(|(name, schema)| (name, pretty(&schema))).collect()
+}
+
+/// The schema of one kind's `spec`.
+pub fn spec(kind: Kind) -> Value {
+    match kind {
+        Kind::Site => inline::<SiteSpec>(),
+        Kind::Image => inline::<ImageSpec>(),
+        Kind::StoragePool => inline::<StoragePoolSpec>(),
+        Kind::Network => inline::<NetworkSpec>(),
+        Kind::Profile => inline::<ProfileSpec>(),
+        Kind::Container => inline::<ContainerSpec>(),
+    }
+}
+
+fn inline<T: JsonSchema>() -> Value {
+    let mut generator =
+        SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true).into_generator();
+    T::json_schema(&mut generator).to_value()
+}
+
+fn document(kind: Kind) -> Value {
+    let spec = spec(kind);
+    let mut required = vec!["kind", "metadata"];
+    if spec.get("required").is_some() {
+        required.push("spec");
+    }
+    let mut metadata = inline::<Metadata>();
+    if let Some(name) = metadata.pointer_mut("/properties/name").and_then(Value::as_object_mut) {
+        name.insert("pattern".to_owned(), json!(name_pattern(kind)));
+    }
+    json!({
+        "$schema": DIALECT,
+        "title": format!("{kind} ({API_VERSION})"),
+        "description": spec.get("description").cloned().unwrap_or_default(),
+        "type": "object",
+        "properties": {
+            "apiVersion": {
+                "description": "The version of the language; the documents after a file's first may leave it out.",
+                "const": API_VERSION,
+            },
+            "kind": {"const": kind.name()},
+            "metadata": metadata,
+            "spec": spec,
+        },
+        "required": required,
+        "additionalProperties": false,
+    })
+}
+
+/// As `names` has it.
+fn name_pattern(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Container => "^[A-Za-z]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$",
+        Kind::Network => "^[A-Za-z0-9][A-Za-z0-9._-]{0,14}$",
+        _ => "^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$",
+    }
+}
+
+/// Any document: `kind` says which schema holds.
+fn manifest(kinds: &[(Kind, Value)]) -> Value {
+    let definitions: Map<String, Value> =
+        kinds.iter().map(|(kind, schema)| (kind.name().to_owned(), schema.clone())).collect();
+    let choices = kinds.iter().map(|(kind, _)| {
+        json!({
+            "if": {"properties": {"kind": {"const": kind.name()}}, "required": ["kind"]},
+            "then": {"$ref": format!("#/$defs/{kind}")},
+        })
+    });
+    json!({
+        "$schema": DIALECT,
+        "title": format!("A document of a Bayplan manifest ({API_VERSION})"),
+        "type": "object",
+        "properties": {"kind": {"enum": kinds.iter().map(|(kind, _)| kind.name()).collect::<Vec<_>>()}},
+        "required": ["kind"],
+        "allOf": choices.collect::<Vec<_>>(),
+        "$defs": definitions,
+    })
+}
+
+fn pretty(schema: &Value) -> String {
+    format!("{schema:#}\n")
+}
+
+pub fn instance_config(_: &mut SchemaGenerator) -> Schema {
+    config("Config keys (docs/config-keys.md); null unsets what a layer below sets.", &INSTANCE)
+}
+
+pub fn network_config(_: &mut SchemaGenerator) -> Schema {
+    config("Addresses and rules (docs/config-keys.md).", &NETWORK)
+}
 
 pub fn pool_config(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({})
+    config("Driver settings (docs/config-keys.md).", &POOL)
 }
-pub fn network_config(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({})
+
+fn config(description: &str, table: &Table) -> Schema {
+    let (patterns, exact): (Vec<&Entry>, Vec<&Entry>) =
+        table.supported().partition(|entry| is_pattern(entry.name));
+    let properties: Map<String, Value> =
+        exact.iter().map(|entry| (entry.name.to_owned(), property(entry))).collect();
+    let patterns: Map<String, Value> =
+        patterns.iter().map(|entry| (pattern(entry.name), property(entry))).collect();
+    json_schema!({
+        "description": description,
+        "type": "object",
+        "properties": properties,
+        "patternProperties": patterns,
+        "additionalProperties": false,
+    })
 }
-pub fn instance_config(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({})
+
+/// `environment.*` → `^environment\..+$`.
+fn pattern(name: &str) -> String {
+    format!("^{}.+$", name.trim_end_matches('*').replace('.', "\\."))
 }
+
+fn property(entry: &Entry) -> Value {
+    let mut schema = value(entry.value);
+    if let Some(object) = schema.as_object_mut() {
+        object.insert("description".to_owned(), json!(entry.about));
+        if let Some(default) = entry.default {
+            object.insert("default".to_owned(), json!(default));
+        }
+    }
+    schema
+}
+
+/// Numbers and bools may be written with or without quotes; null unsets.
+fn value(value: ValueType) -> Value {
+    match value {
+        ValueType::Bool => {
+            json!({"enum": [true, false, "true", "false", "yes", "no", "on", "off", "1", "0", 1, 0, null]})
+        }
+        ValueType::Integer { min, max: i64::MAX } => {
+            json!({"type": ["integer", "string", "null"], "minimum": min})
+        }
+        ValueType::Integer { min, max } => {
+            json!({"type": ["integer", "string", "null"], "minimum": min, "maximum": max})
+        }
+        ValueType::Choice(words) => {
+            let words: Vec<Value> = words.iter().map(|word| json!(word)).chain([Value::Null]).collect();
+            json!({ "enum": words })
+        }
+        ValueType::Text => json!({"type": ["string", "integer", "boolean", "null"]}),
+        ValueType::Cpus => {
+            json!({"type": ["integer", "string", "null"], "minimum": 1, "pattern": "^[0-9, -]+$"})
+        }
+        ValueType::CpuAllowance => {
+            json!({"type": ["string", "null"], "pattern": "^([0-9]+ ?%|[0-9]+ ?ms ?/ ?[0-9]+ ?ms)$"})
+        }
+        ValueType::Memory => json!({
+            "type": ["integer", "string", "null"],
+            "minimum": 1,
+            "pattern": "^[0-9]+ ?(%|B|kB|MB|GB|TB|PB|EB|KiB|MiB|GiB|TiB|PiB|EiB)?$",
+        }),
+        ValueType::Rlimit => json!({
+            "type": ["integer", "string", "null"],
+            "minimum": 0,
+            "pattern": "^([0-9]+|unlimited)(:([0-9]+|unlimited))?$",
+        }),
+        ValueType::Mac => {
+            json!({"type": ["string", "null"], "pattern": "^[0-9A-Fa-f]{2}([:-][0-9A-Fa-f]{2}){5}$"})
+        }
+        ValueType::Interface => json!({"type": ["string", "null"], "pattern": "^[A-Za-z0-9._-]{1,15}$"}),
+        ValueType::InsidePath => json!({"type": ["string", "null"], "pattern": "^/"}),
+        _ => json!({"type": ["string", "null"]}),
+    }
+}
+
 pub fn devices(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({})
+    let disk = options(&["disk"]);
+    let nic = options(&["nic/bridged", "nic/p2p"]);
+    let only = |device_type: &str, options: &BTreeMap<&str, Value>| {
+        let names: Vec<&str> = options.keys().copied().chain(["type"]).collect();
+        json!({
+            "if": {"properties": {"type": {"const": device_type}}, "required": ["type"]},
+            "then": {"propertyNames": {"enum": names}},
+        })
+    };
+    let rules = [only("disk", &disk), only("nic", &nic), only("none", &BTreeMap::new())];
+    let mut properties = Map::new();
+    let about = "The kind of device; `none` removes it. Absent: merged onto the layer below.";
+    properties.insert("type".to_owned(), json!({"description": about, "enum": ["disk", "nic", "none"]}));
+    properties.extend(disk.into_iter().chain(nic).map(|(name, schema)| (name.to_owned(), schema)));
+    json_schema!({
+        "description": "Devices by name.",
+        "type": "object",
+        "propertyNames": {"pattern": "^[A-Za-z0-9._-]{1,63}$"},
+        "additionalProperties": {
+            "type": "object",
+            "properties": properties,
+            "additionalProperties": false,
+            "allOf": rules,
+        },
+    })
 }
+
+fn options(devices: &[&str]) -> BTreeMap<&'static str, Value> {
+    let tables = devices.iter().filter_map(|device| DEVICES.get(device));
+    tables.flat_map(|table| table.supported().map(|entry| (entry.name, property(entry)))).collect()
+}
+
 pub fn architecture(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({})
+    json_schema!({
+        "description": "Debian's word for the processor; absent: the host's.",
+        "enum": ARCHITECTURES,
+    })
 }
+
 pub fn ready(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({})
+    let time = |about: &str, default: &str| json!({"description": about, "type": "string", "pattern": "^[1-9][0-9]*(ms|s|m|h)$", "default": default});
+    json_schema!({
+        "description": "When a started container counts as ready; apply waits for it.",
+        "type": "object",
+        "properties": {
+            "alive": {"description": "Its init runs (the default).", "const": true},
+            "systemd": {"description": "systemd inside says running or degraded.", "const": true},
+            "exec": {
+                "description": "A command inside ends with status 0.",
+                "type": "array",
+                "items": {"type": "string"},
+                "minItems": 1,
+            },
+            "timeout": time("How long apply waits.", "1m"),
+            "interval": time("Between two tries.", "250ms"),
+        },
+        "additionalProperties": false,
+    })
 }

@@ -44,7 +44,10 @@ fn a_limit_edited_in_the_manifest_changes_live() {
     assert!(plan.out.contains("limits.memory") && plan.out.contains("128MiB"), "{}", plan.out);
     product.apply().expect(0);
     assert_eq!(product.pid("a"), pid);
-    assert_eq!(limit(&product, "a", "memory", "memory.limit_in_bytes", "memory.max"), (128 << 20).to_string());
+    assert_eq!(
+        limit(&product, "a", "memory", "memory.limit_in_bytes", "memory.max"),
+        (128 << 20).to_string()
+    );
     product.declare(&(product.base() + &Product::container("a", "config: {}")));
     product.apply().expect(0);
     assert_eq!(product.pid("a"), pid);
@@ -64,9 +67,7 @@ fn a_restart_change_waits_until_it_is_allowed() {
     product.apply().expect(0);
     assert_eq!(product.pid("a"), pid, "pending: not restarted");
     let manifest = product.manifest();
-    product
-        .run(&["apply", "-f", &manifest.to_string_lossy(), "--yes", "--allow", "restart"])
-        .expect(0);
+    product.run(&["apply", "-f", &manifest.to_string_lossy(), "--yes", "--allow", "restart"]).expect(0);
     assert_ne!(product.pid("a"), pid);
     product.plan().expect(0);
 }
@@ -104,7 +105,8 @@ fn id_maps_are_isolated_and_raw_entries_stand_in_them() {
 #[test]
 fn a_limit_that_the_host_cannot_give_is_a_finding_with_both_values() {
     let product = Product::new();
-    product.declare(&(product.base() + &Product::container("a", "config: {limits.kernel.nofile: 2000000000}")));
+    product
+        .declare(&(product.base() + &Product::container("a", "config: {limits.kernel.nofile: 2000000000}")));
     let said = product.plan().expect(1);
     assert!(said.err.contains("2000000000") && said.err.contains("nofile"), "{}\n{}", said.out, said.err);
     assert!(!product.state().join("records/container/a.json").exists(), "nothing was changed");
@@ -164,7 +166,9 @@ fn limit(product: &Product, container: &str, controller: &str, v1: &str, v2: &st
             if let Ok(text) = fs::read_to_string(folder.join(name)) {
                 last = text.trim().to_owned();
                 let default = last == "max" || last == "max 100000" || last == "-1";
-                if !default && last.parse::<u64>().is_ok_and(|value| value < 1 << 60) || last.contains(' ') && !default {
+                if !default && last.parse::<u64>().is_ok_and(|value| value < 1 << 60)
+                    || last.contains(' ') && !default
+                {
                     return last;
                 }
             }

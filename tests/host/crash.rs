@@ -54,9 +54,11 @@ fn after_a_reboot_of_the_machine_what_is_declared_running_runs_again() {
     for name in ["a", "b"] {
         let pid = product.pid(name);
         let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
-        let monitor: i32 = stat.rsplit(')').next().unwrap().split_whitespace().nth(1).unwrap().parse().unwrap();
+        let monitor: i32 =
+            stat.rsplit(')').next().unwrap().split_whitespace().nth(1).unwrap().parse().unwrap();
         for pid in [monitor, pid as i32] {
-            nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGKILL).unwrap();
+            nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGKILL)
+                .unwrap();
         }
         eventually(10, "init ends", || !std::path::Path::new(&format!("/proc/{pid}")).exists());
     }

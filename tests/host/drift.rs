@@ -36,7 +36,8 @@ fn host_end(product: &Product, name: &str) -> String {
 }
 
 fn kill(pid: u32) {
-    nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid as i32), nix::sys::signal::Signal::SIGKILL).unwrap();
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid as i32), nix::sys::signal::Signal::SIGKILL)
+        .unwrap();
 }
 
 fn gone(pid: u32) -> bool {

@@ -111,7 +111,9 @@ fn a_reboot_from_inside_comes_back_by_itself() {
 fn containers_reach_each_other_and_their_gateway_by_address() {
     let product = Product::new();
     let address = |host| format!("devices: {{eth0: {{ipv4.address: {}}}}}", product.address(host));
-    product.declare(&(product.base() + &Product::container("a", &address(10)) + &Product::container("b", &address(11))));
+    product.declare(
+        &(product.base() + &Product::container("a", &address(10)) + &Product::container("b", &address(11))),
+    );
     product.apply().expect(0);
     product.inside("a", &format!("ping -c 1 -W 2 {}", product.address(11)));
     product.inside("b", &format!("ping -c 1 -W 2 {}", product.address(1)));
@@ -129,7 +131,8 @@ fn no_descriptor_of_the_host_is_open_inside() {
     for entry in std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap().flatten() {
         let target = std::fs::read_link(entry.path()).unwrap();
         let target = target.to_string_lossy().into_owned();
-        let inside = target.starts_with("/dev/") || target.starts_with("anon_inode:") || target.starts_with("/proc");
+        let inside =
+            target.starts_with("/dev/") || target.starts_with("anon_inode:") || target.starts_with("/proc");
         assert!(inside, "init holds {target}");
     }
     let listed = product.inside("a", "ls -l /proc/self/fd | wc -l");

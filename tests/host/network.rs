@@ -6,7 +6,7 @@ use bayplan::network::links::Links;
 use bayplan::network::nat::{self, TableState};
 use bayplan::network::nic::{self, NicError, NicSpec, Uplink};
 use bayplan::network::ruleset::{Difference, TableSpec};
-use bayplan::network::{Effect, facts, inside, sysctl};
+use bayplan::network::{Effect, deviation, facts, inside, sysctl};
 use nix::sched::{CloneFlags, unshare};
 use std::fs::File;
 use std::os::fd::AsFd;
@@ -81,9 +81,11 @@ fn a_bridge_is_made_kept_and_removed() {
         assert_eq!((link.mark(), link.mac, link.up), (Some(mark("bay0")), spec.mac, true));
         assert_eq!(link.addresses, spec.addresses);
 
+        assert!(deviation::of_bridge(&spec, &Links::observe().unwrap()).is_empty());
         ip("addr del 10.66.0.1/24 dev bay0");
         ip("addr add 10.66.9.1/24 dev bay0");
         ip("link set bay0 down");
+        assert_eq!(fields(&deviation::of_bridge(&spec, &Links::observe().unwrap())), ["state", "addresses"]);
         assert_eq!(bridge::ensure(&spec).unwrap(), Effect::Changed);
         assert_eq!(bridge::ensure(&spec).unwrap(), Effect::Unchanged);
         assert_eq!(Links::observe().unwrap().get("bay0").unwrap().addresses, spec.addresses);
@@ -140,14 +142,48 @@ fn a_nic_is_attached_healed_and_detached() {
         assert_eq!(links.ports(links.get("bay0").unwrap()).count(), 1);
 
         ip("link set byptest1 nomaster");
+        let off = deviation::of_host_end(&spec, &Links::observe().unwrap());
+        assert_eq!((off.len(), off[0].field, off[0].found.as_str()), (1, "bridge", "none"));
+        assert_eq!(nic::attach(&spec, netns).unwrap(), Effect::Changed);
+        assert!(deviation::of_host_end(&spec, &Links::observe().unwrap()).is_empty());
+        assert!(deviation::of_inner_end(&spec, &inside::observe(netns).unwrap()).is_empty());
+        ip("link del bay0");
+        assert_eq!(fields(&deviation::of_host_end(&spec, &Links::observe().unwrap())), ["bridge"]);
+        bridge::ensure(&bridge_spec()).unwrap();
         assert_eq!(nic::attach(&spec, netns).unwrap(), Effect::Changed);
         ip("link del byptest1");
+        assert_eq!(fields(&deviation::of_host_end(&spec, &Links::observe().unwrap())), ["link"]);
+        assert_eq!(fields(&deviation::of_inner_end(&spec, &inside::observe(netns).unwrap())), ["link"]);
         assert_eq!(nic::attach(&spec, netns).unwrap(), Effect::Changed);
         assert_eq!(nic::attach(&spec, netns).unwrap(), Effect::Unchanged);
         assert_eq!(nic::detach("byptest1", &spec.mark).unwrap(), Effect::Changed);
         assert_eq!(nic::detach("byptest1", &spec.mark).unwrap(), Effect::Unchanged);
         assert!(inside::observe(netns).unwrap().links.get("eth0").is_none());
     });
+}
+
+/// Drift made by the container's own root, seen from inside and repaired.
+#[test]
+fn what_a_container_changes_on_its_nic_is_seen_and_set_back() {
+    on_a_fresh_host(|| {
+        let container = fresh_netns();
+        let (spec, netns) = (nic_spec(), container.as_fd());
+        bridge::ensure(&bridge_spec()).unwrap();
+        nic::attach(&spec, netns).unwrap();
+        let changes = ["addr add 10.66.0.99/24 dev eth0", "route del default", "link set eth0 mtu 1280"];
+        let fields_after = [&["addresses"][..], &["addresses", "gateway"], &["mtu", "addresses", "gateway"]];
+        for (change, expected) in changes.iter().zip(fields_after) {
+            bayplan::network::netlink::in_netns(netns, || ip(change)).unwrap();
+            assert_eq!(fields(&deviation::of_inner_end(&spec, &inside::observe(netns).unwrap())), expected);
+        }
+        assert_eq!(nic::attach(&spec, netns).unwrap(), Effect::Changed);
+        assert!(deviation::of_inner_end(&spec, &inside::observe(netns).unwrap()).is_empty());
+        assert_eq!(nic::attach(&spec, netns).unwrap(), Effect::Unchanged);
+    });
+}
+
+fn fields(deviations: &[deviation::Deviation]) -> Vec<&'static str> {
+    deviations.iter().map(|deviation| deviation.field).collect()
 }
 
 #[test]

@@ -96,7 +96,12 @@ impl Product {
     /// A command with this state folder, not yet started.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_bayplan"));
-        command.arg("--state-dir").arg(self.state()).args(arguments).env("NO_COLOR", "1").stdin(Stdio::null());
+        command
+            .arg("--state-dir")
+            .arg(self.state())
+            .args(arguments)
+            .env("NO_COLOR", "1")
+            .stdin(Stdio::null());
         command
     }
 

@@ -168,7 +168,8 @@ impl Drop for Bay {
         let leftovers = Cgroup { hierarchies: &self.hierarchies, path: &path };
         // The spawner sits in the monitors' cgroup until its channel ends; replace it to end it.
         if let Ok(pid) = self.spawner.pid() {
-            let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGKILL);
+            let _ =
+                nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGKILL);
         }
         let _ = leftovers.remove_everywhere(Duration::from_secs(5));
     }
@@ -195,7 +196,8 @@ fn make_busybox(root: &Path) {
     }
     symlink("/bin/busybox", root.join("sbin/init")).unwrap();
     fs::write(root.join("etc/inittab"), "::sysinit:/bin/echo booted\n::respawn:/bin/sleep 1000\n").unwrap();
-    fs::write(root.join("etc/passwd"), "root:x:0:0:root:/root:/bin/sh\nweb:x:33:33::/home:/bin/sh\n").unwrap();
+    fs::write(root.join("etc/passwd"), "root:x:0:0:root:/root:/bin/sh\nweb:x:33:33::/home:/bin/sh\n")
+        .unwrap();
     fs::write(root.join("etc/group"), "root:x:0:\nweb:x:33:\nlogs:x:40:web\n").unwrap();
 }
 
@@ -214,7 +216,10 @@ fn a_container_starts_runs_programs_and_powers_off() {
     let spec = bay.spec("alpha");
     let pid = bay.start(&spec);
     assert!(host_ids_of(pid).contains(&BASE.to_string()));
-    assert_eq!(bay.sh(&spec, "id -u; hostname; echo $container; exit 7"), (7, "0\nalpha\nbayplan\n".to_owned()));
+    assert_eq!(
+        bay.sh(&spec, "id -u; hostname; echo $container; exit 7"),
+        (7, "0\nalpha\nbayplan\n".to_owned())
+    );
     assert_eq!(bay.sh(&spec, "cat /proc/1/comm; readlink /proc/1/exe").1, "init\n/bin/busybox\n");
     assert_eq!(bay.sh(&spec, "cat /sys/class/net/lo/flags").1.trim(), "0x9");
 
@@ -230,4 +235,529 @@ fn a_container_starts_runs_programs_and_powers_off() {
     assert!(observe::one(&bay.run(), &spec.uuid).unwrap().unwrap().init.is_none());
     let log = fs::read_to_string(bay.folder_of(&spec).join(records::CONSOLE)).unwrap();
     assert!(log.contains("booted"), "{log}");
+}
+
+#[test]
+fn nothing_of_the_host_is_inside() {
+    let bay = Bay::new();
+    let spec = bay.spec("tight");
+    bay.start(&spec);
+    assert_eq!(bay.sh(&spec, "ls -l /proc/1/fd | grep -v '^total' | sed 's/.*-> //' | sort -u").1, "/dev/console\n");
+    let own = bay.sh(&spec, "ls -l /proc/self/fd | sed 's/.*-> //' | grep -v -e pipe: -e /dev/null -e /proc/ -e total").1;
+    assert_eq!(own, "");
+    let status = bay.sh(&spec, "grep -e CapBnd -e Seccomp: -e NoNewPrivs /proc/1/status /proc/self/status").1;
+    let dropped: u64 = (1 << 16) | (1 << 17) | (1 << 25) | (1 << 32) | (1 << 33);
+    for line in status.lines().filter(|line| line.contains("CapBnd")) {
+        let set = u64::from_str_radix(line.split_whitespace().last().unwrap(), 16).unwrap();
+        assert_eq!(set & dropped, 0, "{status}");
+        assert_ne!(set & (1 << 21), 0, "CAP_SYS_ADMIN stays, it is the namespace's own");
+    }
+    assert_eq!(status.matches("Seccomp:\t2").count(), 2, "{status}");
+    assert_eq!(status.matches("NoNewPrivs:\t0").count(), 2, "{status}");
+    assert_eq!(bay.sh(&spec, "wc -c < /proc/kcore; ls /sys/firmware | wc -l").1, "0\n0\n");
+    assert_ne!(bay.sh(&spec, "echo h > /proc/sysrq-trigger").0, 0);
+    assert_ne!(bay.sh(&spec, "mknod /tmp/sda b 8 0").0, 0);
+    assert_eq!(bay.sh(&spec, "echo x > /dev/null && head -c 1 /dev/zero | wc -c; [ -c /dev/full ]; echo $?").1, "1\n0\n");
+    let table = bay.sh(&spec, "cat /proc/self/mountinfo").1;
+    assert!(!table.contains("/dev/vda") && !table.contains("oldroot"), "{table}");
+    assert_eq!(bay.sh(&spec, "stat -c %u:%g / /dev/null /etc").1, "0:0\n0:0\n0:0\n");
+    assert_eq!(bay.sh(&spec, "cat /proc/self/cgroup | grep ^0:").1, "0::/\n");
+}
+
+#[test]
+fn a_device_outside_the_list_cannot_be_opened_even_by_a_privileged_container() {
+    let bay = Bay::new();
+    let spec = StartSpec { confinement: Confinement::Privileged, ..bay.spec("priv") };
+    let pid = bay.start(&spec);
+    assert!(host_ids_of(pid).contains("\t0\t0\t0"));
+    // 1:1 is /dev/mem, 1:11 is /dev/kmsg.
+    let (status, text) = bay.sh(&spec, "mknod /dev/k c 1 11 && cat /dev/k");
+    assert_ne!(status, 0);
+    assert!(text.contains("Operation not permitted"), "{text}");
+    assert_eq!(bay.sh(&spec, "mknod /dev/z c 1 5 && head -c 2 /dev/z | wc -c"), (0, "2\n".to_owned()));
+    assert_ne!(bay.sh(&spec, "mkdir /sys/fs/x").0, 0);
+    let exit = bay.stop(&spec, StopMode::Forced);
+    assert_eq!(exit.cause, Cause::Killed);
+}
+
+#[test]
+fn limits_are_in_force_and_change_under_a_running_container() {
+    let bay = Bay::new();
+    let limits = Limits {
+        cpu_set: Some("0".to_owned()),
+        cpu_quota: Some(CpuQuota { quota_us: 25_000, period_us: 100_000 }),
+        cpu_weight_percent: Some(50),
+        memory_bytes: Some(100_000_001),
+        memory_soft_bytes: None,
+        pids: Some(50),
+    };
+    let spec = StartSpec { limits: limits.clone(), ..bay.spec("small") };
+    let pid = bay.start(&spec);
+    let cgroup = bay.cgroup(&spec);
+    assert_eq!(cgroup.read().unwrap(), limits.as_kernel_keeps());
+    assert_eq!(bay.sh(&spec, "grep Cpus_allowed_list /proc/self/status | cut -f2").1, "0\n");
+    assert!(!cgroup.apply(&limits).unwrap(), "the same limits again are no change");
+    let wider = Limits { memory_soft_bytes: Some(50 << 20), memory_bytes: None, pids: None, ..Limits::default() };
+    assert!(cgroup.apply(&wider).unwrap());
+    assert_eq!(cgroup.read().unwrap(), wider);
+    assert!(cgroup.apply(&Limits::default()).unwrap());
+    assert_eq!(cgroup.read().unwrap(), Limits::default());
+    let usage = cgroup.usage().unwrap();
+    assert!(usage.processes >= 2 && usage.memory_bytes > 0 && usage.cpu_us > 0, "{usage:?}");
+    assert!(cgroup.contains(pid).unwrap());
+}
+
+#[test]
+fn a_lost_cgroup_is_made_again_and_its_processes_come_back() {
+    let bay = Bay::new();
+    let spec = StartSpec { limits: Limits { pids: Some(60), ..Limits::default() }, ..bay.spec("astray") };
+    let pid = bay.start(&spec);
+    let cgroup = bay.cgroup(&spec);
+    let rules = spec.device_rules();
+    let blueprint = container::blueprint(&spec, &rules);
+    assert!(!cgroup.repair(&blueprint, pid).unwrap());
+    let roots: Vec<PathBuf> =
+        ["pids", "memory", "cpu", "cpuset"].map(|name| Path::new("/sys/fs/cgroup").join(name)).into();
+    for root in roots.iter().filter(|root| root.join(&spec.cgroup).exists()) {
+        for process in fs::read_to_string(root.join(&spec.cgroup).join("tasks")).unwrap().lines() {
+            fs::write(root.join("tasks"), process).unwrap();
+        }
+        fs::remove_dir(root.join(&spec.cgroup)).unwrap();
+    }
+    assert!(!cgroup.contains(pid).unwrap());
+    assert!(!cgroup.is_whole());
+    assert!(cgroup.repair(&blueprint, pid).unwrap());
+    assert!(cgroup.contains(pid).unwrap());
+    assert_eq!(cgroup.read().unwrap().pids, Some(60));
+    assert_eq!(cgroup.usage().unwrap().processes, 2);
+}
+
+#[test]
+fn a_frozen_container_stands_still_and_can_be_stopped() {
+    let bay = Bay::new();
+    let spec = bay.spec("cold");
+    bay.start(&spec);
+    bay.at(|place| container::freeze(place, &spec)).unwrap();
+    assert!(bay.cgroup(&spec).is_frozen());
+    bay.at(|place| container::unfreeze(place, &spec)).unwrap();
+    assert_eq!(bay.sh(&spec, "true").0, 0);
+    bay.at(|place| container::freeze(place, &spec)).unwrap();
+    assert_eq!(bay.stop(&spec, StopMode::Forced).cause, Cause::Killed);
+}
+
+#[test]
+fn the_causes_of_death_are_told_apart() {
+    let bay = Bay::new();
+    let reboot = bay.spec("again");
+    bay.start(&reboot);
+    bay.sh(&reboot, "reboot -f");
+    assert_eq!(bay.wait_exit(&reboot).cause, Cause::Reboot);
+    let off = bay.spec("off");
+    bay.start(&off);
+    bay.sh(&off, "poweroff -f");
+    assert_eq!(bay.wait_exit(&off).cause, Cause::PowerOff);
+    let killed = bay.spec("killed");
+    kill_hard(bay.start(&killed));
+    assert_eq!(bay.wait_exit(&killed).cause, Cause::Killed);
+    let failed = StartSpec { init: vec!["/bin/sh".into(), "-c".into(), "exit 3".into()], ..bay.spec("failed") };
+    bay.start(&failed);
+    let exit = bay.wait_exit(&failed);
+    assert_eq!((exit.cause, exit.code), (Cause::Failed, Some(3)));
+    let hungry = StartSpec {
+        limits: Limits { memory_bytes: Some(32 << 20), ..Limits::default() },
+        init: vec!["/bin/sh".into(), "-c".into(), "sleep 0.2; x=y; while :; do x=$x$x; done".into()],
+        ..bay.spec("hungry")
+    };
+    bay.start(&hungry);
+    assert_eq!(bay.wait_exit(&hungry).cause, Cause::Oom);
+}
+
+#[test]
+fn a_reboot_without_a_controller_runs_the_given_command() {
+    let bay = Bay::new();
+    let mark = bay.folder.path().join("rebooted");
+    let command = vec!["/bin/touch".to_owned(), mark.to_string_lossy().into_owned()];
+    let spec = StartSpec { on_reboot: command.clone(), ..bay.spec("alone") };
+    bay.start(&spec);
+    bay.sh(&spec, "reboot -f");
+    bay.wait_exit(&spec);
+    let started = Instant::now();
+    while !mark.exists() {
+        assert!(started.elapsed() < Duration::from_secs(5));
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    fs::remove_file(&mark).unwrap();
+    let attended = StartSpec { on_reboot: command, ..bay.spec("attended") };
+    bay.start(&attended);
+    let held = Connection::open(&bay.folder_of(&attended)).unwrap().attend().unwrap();
+    bay.sh(&attended, "reboot -f");
+    bay.wait_exit(&attended);
+    std::thread::sleep(Duration::from_millis(200));
+    assert!(!mark.exists());
+    drop(held);
+}
+
+#[test]
+fn a_start_that_fails_names_its_step_and_leaves_nothing() {
+    let bay = Bay::new();
+    let spec = StartSpec { init: vec!["/bin/absent".into()], ..bay.spec("absent") };
+    let prepared = bay.prepare(&spec);
+    let pid = prepared.init.pid;
+    match prepared.release() {
+        Err(Error::Step { process, step, source }) => {
+            assert_eq!((process, step.as_str()), (Process::Init.name(), "execute /bin/absent"));
+            assert_eq!(source.raw_os_error(), Some(libc::ENOENT));
+        }
+        other => panic!("{other:?}"),
+    }
+    assert_gone(&bay, &spec, pid);
+    let unknown = StartSpec { sysctls: [("net.no.such".to_owned(), "1".to_owned())].into(), ..bay.spec("sysctl") };
+    let failure = bay.prepare(&unknown).release().unwrap_err().to_string();
+    assert!(failure.contains("set linux.sysctl.net.no.such"), "{failure}");
+}
+
+fn assert_gone(bay: &Bay, spec: &StartSpec, pid: i32) {
+    let started = Instant::now();
+    while Path::new(&format!("/proc/{pid}")).exists() || !bay.cgroup(spec).is_gone() {
+        assert!(started.elapsed() < Duration::from_secs(5), "something is left");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    assert!(!bay.folder_of(spec).join(records::SOCKET).exists());
+    assert!(!bay.folder_of(spec).join(records::STARTED).exists());
+}
+
+#[test]
+fn a_controller_that_goes_between_prepare_and_release_leaves_nothing() {
+    let bay = Bay::new();
+    let spec = bay.spec("half");
+    let prepared = bay.prepare(&spec);
+    let pid = prepared.init.pid;
+    assert!(bay.cgroup(&spec).contains(pid).unwrap());
+    assert_eq!(fs::read_to_string(format!("/proc/{pid}/uid_map")).unwrap().split_whitespace().nth(1), Some("1000000"));
+    drop(prepared);
+    assert_gone(&bay, &spec, pid);
+}
+
+#[test]
+fn a_monitor_killed_between_prepare_and_release_is_lost_and_leaves_nothing() {
+    let bay = Bay::new();
+    let spec = bay.spec("orphan");
+    let prepared = bay.prepare(&spec);
+    let pid = prepared.init.pid;
+    kill_hard(parent_of(pid));
+    assert!(matches!(prepared.release(), Err(Error::Lost { .. } | Error::Call { .. })));
+    let started = Instant::now();
+    while !bay.cgroup(&spec).is_gone() {
+        assert!(started.elapsed() < Duration::from_secs(5));
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+fn parent_of(pid: i32) -> i32 {
+    bayplan::runtime::identity::parent_and_start(pid).unwrap().0
+}
+
+#[test]
+fn a_killed_monitor_leaves_init_alone_and_is_replaced() {
+    let bay = Bay::new();
+    let spec = bay.spec("lonely");
+    let pid = bay.start(&spec);
+    kill_hard(parent_of(pid));
+    let started = Instant::now();
+    loop {
+        let seen = observe::one(&bay.run(), &spec.uuid).unwrap().unwrap();
+        assert_eq!(seen.init.map(|init| init.pid), Some(pid));
+        if !seen.is_supervised {
+            break;
+        }
+        assert!(started.elapsed() < Duration::from_secs(5));
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    assert!(Connection::open(&bay.folder_of(&spec)).is_err());
+    bay.at(|place| container::supervise(place, &spec)).unwrap();
+    assert!(observe::one(&bay.run(), &spec.uuid).unwrap().unwrap().is_supervised);
+    assert!(Connection::open(&bay.folder_of(&spec)).unwrap().status().is_ok());
+    assert_eq!(bay.sh(&spec, "echo here").1, "here\n");
+    kill_hard(pid);
+    let exit = bay.wait_exit(&spec);
+    assert!(matches!(exit.cause, Cause::Killed | Cause::Unknown), "{exit:?}");
+}
+
+#[test]
+fn a_container_without_a_monitor_can_be_stopped() {
+    let bay = Bay::new();
+    let spec = bay.spec("adrift");
+    let pid = bay.start(&spec);
+    kill_hard(parent_of(pid));
+    let exit = bay.stop(&spec, StopMode::Forced);
+    assert!(matches!(exit.cause, Cause::Killed | Cause::Unknown), "{exit:?}");
+    assert!(bay.cgroup(&spec).is_gone());
+}
+
+#[test]
+fn a_killed_spawner_is_replaced_and_containers_do_not_notice() {
+    let bay = Bay::new();
+    let spec = bay.spec("steady");
+    let pid = bay.start(&spec);
+    let spawner = bay.spawner.pid().unwrap();
+    kill_hard(spawner);
+    let started = Instant::now();
+    while Path::new(&format!("/proc/{spawner}")).exists() {
+        assert!(started.elapsed() < Duration::from_secs(5));
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    assert_eq!(bay.sh(&spec, "echo still").1, "still\n");
+    assert_ne!(bay.spawner.pid().unwrap(), spawner);
+    assert_eq!(observe::one(&bay.run(), &spec.uuid).unwrap().unwrap().init.unwrap().pid, pid);
+}
+
+#[test]
+fn exec_honours_user_folder_environment_and_signals() {
+    let bay = Bay::new();
+    let spec = StartSpec { environment: [("SHIP".to_owned(), "ever".to_owned())].into(), ..bay.spec("exec") };
+    bay.start(&spec);
+    let who = ExecSpec { user: Some("web".to_owned()), ..exec_spec(&["/bin/sh", "-c", "id; pwd; echo $HOME $SHIP $PORT"]) };
+    let who = ExecSpec { environment: [("PORT".to_owned(), "a".to_owned())].into(), ..who };
+    let text = bay.exec(&spec, who).1;
+    assert_eq!(text, "uid=33(web) gid=33(web) groups=40(logs)\n/home\n/home ever a\n");
+    let there = ExecSpec { folder: Some("/etc".to_owned()), ..exec_spec(&["pwd"]) };
+    assert_eq!(bay.exec(&spec, there).1, "/etc\n");
+    assert_eq!(bay.sh(&spec, "kill -9 $$").0, 137);
+    assert_eq!(bay.sh(&spec, "cat /proc/1/environ | tr '\\0' '\\n' | grep SHIP").1, "SHIP=ever\n");
+
+    let streams = || {
+        let null = || fs::OpenOptions::new().read(true).write(true).open("/dev/null").unwrap().into();
+        Some(Streams { stdin: null(), stdout: null(), stderr: null() })
+    };
+    let folder = bay.folder_of(&spec);
+    let long = exec(&bay.spawner, &folder, &exec_spec(&["sleep", "100"]), streams()).unwrap();
+    long.signal(libc::SIGTERM).unwrap();
+    assert_eq!(long.wait().unwrap().status(), 128 + libc::SIGTERM);
+    let unknown = exec(&bay.spawner, &folder, &exec_spec(&["no-such-program"]), streams()).unwrap_err();
+    assert!(unknown.to_string().contains("execute no-such-program"), "{unknown}");
+    let nobody = ExecSpec { user: Some("nobody-here".to_owned()), ..exec_spec(&["true"]) };
+    assert!(exec(&bay.spawner, &folder, &nobody, streams()).is_err());
+}
+
+#[test]
+fn exec_ends_with_its_program_its_client_and_its_helper() {
+    let bay = Bay::new();
+    let spec = bay.spec("ends");
+    bay.start(&spec);
+    let folder = bay.folder_of(&spec);
+    let run = |line: &str| {
+        let null = || fs::OpenOptions::new().read(true).write(true).open("/dev/null").unwrap().into();
+        let streams = Streams { stdin: null(), stdout: null(), stderr: null() };
+        exec(&bay.spawner, &folder, &exec_spec(&["/bin/sh", "-c", line]), Some(streams)).unwrap()
+    };
+    let started = Instant::now();
+    assert_eq!(run("sleep 30 & exit 4").wait().unwrap().status(), 4);
+    assert!(started.elapsed() < Duration::from_secs(5), "a background process does not hold it");
+
+    let abandoned = run("exec sleep 100");
+    let pid = abandoned.pid;
+    drop(abandoned);
+    wait_gone(pid);
+
+    let lost = run("exec sleep 100");
+    kill_hard(parent_of(lost.pid));
+    assert!(matches!(lost.wait(), Err(Error::Lost { .. })));
+    wait_gone(lost.pid);
+
+    let killed = run("exec sleep 100");
+    bay.stop(&spec, StopMode::Forced);
+    assert_eq!(killed.wait().unwrap().status(), 137);
+}
+
+fn wait_gone(pid: i32) {
+    let started = Instant::now();
+    while bayplan::runtime::identity::ProcessId::of(pid).is_some_and(|process| process.is_alive()) {
+        assert!(started.elapsed() < Duration::from_secs(5), "{pid} lives");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+#[test]
+fn exec_with_a_terminal_has_one() {
+    let bay = Bay::new();
+    let spec = bay.spec("tty");
+    bay.start(&spec);
+    let window = Window { columns: 90, rows: 30 };
+    let line = "tty; stty size; read x; stty size; echo got $x";
+    let what = ExecSpec { terminal: Some(window), ..exec_spec(&["/bin/sh", "-c", line]) };
+    let mut running = exec(&bay.spawner, &bay.folder_of(&spec), &what, None).unwrap();
+    let mut terminal = fs::File::from(running.terminal.as_ref().unwrap().try_clone().unwrap());
+    let first = read_until(&mut terminal, "30 90");
+    assert!(first.contains("/dev/pts/"), "{first}");
+    running.resize(Window { columns: 100, rows: 40 }).unwrap();
+    terminal.write_all(b"word\n").unwrap();
+    assert!(read_until(&mut terminal, "got word").contains("40 100"));
+    assert_eq!(running.wait().unwrap().status(), 0);
+    running.terminal = None;
+}
+
+fn read_until(from: &mut impl Read, mark: &str) -> String {
+    let mut text = String::new();
+    let mut bytes = [0u8; 512];
+    while !text.contains(mark) {
+        let length = from.read(&mut bytes).unwrap();
+        assert_ne!(length, 0, "ended after: {text}");
+        text.push_str(&String::from_utf8_lossy(&bytes[..length]));
+    }
+    text
+}
+
+#[test]
+fn the_console_can_be_attached_and_is_logged_below_its_cap() {
+    let bay = Bay::new();
+    let spec = StartSpec {
+        init: vec!["/bin/sh".into(), "-c".into(), "while read x; do echo said $x; done".into()],
+        console_log_bytes: 20_000,
+        ..bay.spec("console")
+    };
+    bay.start(&spec);
+    let connection = Connection::open(&bay.folder_of(&spec)).unwrap();
+    let mut stream = fs::File::from(connection.attach(80, 24).unwrap());
+    stream.write_all(b"ahoy\n").unwrap();
+    read_until(&mut stream, "said ahoy");
+    for _ in 0..40 {
+        stream.write_all(&[b"x".repeat(1000), b"\n".to_vec()].concat()).unwrap();
+        read_until(&mut stream, "said x");
+    }
+    assert_eq!(connection.fds().unwrap().len(), 2);
+    let folder = bay.folder_of(&spec);
+    let size = |name: &str| fs::metadata(folder.join(name)).map_or(0, |facts| facts.len());
+    assert!(size("console.log.1") > 0 && size("console.log") + size("console.log.1") <= 20_000);
+}
+
+#[test]
+fn mounts_come_and_go_in_a_running_container() {
+    let bay = Bay::new();
+    let spec = bay.spec("disks");
+    let host = bay.folder.path().join("share");
+    fs::create_dir(&host).unwrap();
+    fs::write(host.join("note"), "from the host").unwrap();
+    let root = bay.root(&spec, &bay.folder.path().join("layer"));
+    let map = spec.id_map().cloned();
+    let tree = |is_shifted: bool| {
+        bay.spawner.clone_tree(&host, false, map.as_ref().filter(|_| is_shifted)).unwrap()
+    };
+    let spec = StartSpec { binds: vec![Bind { target: "/srv/first".into(), readonly: true }], ..spec };
+    let mounts = Mounts { root, binds: vec![tree(false)] };
+    let prepared = bay.at(|place| container::prepare(place, &spec, mounts)).unwrap();
+    let init = prepared.init;
+    prepared.release().unwrap();
+    assert_eq!(bay.sh(&spec, "cat /srv/first/note").1, "from the host");
+    assert_ne!(bay.sh(&spec, "touch /srv/first/x").0, 0);
+
+    let bind = Bind { target: "/srv/second".into(), readonly: false };
+    mounts::attach(&bay.spawner, init, &tree(true), &bind, spec.root_ids()).unwrap();
+    assert_eq!(bay.sh(&spec, "cat /srv/second/note; echo new > /srv/second/new").0, 0);
+    assert_eq!(fs::metadata(host.join("new")).unwrap().uid(), 0, "ids are shifted back");
+    assert!(mounts::targets(init.pid).unwrap().contains(Path::new("/srv/second")));
+    mounts::detach(&bay.spawner, init, "/srv/second").unwrap();
+    assert!(!mounts::targets(init.pid).unwrap().contains(Path::new("/srv/second")));
+
+    assert_eq!(bay.sh(&spec, "umount /srv/first").0, 0);
+    assert!(!mounts::targets(init.pid).unwrap().contains(Path::new("/srv/first")));
+
+    // A link that points out leads to the same path inside.
+    bay.sh(&spec, "ln -s /../../../../mnt /out");
+    let bind = Bind { target: "/out/deep".into(), readonly: true };
+    mounts::attach(&bay.spawner, init, &tree(false), &bind, spec.root_ids()).unwrap();
+    assert!(mounts::targets(init.pid).unwrap().contains(Path::new("/mnt/deep")));
+    assert!(!Path::new("/mnt/deep").exists());
+}
+
+#[test]
+fn kernel_limits_and_sysctls_are_set() {
+    let bay = Bay::new();
+    let rlimit = Rlimit { soft: Some(512), hard: Some(1024) };
+    let spec = StartSpec {
+        rlimits: [("nofile".to_owned(), rlimit)].into(),
+        sysctls: [("net.ipv4.ip_forward".to_owned(), "1".to_owned())].into(),
+        ..bay.spec("tuned")
+    };
+    bay.start(&spec);
+    assert_eq!(bay.sh(&spec, "ulimit -n; ulimit -Hn; cat /proc/sys/net/ipv4/ip_forward").1, "512\n1024\n1\n");
+    assert!(bay.sh(&spec, "grep 'open files' /proc/1/limits").1.contains("512                  1024"));
+    let wrong = StartSpec { rlimits: [("sails".to_owned(), rlimit)].into(), ..bay.spec("wrong") };
+    let root = bay.root(&wrong, &bay.folder.path().join("layer"));
+    let mounts = Mounts { root, binds: Vec::new() };
+    let error = bay.at(|place| container::prepare(place, &wrong, mounts)).unwrap_err();
+    assert!(error.to_string().contains("sails"), "{error}");
+    assert!(bay.cgroup(&wrong).is_gone());
+}
+
+#[test]
+fn the_root_is_a_whole_file_system_with_portable_ids() {
+    let bay = Bay::new();
+    let spec = bay.spec("root");
+    bay.start(&spec);
+    // Each of these fails on an overlay that is made another way.
+    assert_eq!(bay.sh(&spec, "mv /home /home2 && mkdir /home && rm -r /mnt && mkdir /mnt && touch /mnt/a").0, 0);
+    assert_eq!(bay.sh(&spec, "touch /tmp/mine && chown 33:44 /tmp/mine && chown -R 5:5 /home2").0, 0);
+    let upper = bay.folder.path().join(spec.uuid.to_string()).join("upper");
+    let facts = fs::metadata(upper.join("tmp/mine")).unwrap();
+    assert_eq!((facts.uid(), facts.gid()), (33, 44));
+    assert_eq!(fs::metadata("/dev/null").unwrap().uid(), 0);
+    assert_eq!(bay.sh(&spec, "chown 7 /dev/null /dev/zero").0, 0);
+    assert_eq!(fs::metadata("/dev/null").unwrap().uid(), 0, "the host's node is another");
+}
+
+#[test]
+fn a_second_start_of_a_running_container_is_refused() {
+    let bay = Bay::new();
+    let spec = bay.spec("once");
+    let pid = bay.start(&spec);
+    let root = bay.root(&bay.spec("other"), &bay.folder.path().join("layer"));
+    let again = bay.at(|place| container::prepare(place, &spec, Mounts { root, binds: Vec::new() }));
+    assert!(matches!(again, Err(Error::AlreadyRunning { pid: running }) if running == pid));
+    assert_eq!(bay.sh(&spec, "true").0, 0);
+}
+
+#[test]
+fn a_monitor_stays_small() {
+    let bay = Bay::new();
+    let spec = bay.spec("light");
+    let monitor = parent_of(bay.start(&spec));
+    let text = fs::read_to_string(format!("/proc/{monitor}/smaps_rollup")).unwrap();
+    let kib = |name: &str| -> u64 {
+        let line = text.lines().find(|line| line.starts_with(name)).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse().unwrap()
+    };
+    let own = kib("Private_Dirty:") + kib("Private_Clean:");
+    println!("monitor: Pss {} KiB, private {own} KiB", kib("Pss:"));
+    assert!(own < 1024, "{text}");
+}
+
+#[test]
+fn a_debian_boots_to_running_and_powers_off_cleanly() {
+    let layer = Path::new("/var/tmp/bayplan-debian-root");
+    if !layer.join("usr/lib/systemd/systemd").exists() {
+        println!("skipped: make it by mmdebstrap --variant=minbase --include=systemd-sysv,dbus bookworm {}", layer.display());
+        return;
+    }
+    let bay = Bay::new();
+    let spec = bay.spec("debian");
+    let root = bay.root(&spec, layer);
+    let begun = Instant::now();
+    let mounts = Mounts { root, binds: Vec::new() };
+    let prepared = bay.at(|place| container::prepare(place, &spec, mounts)).unwrap();
+    let init = prepared.init;
+    prepared.release().unwrap();
+    let state = loop {
+        let (_, state) = bay.sh(&spec, "systemctl is-system-running 2>&1");
+        if !["initializing\n", "starting\n"].contains(&state.as_str()) && !state.contains("Failed to connect") {
+            break state;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(60), "{state}");
+        std::thread::sleep(Duration::from_millis(20));
+    };
+    println!("{} after {:?}", state.trim(), begun.elapsed());
+    let failed = bay.sh(&spec, "systemctl --failed --no-legend --plain").1;
+    assert_eq!((state.as_str(), failed.as_str()), ("running\n", ""));
+    assert!(bay.cgroup(&spec).contains(init.pid).unwrap());
+    let exit = bay.stop(&spec, StopMode::Clean { timeout: Duration::from_secs(60) });
+    assert_eq!(exit.cause, Cause::PowerOff);
 }

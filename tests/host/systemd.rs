@@ -8,7 +8,9 @@ fn image() -> String {
         Ok(folder) => format!("{{directory: {folder}}}"),
         Err(_) => "{bootstrap: {suite: bookworm}}".to_owned(),
     };
-    format!("---\napiVersion: bayplan/v1\nkind: Image\nmetadata: {{name: debian}}\nspec: {{source: {source}}}\n")
+    format!(
+        "---\napiVersion: bayplan/v1\nkind: Image\nmetadata: {{name: debian}}\nspec: {{source: {source}}}\n"
+    )
 }
 
 #[test]
@@ -22,11 +24,19 @@ fn a_debian_boots_to_multi_user_and_powers_off_cleanly() {
     product.plan().expect(0);
 
     let state = product.run(&["exec", "deb", "-T", "--", "systemctl", "is-system-running"]).out;
-    assert_eq!(state.trim(), "running", "{}", product.run(&["exec", "deb", "-T", "--", "systemctl", "--failed"]).out);
+    assert_eq!(
+        state.trim(),
+        "running",
+        "{}",
+        product.run(&["exec", "deb", "-T", "--", "systemctl", "--failed"]).out
+    );
     assert_eq!(product.inside("deb", "systemctl is-active multi-user.target"), "active");
     assert_eq!(product.inside("deb", "systemd-detect-virt --container || true").is_empty(), false);
     assert_eq!(product.inside("deb", "stat -c %u:%g /var/mail"), "0:8", "ids inside are the image's own");
-    product.inside("deb", &format!("grep -q nameserver /etc/resolv.conf && ip route | grep -q {}", product.address(1)));
+    product.inside(
+        "deb",
+        &format!("grep -q nameserver /etc/resolv.conf && ip route | grep -q {}", product.address(1)),
+    );
 
     let pid = product.pid("deb");
     product.run(&["stop", "deb", "--timeout", "60"]).expect(0);

@@ -1,3 +1,7 @@
-//! The tests that need no root and no network, in one binary.
+//! Tests without root: goldens, properties, the command line, schemas, layers.
 
+mod findings;
+mod golden;
+mod reconcile_cases;
+mod reconcile_support;
 mod spec_load;

@@ -72,7 +72,8 @@ pub fn clone3(flags: u64, cgroup: Option<BorrowedFd<'_>>) -> io::Result<Clone> {
     }
     // SAFETY: `arguments` lives through the call, its size is passed, `pidfd` is a valid place for an int; without
     // CLONE_VM and stack the child goes on like after fork, and the process has one thread (checked above).
-    let answer = unsafe { libc::syscall(libc::SYS_clone3, &raw mut arguments, size_of::<libc::clone_args>()) };
+    let answer =
+        unsafe { libc::syscall(libc::SYS_clone3, &raw mut arguments, size_of::<libc::clone_args>()) };
     match answer {
         -1 => Err(io::Error::last_os_error()),
         0 => Ok(Clone::Child),
@@ -93,8 +94,7 @@ pub fn end(code: i32) -> ! {
 /// Marks every descriptor from `first` on as close-on-exec, whoever opened it.
 pub fn close_on_exec_from(first: u32) -> io::Result<()> {
     // SAFETY: with CLOSE_RANGE_CLOEXEC nothing is closed now; only a flag is set.
-    let answer =
-        unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, libc::CLOSE_RANGE_CLOEXEC) };
+    let answer = unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, libc::CLOSE_RANGE_CLOEXEC) };
     if answer == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 

@@ -15,8 +15,7 @@ pub fn load(program: &[u8]) -> io::Result<()> {
             k: u32::from_ne_bytes([raw[4], raw[5], raw[6], raw[7]]),
         })
         .collect();
-    let len =
-        u16::try_from(instructions.len()).map_err(|_| io::Error::from_raw_os_error(libc::E2BIG))?;
+    let len = u16::try_from(instructions.len()).map_err(|_| io::Error::from_raw_os_error(libc::E2BIG))?;
     let filter = libc::sock_fprog { len, filter: instructions.as_ptr().cast_mut() };
     // SAFETY: `filter` points to `len` instructions that live through the call; the kernel only reads them.
     let answer = unsafe {

@@ -37,7 +37,6 @@ pub fn remove_at(parent: BorrowedFd<'_>, name: &Path) -> io::Result<bool> {
     let top = open_folder(parent, name, place)?;
     let mut removal = Removal { top: top.as_fd(), place, moved: 0 };
     removal.empty(top.as_fd(), 0)?;
-    drop(removal);
     fs::unlinkat(parent, name, AtFlags::REMOVEDIR)?;
     Ok(true)
 }

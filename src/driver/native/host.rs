@@ -1,7 +1,7 @@
 //! What the machine itself is and gives: the part of an observation that is about no object.
 
-use super::Layout;
 use crate::model::observed::{Host, IdSpan};
+use ipnet::IpNet;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
@@ -10,12 +10,12 @@ use std::path::Path;
 const DEFAULT_IDS: IdSpan = IdSpan { first: 1_000_000, count: 1_000_000_000 };
 
 /// Reads the machine's facts; what cannot be read is absent, and checks say so where it is needed.
-pub fn observe(layout: &Layout, controllers: BTreeSet<String>) -> Host {
+pub fn observe(controllers: BTreeSet<String>, ids_taken: Vec<IdSpan>, foreign_subnets: Vec<IpNet>) -> Host {
     Host {
         machine_id: read_line("/etc/machine-id"),
         hostname: read_line("/proc/sys/kernel/hostname"),
         architecture: architecture(std::env::consts::ARCH).to_owned(),
-        cpus: count_list(&read_line("/sys/devices/system/cpu/online")),
+        cpus: u32::try_from(online_processors().len()).unwrap_or(u32::MAX),
         memory: memory_total(&fs::read_to_string("/proc/meminfo").unwrap_or_default()),
         user_namespaces: read_line("/proc/sys/user/max_user_namespaces").parse::<u64>().unwrap_or(0) > 0,
         controllers,
@@ -23,9 +23,9 @@ pub fn observe(layout: &Layout, controllers: BTreeSet<String>) -> Host {
             &fs::read_to_string("/etc/subuid").unwrap_or_default(),
             &fs::read_to_string("/etc/subgid").unwrap_or_default(),
         ),
-        ids_taken: super::ids_taken::observe(layout),
+        ids_taken,
         rlimit_ceilings: rlimit_ceilings(),
-        foreign_subnets: vec![],
+        foreign_subnets,
     }
 }
 
@@ -45,15 +45,18 @@ pub fn architecture(rust: &str) -> &str {
     }
 }
 
-/// How many numbers a kernel list (`0-3,5`) has.
-fn count_list(list: &str) -> u32 {
-    list.split(',')
-        .filter_map(|part| {
-            let (first, last) = part.split_once('-').unwrap_or((part, part));
-            let (first, last): (u32, u32) = (first.parse().ok()?, last.parse().ok()?);
-            Some(last.checked_sub(first)? + 1)
-        })
-        .sum()
+/// The numbers of the online processors.
+pub fn online_processors() -> Vec<u32> {
+    numbers(&read_line("/sys/devices/system/cpu/online"))
+}
+
+/// The numbers of a kernel list (`0-3,5`).
+fn numbers(list: &str) -> Vec<u32> {
+    let range = |part: &str| {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        Some(first.parse::<u32>().ok()?..=last.parse::<u32>().ok()?)
+    };
+    list.split(',').filter_map(range).flatten().collect()
 }
 
 fn memory_total(meminfo: &str) -> u64 {
@@ -164,8 +167,8 @@ mod tests {
     }
 
     #[test]
-    fn a_list_of_processors_is_counted() {
-        assert_eq!(count_list("0-3,5"), 5);
-        assert_eq!(count_list("0"), 1);
+    fn a_list_of_processors_is_read() {
+        assert_eq!(numbers("0-3,5"), vec![0, 1, 2, 3, 5]);
+        assert_eq!(numbers("0"), vec![0]);
     }
 }

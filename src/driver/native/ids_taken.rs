@@ -1,45 +1,41 @@
-//! Host ids that others use: other Bayplans' containers, LXD's, and whatever runs in a user namespace that is not ours.
+//! Host ids that others use: whatever runs in a user namespace that is not ours (other Bayplans' containers and LXD's
+//! among it).
 
-use super::Layout;
 use crate::model::observed::IdSpan;
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
+use std::path::PathBuf;
 
-/// Reads every process's uid_map and the records that other Bayplans leave in /run/bayplan/*/ids. Ours are told apart
-/// by the caller, who knows its own records: a span that a record of ours has is not a conflict.
-pub fn observe(layout: &Layout) -> Vec<IdSpan> {
+/// Reads every process's uid_map. `inits` are those of our own running containers: their namespaces take nothing from
+/// us, and neither do namespaces inside them, whose ids are the containers' own.
+pub fn observe(inits: &[i32]) -> Vec<IdSpan> {
+    let host = namespace(std::process::id() as i32);
+    let own_spans: Vec<IdSpan> = inits.iter().flat_map(|pid| spans(&uid_map(*pid))).collect();
+    let mut seen: BTreeSet<PathBuf> = host.into_iter().collect();
     let mut taken = BTreeSet::new();
-    let own = fs::read_link("/proc/self/ns/user").ok();
-    let ours = own_pids(&layout.run);
     for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
         let name = entry.file_name();
-        let Some(pid) = name.to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
-        let namespace = fs::read_link(entry.path().join("ns/user")).ok();
-        if namespace.is_none() || namespace == own || ours.iter().any(|ns| Some(ns) == namespace.as_ref()) {
-            continue;
+        let Some(pid) = name.to_str().and_then(|name| name.parse::<i32>().ok()) else { continue };
+        if let Some(namespace) = namespace(pid)
+            && seen.insert(namespace)
+        {
+            taken.extend(spans(&uid_map(pid)));
         }
-        let map = fs::read_to_string(format!("/proc/{pid}/uid_map")).unwrap_or_default();
-        taken.extend(spans(&map));
     }
-    taken.into_iter().collect()
+    taken.into_iter().filter(|span| !own_spans.iter().any(|own| contains(own, span))).collect()
 }
 
-/// The user namespaces of our own running containers.
-fn own_pids(run: &Path) -> Vec<std::path::PathBuf> {
-    let mut namespaces = vec![];
-    for entry in fs::read_dir(run).into_iter().flatten().flatten() {
-        let started = fs::read_to_string(entry.path().join("started.json")).unwrap_or_default();
-        let pid = serde_json::from_str::<serde_json::Value>(&started)
-            .ok()
-            .and_then(|value| value.get("pid")?.as_u64());
-        if let Some(pid) = pid
-            && let Ok(namespace) = fs::read_link(format!("/proc/{pid}/ns/user"))
-        {
-            namespaces.push(namespace);
-        }
-    }
-    namespaces
+fn namespace(pid: i32) -> Option<PathBuf> {
+    fs::read_link(format!("/proc/{pid}/ns/user")).ok()
+}
+
+fn uid_map(pid: i32) -> String {
+    fs::read_to_string(format!("/proc/{pid}/uid_map")).unwrap_or_default()
+}
+
+fn contains(outer: &IdSpan, inner: &IdSpan) -> bool {
+    let end = |span: &IdSpan| u64::from(span.first) + u64::from(span.count);
+    outer.first <= inner.first && end(inner) <= end(outer)
 }
 
 /// The lines of a uid_map; the first namespace's own (everything to itself) takes nothing.

@@ -20,7 +20,9 @@ pub struct Layout {
 /// Folders that cannot be used together.
 #[derive(Debug, thiserror::Error)]
 pub enum LayoutError {
-    #[error("the {inner_name} folder {inner} is inside the {outer_name} folder {outer}; choose folders beside one another")]
+    #[error(
+        "the {inner_name} folder {inner} is inside the {outer_name} folder {outer}; choose folders beside one another"
+    )]
     Nested { inner_name: &'static str, inner: PathBuf, outer_name: &'static str, outer: PathBuf },
     #[error("cannot tell the real path of {path}")]
     Path {

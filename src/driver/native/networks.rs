@@ -4,9 +4,9 @@ use super::Layout;
 use super::failure::{failed, precondition};
 use crate::driver::Error;
 use crate::model::key::Key;
+use crate::model::object::Spec;
 use crate::model::observed::{NetworkFacts, NicFacts};
 use crate::model::record::Record;
-use crate::model::object::Spec;
 use crate::model::run::{Nic, NicAttachment};
 use crate::model::step::BridgeNetwork;
 use crate::model::typed;
@@ -26,7 +26,8 @@ use uuid::Uuid;
 /// Makes a bridge with its rules, or brings it to what is wanted.
 pub fn ensure(layout: &Layout, key: &Key, network: &BridgeNetwork) -> Result<bool, Error> {
     let what = format!("{key} could not be made");
-    let mut effect = bridge::ensure(&bridge_spec(layout, key, network)?).map_err(|error| failed(&what, error))?;
+    let mut effect =
+        bridge::ensure(&bridge_spec(layout, key, network)?).map_err(|error| failed(&what, error))?;
     if network.ipv4.is_some() {
         effect = effect.and(sysctl::ensure_ipv4_forwarding().map_err(|error| failed(&what, error))?);
     }
@@ -128,11 +129,7 @@ pub fn nics(layout: &Layout, links: &Links) -> BTreeMap<Uuid, BTreeMap<String, N
 
 fn nic_facts(links: &Links, link: &Link) -> NicFacts {
     let bridge = link.master.and_then(|index| links.by_index(index));
-    NicFacts {
-        host_name: link.name.clone(),
-        bridge: bridge.map(|bridge| bridge.name.clone()),
-        up: link.up,
-    }
+    NicFacts { host_name: link.name.clone(), bridge: bridge.map(|bridge| bridge.name.clone()), up: link.up }
 }
 
 fn rules(layout: &Layout, network: &BridgeNetwork) -> Result<String, Error> {
@@ -188,7 +185,12 @@ fn nic_of(mark: &Mark) -> Option<(Uuid, String)> {
     Some((uuid.parse().ok()?, device.to_owned()))
 }
 
-fn nic_spec(layout: &Layout, key: &Key, (uuid, incarnation): (Uuid, u64), nic: &Nic) -> Result<NicSpec, Error> {
+fn nic_spec(
+    layout: &Layout,
+    key: &Key,
+    (uuid, incarnation): (Uuid, u64),
+    nic: &Nic,
+) -> Result<NicSpec, Error> {
     let fresh = || host_nic_name(uuid, incarnation, &nic.device);
     let addresses: BTreeSet<IpNet> =
         nic.ipv4.map(IpNet::V4).into_iter().chain(nic.ipv6.map(IpNet::V6)).collect();

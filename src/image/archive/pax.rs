@@ -66,14 +66,14 @@ mod tests {
 
     #[test]
     fn a_value_may_hold_newlines() {
-        let records = Records::parse(b"13 path=a\nb\nc\n28 SCHILY.xattr.user.x=\n\x00=\n\n").unwrap();
+        let records = Records::parse(b"14 path=a\nb\nc\n28 SCHILY.xattr.user.x=\n\x00=\n\n").unwrap();
         assert_eq!(records.value(b"path"), Some(&b"a\nb\nc"[..]));
         assert_eq!(records.xattrs(), [(b"user.x".to_vec(), b"\n\x00=\n".to_vec())]);
     }
 
     #[test]
     fn malformed_records_are_errors() {
-        for bad in [&b"5"[..], b"9 path=a\n", b"99 path=a\n", b"-1 path=a\n", b"10 path_a\n", b"0 x=y\n"] {
+        for bad in [&b"5"[..], b"8 path=a\n", b"99 path=a\n", b"-1 path=a\n", b"10 path_a\n", b"0 x=y\n"] {
             assert!(Records::parse(bad).is_err(), "{}", String::from_utf8_lossy(bad));
         }
     }

@@ -20,7 +20,9 @@ impl Cgroup<'_> {
     pub fn contains(&self, pid: i32) -> Result<bool> {
         let own = read(Path::new(&format!("/proc/{pid}/cgroup")))?;
         let inside = |path: &str| {
-            path.trim_start_matches('/').strip_prefix(self.path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            path.trim_start_matches('/')
+                .strip_prefix(self.path)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         };
         Ok(own.lines().all(|line| {
             let mut parts = line.splitn(3, ':');

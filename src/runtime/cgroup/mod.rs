@@ -136,7 +136,9 @@ impl Hierarchies {
         let mut unified = self.unified.clone();
         let mut v1 = Vec::new();
         for line in table.lines() {
-            let Some((names, path)) = line.split_once(':').and_then(|(_, rest)| rest.split_once(':')) else { continue };
+            let Some((names, path)) = line.split_once(':').and_then(|(_, rest)| rest.split_once(':')) else {
+                continue;
+            };
             let path = path.trim_start_matches('/');
             if names.is_empty() {
                 unified = self.unified.join(path);
@@ -169,7 +171,8 @@ impl Cgroup<'_> {
         self.enable_controllers()?;
         for name in ["", "cgroup.procs", "cgroup.threads", "cgroup.subtree_control"] {
             let path = payload.join(name);
-            chown(&path, Some(blueprint.owner.0), Some(blueprint.owner.1)).map_err(file("give away", &path))?;
+            chown(&path, Some(blueprint.owner.0), Some(blueprint.owner.1))
+                .map_err(file("give away", &path))?;
         }
         let folder = fs::File::open(&outer).map_err(file("open", &outer))?;
         device_filter::attach(folder.as_fd(), blueprint.devices).map_err(call("attach the device filter"))?;
@@ -234,7 +237,8 @@ impl Cgroup<'_> {
     }
 
     pub fn is_frozen(&self) -> bool {
-        read(&self.outer().join("cgroup.events")).is_ok_and(|text| text.lines().any(|line| line == "frozen 1"))
+        read(&self.outer().join("cgroup.events"))
+            .is_ok_and(|text| text.lines().any(|line| line == "frozen 1"))
     }
 
     fn set_frozen(&self, value: &str, frozen: bool) -> Result<()> {
@@ -275,7 +279,9 @@ impl Cgroup<'_> {
             folder.extend(component);
             let path = folder.join("cgroup.subtree_control");
             let present = read(&path)?;
-            for name in controllers.iter().filter(|name| !present.split_whitespace().any(|have| have == *name)) {
+            for name in
+                controllers.iter().filter(|name| !present.split_whitespace().any(|have| have == *name))
+            {
                 write(&path, &format!("+{name}"))?;
             }
         }
@@ -297,7 +303,8 @@ fn cgroup_mount(line: &str) -> Option<(&str, &str, &str)> {
 }
 
 fn is_hierarchy(option: &str) -> bool {
-    !["rw", "ro", "xattr", "noprefix", "clone_children"].contains(&option) && !option.starts_with("release_agent")
+    !["rw", "ro", "xattr", "noprefix", "clone_children"].contains(&option)
+        && !option.starts_with("release_agent")
 }
 
 fn make(folder: &Path) -> Result<()> {

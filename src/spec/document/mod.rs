@@ -16,6 +16,7 @@ use super::words::did_you_mean;
 use crate::model::key::{Key, Kind};
 use crate::model::object::Meta;
 use reader::{Fields, Marks, Reader};
+use schemars::JsonSchema;
 use std::collections::BTreeMap;
 
 /// The version of the language.
@@ -40,10 +41,27 @@ const LATER_KINDS: [&str; 13] = [
 
 const ENVELOPE: Fields = Fields { known: &["apiVersion", "kind", "metadata", "spec"], later: &["placement"] };
 
-const METADATA: Fields = Fields {
+pub const METADATA: Fields = Fields {
     known: &["name", "labels", "annotations", "description"],
     later: &["project", "renamedFrom", "deletion", "movedFromSite", "placement"],
 };
+
+/// What says something about an object.
+#[derive(Debug, Clone, JsonSchema)]
+#[schemars(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Metadata {
+    /// Unique for its kind.
+    pub name: String,
+    /// Short texts by which objects are grouped and found.
+    #[schemars(default)]
+    pub labels: BTreeMap<String, String>,
+    /// Texts of any length, for other tools.
+    #[schemars(default)]
+    pub annotations: BTreeMap<String, String>,
+    /// For people.
+    #[schemars(default)]
+    pub description: String,
+}
 
 /// A document that could be read; findings tell what of it could not.
 pub struct Document {

@@ -1,0 +1,329 @@
+//! Steps on a container's run: start, stop, freeze, limits, cgroup, nics, disks, monitor.
+
+use super::failure::{failed, precondition};
+use super::{Native, host, limits, networks, pools, run_record};
+use crate::driver::Error;
+use crate::model::key::Key;
+use crate::model::record::Record;
+use crate::model::run::{ContainerRun, Disk, Limits, Nic};
+use crate::model::step::StopHow;
+use crate::runtime::cgroup::{Cgroup, container_path, monitor_path};
+use crate::runtime::container::{self, Mounts, StopMode};
+use crate::runtime::error::Error as RuntimeError;
+use crate::runtime::identity::{ProcessId, boot_id};
+use crate::runtime::observe::{self, Seen};
+use crate::runtime::start_spec::{Bind, Confinement, Rlimit, StartSpec};
+use crate::runtime::{confinement, mounts, records, seccomp};
+use std::collections::BTreeMap;
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
+use uuid::Uuid;
+
+/// console.log and its predecessor together.
+const CONSOLE_LOG_BYTES: u64 = 1 << 20;
+
+/// Starts a container; one that runs as asked is left alone, one that runs otherwise is refused.
+pub fn start(native: &Native, run: &ContainerRun, records: &BTreeMap<Key, Record>) -> Result<bool, Error> {
+    let key = &run.key;
+    let what = || format!("{key} could not be started");
+    let seen = look(native, key, run.uuid)?;
+    if seen.as_ref().is_some_and(|seen| seen.init.is_some()) {
+        return match run_record::read(&native.layout.run, key, run.uuid)? {
+            Some(record) if record.run == *run => Ok(false),
+            _ => Err(precondition(key, "a container that does not run", "it runs with other settings")),
+        };
+    }
+    // The former incarnation's cgroup and processes may still be on their way out.
+    container::stop(native.place(), &run.uuid, StopMode::Forced).map_err(|error| failed(what(), error))?;
+    let incarnation = seen.map_or(1, |seen| seen.spec.incarnation + 1);
+    run_record::write(&native.layout.run, incarnation, run)?;
+    let (spec, mounts) = start_spec(native, run, incarnation, records)?;
+    let prepared =
+        container::prepare(native.place(), &spec, mounts).map_err(|error| failed(what(), error))?;
+    let namespace = networks::net_namespace(key, prepared.init.pid as u32)?;
+    for nic in &run.nics {
+        networks::attach(&native.layout, key, (run.uuid, incarnation), nic, namespace.as_fd())?;
+    }
+    prepared.release().map_err(|error| failed(what(), error))?;
+    Ok(true)
+}
+
+/// Stops a container, asking first where that is wanted.
+pub fn stop(native: &Native, key: &Key, uuid: Uuid, how: StopHow) -> Result<bool, Error> {
+    let what = || format!("{key} could not be stopped");
+    let ran = look(native, key, uuid)?.is_some_and(|seen| seen.init.is_some());
+    let place = native.place();
+    let asked = match how {
+        StopHow::Forced => container::stop(place, &uuid, StopMode::Forced),
+        StopHow::Clean { timeout_ms } => {
+            container::stop(place, &uuid, StopMode::Clean { timeout: Duration::from_millis(timeout_ms) })
+        }
+    };
+    match asked {
+        Err(RuntimeError::TimedOut { .. }) if how != StopHow::Forced => {
+            container::stop(place, &uuid, StopMode::Forced).map_err(|error| failed(what(), error))?;
+        }
+        other => {
+            other.map_err(|error| failed(what(), error))?;
+        }
+    }
+    Ok(ran)
+}
+
+pub fn freeze(native: &Native, key: &Key, uuid: Uuid) -> Result<bool, Error> {
+    let running = Running::find(native, key, uuid)?;
+    if running.cgroup(native).is_frozen() {
+        return Ok(false);
+    }
+    let frozen = container::freeze(native.place(), &running.spec);
+    frozen.map_err(|error| failed(format!("{key} could not be frozen"), error))?;
+    Ok(true)
+}
+
+pub fn unfreeze(native: &Native, key: &Key, uuid: Uuid) -> Result<bool, Error> {
+    let running = Running::find(native, key, uuid)?;
+    if !running.cgroup(native).is_frozen() {
+        return Ok(false);
+    }
+    let thawed = container::unfreeze(native.place(), &running.spec);
+    thawed.map_err(|error| failed(format!("{key} could not be unfrozen"), error))?;
+    Ok(true)
+}
+
+/// Sets the limits of a running container.
+pub fn set_limits(native: &Native, key: &Key, uuid: Uuid, limits: &Limits) -> Result<bool, Error> {
+    let running = Running::find(native, key, uuid)?;
+    let wanted = limits::to_cgroup(limits, uuid, &host::online_processors());
+    let written = running
+        .cgroup(native)
+        .apply(&wanted)
+        .map_err(|error| failed(format!("{key}: its limits could not be set"), error))?;
+    let recorded = run_record::change(&native.layout.run, key, uuid, |run| run.limits = limits.clone())?;
+    Ok(written || recorded)
+}
+
+/// Makes the cgroup anew where it is gone, moves the processes back, sets the limits.
+pub fn repair_cgroup(native: &Native, key: &Key, uuid: Uuid, limits: &Limits) -> Result<bool, Error> {
+    let what = || format!("{key}: its cgroup could not be repaired");
+    let mut running = Running::find(native, key, uuid)?;
+    running.spec.limits = limits::to_cgroup(limits, uuid, &host::online_processors());
+    let devices = running.spec.device_rules();
+    let blueprint = container::blueprint(&running.spec, &devices);
+    let cgroup = running.cgroup(native);
+    let repaired = cgroup.repair(&blueprint, running.init.pid).map_err(|error| failed(what(), error))?;
+    let limited = cgroup.apply(&running.spec.limits).map_err(|error| failed(what(), error))?;
+    let recorded = run_record::change(&native.layout.run, key, uuid, |run| run.limits = limits.clone())?;
+    Ok(repaired || limited || recorded)
+}
+
+/// Adds a nic to a running container, or mends it.
+pub fn attach_nic(native: &Native, key: &Key, uuid: Uuid, nic: &Nic) -> Result<bool, Error> {
+    let running = Running::find(native, key, uuid)?;
+    let namespace = networks::net_namespace(key, running.init.pid as u32)?;
+    let incarnation = running.spec.incarnation;
+    let recorded = run_record::read(&native.layout.run, key, uuid)?;
+    let before = recorded.and_then(|record| record.run.nics.into_iter().find(|old| old.device == nic.device));
+    let renamed = before.is_some_and(|old| old.name != nic.name || old.host_name != nic.host_name);
+    if renamed {
+        networks::detach(&native.layout, key, uuid, &nic.device)?;
+    }
+    let changed = networks::attach(&native.layout, key, (uuid, incarnation), nic, namespace.as_fd())?;
+    let recorded = run_record::change(&native.layout.run, key, uuid, |run| {
+        put_by(&mut run.nics, nic.clone(), |nic| nic.device.clone());
+    })?;
+    Ok(changed || recorded)
+}
+
+pub fn detach_nic(native: &Native, key: &Key, uuid: Uuid, device: &str) -> Result<bool, Error> {
+    let changed = networks::detach(&native.layout, key, uuid, device)?;
+    let recorded = run_record::change(&native.layout.run, key, uuid, |run| {
+        run.nics.retain(|nic| nic.device != device);
+    })?;
+    Ok(changed || recorded)
+}
+
+/// Binds a disk into a running container.
+pub fn attach_disk(native: &Native, key: &Key, uuid: Uuid, disk: &Disk) -> Result<bool, Error> {
+    let what = || format!("{key}: disk {} could not be attached", disk.device);
+    let running = Running::find(native, key, uuid)?;
+    let target = disk.path.display().to_string();
+    let standing = mounts::targets(running.init.pid).map_err(|error| failed(what(), error))?;
+    let mut changed = false;
+    if !standing.contains(&disk.path)
+        && let Some(tree) = disk_tree(native, key, disk, running.spec.id_map())?
+    {
+        let bind = Bind { target, readonly: disk.readonly };
+        mounts::attach(&native.spawner, running.init, &tree, &bind, running.spec.root_ids())
+            .map_err(|error| failed(what(), error))?;
+        changed = true;
+    }
+    let recorded = run_record::change(&native.layout.run, key, uuid, |run| {
+        put_by(&mut run.disks, disk.clone(), |disk| disk.device.clone());
+    })?;
+    Ok(changed || recorded)
+}
+
+pub fn detach_disk(native: &Native, key: &Key, uuid: Uuid, disk: &Disk) -> Result<bool, Error> {
+    let what = || format!("{key}: disk {} could not be detached", disk.device);
+    let running = Running::find(native, key, uuid)?;
+    let standing = mounts::targets(running.init.pid).map_err(|error| failed(what(), error))?;
+    let changed = standing.contains(&disk.path);
+    if changed {
+        let target = disk.path.display().to_string();
+        mounts::detach(&native.spawner, running.init, &target).map_err(|error| failed(what(), error))?;
+    }
+    let recorded = run_record::change(&native.layout.run, key, uuid, |run| {
+        run.disks.retain(|other| other.device != disk.device);
+    })?;
+    Ok(changed || recorded)
+}
+
+/// A replacement for a lost monitor.
+pub fn supervise(native: &Native, key: &Key, uuid: Uuid) -> Result<bool, Error> {
+    let running = Running::find(native, key, uuid)?;
+    if running.supervised {
+        return Ok(false);
+    }
+    container::supervise(native.place(), &running.spec)
+        .map_err(|error| failed(format!("{key}: no monitor could be started"), error))?;
+    Ok(true)
+}
+
+/// Forgets what the run folder has of a container that is gone.
+pub fn forget(native: &Native, key: &Key, uuid: Uuid) -> Result<bool, Error> {
+    let folder = records::folder(&native.layout.run, &uuid);
+    if !folder.exists() {
+        return Ok(false);
+    }
+    if look(native, key, uuid)?.is_some_and(|seen| seen.init.is_some()) {
+        return Err(precondition(key, "a container that does not run", "it runs"));
+    }
+    std::fs::remove_dir_all(&folder)
+        .map_err(|error| failed(format!("{key}: its run folder could not be removed"), error))?;
+    Ok(true)
+}
+
+/// A container whose init lives.
+pub struct Running {
+    pub spec: StartSpec,
+    pub init: ProcessId,
+    supervised: bool,
+}
+
+impl Running {
+    pub fn find(native: &Native, key: &Key, uuid: Uuid) -> Result<Running, Error> {
+        let seen = look(native, key, uuid)?;
+        match seen {
+            Some(Seen { spec, init: Some(init), is_supervised, .. }) => {
+                Ok(Running { spec, init, supervised: is_supervised })
+            }
+            _ => Err(precondition(key, "a running container", "it does not run")),
+        }
+    }
+
+    fn cgroup<'a>(&'a self, native: &'a Native) -> Cgroup<'a> {
+        Cgroup { hierarchies: &native.hierarchies, path: &self.spec.cgroup }
+    }
+}
+
+fn look(native: &Native, key: &Key, uuid: Uuid) -> Result<Option<Seen>, Error> {
+    observe::one(&native.layout.run, &uuid)
+        .map_err(|error| failed(format!("{key}: its run folder cannot be read"), error))
+}
+
+fn put_by<T, K: PartialEq>(list: &mut Vec<T>, item: T, name: impl Fn(&T) -> K) {
+    match list.iter_mut().find(|other| name(other) == name(&item)) {
+        Some(place) => *place = item,
+        None => list.push(item),
+    }
+}
+
+fn start_spec(
+    native: &Native,
+    run: &ContainerRun,
+    incarnation: u64,
+    records: &BTreeMap<Key, Record>,
+) -> Result<(StartSpec, Mounts), Error> {
+    let key = &run.key;
+    let what = || format!("{key} could not be started");
+    let pool = pools::recorded(&native.layout, records, &run.pool);
+    let root = pools::root(key, &pool, run.uuid)?;
+    let covered = confinement::usual_paths(run.nesting);
+    let layout = &native.layout;
+    let mut spec = StartSpec {
+        version: records::VERSION,
+        boot_id: boot_id().map_err(|error| failed(what(), error))?,
+        incarnation,
+        uuid: run.uuid,
+        name: key.name.clone(),
+        hostname: run.hostname.clone(),
+        init: vec![],
+        environment: run.environment.clone(),
+        confinement: match &run.id_map {
+            Some(id_map) => Confinement::Namespaced { id_map: id_map.clone() },
+            None => Confinement::Privileged,
+        },
+        nesting: run.nesting,
+        cgroup: container_path(&layout.tag, &run.uuid, incarnation),
+        monitor_cgroup: monitor_path(&layout.tag),
+        limits: limits::to_cgroup(&run.limits, run.uuid, &host::online_processors()),
+        rlimits: rlimits(run),
+        sysctls: run.sysctls.clone(),
+        binds: vec![],
+        devices: vec![],
+        masked_paths: covered.masked,
+        readonly_paths: covered.readonly,
+        seccomp_filter: Some(seccomp::cached(&layout.run).map_err(|error| failed(what(), error))?),
+        console_log_bytes: CONSOLE_LOG_BYTES,
+        stop_signal: None,
+        on_reboot: native.on_reboot(key),
+        checkpoint: None,
+    };
+    let root = native.spawner.mount_root(&root, spec.id_map()).map_err(|error| failed(what(), error))?;
+    let mut mounts = Mounts { root, binds: vec![] };
+    if !run.nics.is_empty() {
+        let tree = resolver_tree(native, key, &spec)?;
+        spec.binds.push(Bind { target: "/etc/resolv.conf".to_owned(), readonly: false });
+        mounts.binds.push(tree);
+    }
+    for disk in &run.disks {
+        if let Some(tree) = disk_tree(native, key, disk, run.id_map.as_ref())? {
+            spec.binds.push(Bind { target: disk.path.display().to_string(), readonly: disk.readonly });
+            mounts.binds.push(tree);
+        }
+    }
+    Ok((spec, mounts))
+}
+
+fn rlimits(run: &ContainerRun) -> BTreeMap<String, Rlimit> {
+    let rlimit = |limit: &crate::model::run::Rlimit| Rlimit { soft: limit.soft, hard: limit.hard };
+    run.rlimits.iter().map(|(name, limit)| (name.clone(), rlimit(limit))).collect()
+}
+
+/// The container's /etc/resolv.conf: a file of its run folder that belongs to its own root.
+fn resolver_tree(native: &Native, key: &Key, spec: &StartSpec) -> Result<OwnedFd, Error> {
+    let what = || format!("{key}: its resolv.conf could not be made");
+    let text = crate::network::resolver::of_host().map_err(|error| failed(what(), error))?;
+    let path = records::folder(&native.layout.run, &spec.uuid).join("resolv.conf");
+    std::fs::write(&path, text).map_err(|error| failed(what(), error))?;
+    let (uid, gid) = spec.root_ids();
+    std::os::unix::fs::chown(&path, Some(uid), Some(gid)).map_err(|error| failed(what(), error))?;
+    native.spawner.clone_tree(&path, false, None).map_err(|error| failed(what(), error))
+}
+
+/// A disk's source as a detached mount; None: it is not there, and need not be.
+fn disk_tree(
+    native: &Native,
+    key: &Key,
+    disk: &Disk,
+    id_map: Option<&crate::model::id_map::IdMap>,
+) -> Result<Option<OwnedFd>, Error> {
+    if !disk.required && !disk.source.exists() {
+        return Ok(None);
+    }
+    let shift = id_map.filter(|_| disk.shift);
+    let tree = native.spawner.clone_tree(&disk.source, disk.recursive, shift);
+    tree.map(Some).map_err(|error| {
+        failed(format!("{key}: disk {}: {} cannot be bound", disk.device, disk.source.display()), error)
+    })
+}

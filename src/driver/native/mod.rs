@@ -1,0 +1,173 @@
+//! The real host: steps become calls of the rooms below (runtime, network, storage, image, store).
+//!
+//! ```text
+//! execute: step ─► records | images | pools | networks | containers ─► commit `applied`
+//! observe: records + images + pools + links + run folder + cgroups ─► Observed
+//! ```
+//!
+//! No policy: what should be is in the step; what is is told as it is.
+
+mod containers;
+mod failure;
+mod host;
+mod ids_taken;
+mod images;
+mod layout;
+mod limits;
+mod networks;
+mod observation;
+mod pools;
+mod ready;
+mod run_record;
+
+pub use layout::{Layout, LayoutError};
+
+use crate::driver::records as record_steps;
+use crate::driver::{Driver, Error, Scope, StepContext};
+use crate::model::key::Key;
+use crate::model::observed::Observed;
+use crate::model::step::{Action, ImageContent, Outcome, Step};
+use crate::runtime::cgroup::Hierarchies;
+use crate::runtime::container::Place;
+use crate::runtime::spawner::Spawner;
+use crate::store::Records;
+use crate::store::files::FileRecords;
+use record_steps::store_error;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+/// The output that an import declares.
+const FINGERPRINT: &str = "fingerprint";
+
+/// A driver of this host.
+#[derive(Debug)]
+pub struct Native {
+    layout: Layout,
+    records: FileRecords,
+    spawner: Spawner,
+    hierarchies: Hierarchies,
+    program: PathBuf,
+}
+
+impl Native {
+    /// `program` is the bayplan binary: a monitor runs it after a reboot from inside.
+    pub fn new(layout: Layout, spawner: Spawner, program: PathBuf) -> Result<Native, Error> {
+        let hierarchies = Hierarchies::detect()
+            .map_err(|error| failure::failed("the host's cgroups cannot be used", error))?;
+        let records = FileRecords::new(&layout.state);
+        Ok(Native { layout, records, spawner, hierarchies, program })
+    }
+
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    pub fn spawner(&self) -> &Spawner {
+        &self.spawner
+    }
+
+    fn place(&self) -> Place<'_> {
+        Place { spawner: &self.spawner, hierarchies: &self.hierarchies, run: &self.layout.run }
+    }
+
+    fn controllers(&self) -> BTreeSet<String> {
+        let missing = self.hierarchies.missing_controllers();
+        let all = ["cpu", "cpuset", "memory", "pids"];
+        all.into_iter().filter(|name| !missing.contains(name)).map(str::to_owned).collect()
+    }
+
+    /// What starts a container again after it rebooted itself while no daemon follows it.
+    fn on_reboot(&self, key: &Key) -> Vec<String> {
+        let folder = |name: &str, path: &PathBuf| [name.to_owned(), path.display().to_string()];
+        let mut words = vec![self.program.display().to_string()];
+        words.extend(folder("--state-dir", &self.layout.state));
+        words.extend(folder("--data-dir", &self.layout.data));
+        words.extend(["--wait", "60", "heal"].map(str::to_owned));
+        words.push(key.to_string());
+        words
+    }
+
+    fn fingerprint(&self, content: &ImageContent, key: &Key) -> Result<String, Error> {
+        match content {
+            ImageContent::Fingerprint(fingerprint) => Ok(fingerprint.clone()),
+            ImageContent::ImportOf(image) => {
+                let record = record_steps::existing(&self.records, image)?;
+                record.applied.and_then(|applied| applied.fingerprint).ok_or_else(|| {
+                    failure::precondition(key, format!("{image} imported"), "its record names no content")
+                })
+            }
+        }
+    }
+
+    /// The step's effect on the host; an import also gives the fingerprint.
+    fn act(&self, step: &Step, context: &StepContext<'_>) -> Result<(bool, Option<String>), Error> {
+        let key = &step.key;
+        let changed = match &step.action {
+            Action::ImportImage { image } => {
+                let (fingerprint, changed) = images::import(&self.layout, key, image, context)?;
+                return Ok((changed, Some(fingerprint)));
+            }
+            Action::DeleteImage { fingerprint } => images::delete(&self.layout, key, fingerprint)?,
+            Action::CreateRoot { pool, image, root } => {
+                let fingerprint = self.fingerprint(image, key)?;
+                let layer = images::layer(&self.layout, key, &fingerprint)?;
+                let pool = pools::recorded(&self.layout, &self.all_records()?, pool);
+                let changed = pools::create_root(key, &pool, layer, &root.with_content(key, &fingerprint))?;
+                return Ok((changed, Some(fingerprint)));
+            }
+            Action::EnsurePool { pool } => pools::ensure(&self.layout, key, pool)?,
+            Action::DeletePool => {
+                pools::remove(key, &pools::recorded(&self.layout, &self.all_records()?, &key.name))?
+            }
+            Action::DeleteRoot { pool, uuid } => {
+                let forgotten = containers::forget(self, key, *uuid)?;
+                let pool = pools::recorded(&self.layout, &self.all_records()?, pool);
+                pools::delete_root(key, &pool, *uuid)? || forgotten
+            }
+            Action::EnsureNetwork(network) => networks::ensure(&self.layout, key, network)?,
+            Action::DeleteNetwork { name } => networks::remove(&self.layout, key, name)?,
+            other => self.act_on_container(key, other, context)?,
+        };
+        Ok((changed, None))
+    }
+
+    fn act_on_container(&self, key: &Key, action: &Action, context: &StepContext<'_>) -> Result<bool, Error> {
+        match action {
+            Action::Start(run) => containers::start(self, run, &self.all_records()?),
+            Action::Stop { uuid, how } => containers::stop(self, key, *uuid, *how),
+            Action::Freeze { uuid } => containers::freeze(self, key, *uuid),
+            Action::Unfreeze { uuid } => containers::unfreeze(self, key, *uuid),
+            Action::SetLimits { uuid, limits } => containers::set_limits(self, key, *uuid, limits),
+            Action::RepairCgroup { uuid, limits } => containers::repair_cgroup(self, key, *uuid, limits),
+            Action::AttachNic { uuid, nic } => containers::attach_nic(self, key, *uuid, nic),
+            Action::DetachNic { uuid, device } => containers::detach_nic(self, key, *uuid, device),
+            Action::AttachDisk { uuid, disk } => containers::attach_disk(self, key, *uuid, disk),
+            Action::DetachDisk { uuid, disk } => containers::detach_disk(self, key, *uuid, disk),
+            Action::Supervise { uuid } => containers::supervise(self, key, *uuid),
+            Action::WaitReady { uuid, ready } => {
+                ready::wait(self, key, *uuid, ready, context).map(|()| false)
+            }
+            _ => Ok(false),
+        }
+    }
+
+    fn all_records(&self) -> Result<BTreeMap<Key, crate::model::record::Record>, Error> {
+        self.records.all().map_err(store_error)
+    }
+}
+
+impl Driver for Native {
+    fn observe(&self, scope: &Scope) -> Result<Observed, Error> {
+        observation::observe(self, scope)
+    }
+
+    fn execute(&self, step: &Step, context: &StepContext<'_>) -> Result<Outcome, Error> {
+        let (changed, fingerprint) = match record_steps::execute(&self.records, step, context)? {
+            Some(outcome) => (outcome.changed, None),
+            None => self.act(step, context)?,
+        };
+        let committed = record_steps::commit(&self.records, step, fingerprint.as_deref(), context)?;
+        let outputs = fingerprint.map(|fingerprint| (FINGERPRINT.to_owned(), fingerprint));
+        Ok(Outcome { changed: changed || committed, outputs: outputs.into_iter().collect() })
+    }
+}

@@ -1,0 +1,64 @@
+//! Every finding, as people see it: `findings/NAME.yaml` is a bad manifest, `findings/NAME.txt` what is said about it.
+//! `BAYPLAN_BLESS=1` writes the texts anew.
+
+use crate::golden::{assert_golden, folder};
+use crate::spec_load::text;
+use bayplan::spec::diagnostic::render_all;
+use bayplan::spec::{LoadContext, load};
+use std::collections::BTreeSet;
+use std::fs;
+
+fn manifests() -> Vec<String> {
+    let entries = fs::read_dir(folder("tests/it/findings")).unwrap();
+    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut names: Vec<String> =
+        names.filter_map(|name| Some(name.strip_suffix(".yaml")?.to_owned())).collect();
+    names.sort();
+    names
+}
+
+fn findings(name: &str) -> (String, BTreeSet<&'static str>) {
+    let source = fs::read_to_string(folder("tests/it/findings").join(format!("{name}.yaml"))).unwrap();
+    let texts = [text(&format!("{name}.yaml"), &source)];
+    let context = LoadContext { architecture: "amd64".to_owned() };
+    let findings = match load(&texts, &context) {
+        Ok(loaded) => panic!("{name} has no error: {:#?}", loaded.desired),
+        Err(findings) => findings,
+    };
+    (render_all(&findings, &texts), findings.iter().map(|finding| finding.code).collect())
+}
+
+#[test]
+fn every_bad_manifest_gets_its_findings() {
+    let names = manifests();
+    assert!(names.len() > 80, "only {} bad manifests", names.len());
+    for name in names {
+        assert_golden(&format!("tests/it/findings/{name}.txt"), &findings(&name).0);
+    }
+}
+
+#[test]
+fn every_code_of_a_finding_occurs_in_a_golden_file() {
+    let seen: BTreeSet<&str> = manifests().iter().flat_map(|name| findings(name).1).collect();
+    let mut unseen = BTreeSet::new();
+    for file in rust_files(&folder("src/spec")) {
+        let source = fs::read_to_string(file).unwrap();
+        for part in source.split("Wrong::new(").skip(1) {
+            let code = part.trim_start().strip_prefix('"').and_then(|rest| rest.split('"').next());
+            unseen.extend(code.filter(|code| !seen.contains(code)).map(str::to_owned));
+        }
+    }
+    assert!(unseen.is_empty(), "no golden file shows {unseen:?}");
+}
+
+fn rust_files(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
+    let mut files = vec![];
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        match path.is_dir() {
+            true => files.extend(rust_files(&path)),
+            false => files.push(path),
+        }
+    }
+    files
+}
