@@ -6,6 +6,7 @@ use crate::model::observed::{ExitFacts, Usage};
 use crate::model::origin::Origin;
 use crate::model::record::Override;
 use crate::reconcile::report::Report;
+use crate::spec::SourceText;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,20 +17,42 @@ use uuid::Uuid;
 pub const OUTPUT_VERSION: u32 = 1;
 
 /// Manifests as they travel: texts, read where the command runs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Manifests {
-    /// The folder that relative host paths must stay in.
-    pub root: PathBuf,
     pub files: Vec<ManifestFile>,
 }
 
+/// One text; see [`SourceText`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ManifestFile {
-    /// As findings show it.
-    pub name: String,
+    pub path: String,
     pub text: String,
+    pub base: PathBuf,
+    pub root: PathBuf,
+}
+
+impl Manifests {
+    pub fn new(texts: &[SourceText]) -> Manifests {
+        let file = |text: &SourceText| ManifestFile {
+            path: text.path.clone(),
+            text: text.text.clone(),
+            base: text.base.clone(),
+            root: text.root.clone(),
+        };
+        Manifests { files: texts.iter().map(file).collect() }
+    }
+
+    pub fn texts(&self) -> Vec<SourceText> {
+        let text = |file: &ManifestFile| SourceText {
+            path: file.path.clone(),
+            text: file.text.clone(),
+            base: file.base.clone(),
+            root: file.root.clone(),
+        };
+        self.files.iter().map(text).collect()
+    }
 }
 
 /// What a plan is asked for.

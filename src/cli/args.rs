@@ -88,7 +88,7 @@ pub enum Command {
     /// Let a frozen container go on
     Unfreeze(power::PlainArgs),
     /// End a container's hold
-    Resume(power::PlainArgs),
+    Resume(power::ResumeArgs),
     /// List the holds in force
     Holds(holds::Args),
     /// Print the JSON Schema of a kind, or of all

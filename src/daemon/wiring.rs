@@ -1,7 +1,12 @@
 //! Puts a state folder and a driver together. The only place that builds a driver.
 
 use crate::api::error::{Failure, FailureKind};
-use crate::driver::Driver;
+use crate::driver::memory::Memory;
+use crate::driver::memory::host::HostModel;
+use crate::driver::{self, Driver, Scope, StepContext};
+use crate::model::observed::Observed;
+use crate::model::step::{Outcome, Step};
+use crate::store::files::FileRecords;
 use crate::store::lock::{self, Lock, LockError};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -41,6 +46,15 @@ impl Places {
         self.state.join("unix.socket")
     }
 
+    /// Whether this process may work here at all; before anything is written.
+    pub fn check(&self) -> Result<(), Failure> {
+        if self.driver == DriverName::Native {
+            refuse_modelled(&self.state)?;
+            refuse_without_root()?;
+        }
+        Ok(())
+    }
+
     /// Takes the writers' lock.
     pub fn lock(&self, holder: &str, wait: Duration) -> Result<Lock, Failure> {
         lock::acquire(&self.state, holder, wait).map_err(|error| {
@@ -63,6 +77,7 @@ impl Bay {
     /// Changes nothing on the host. Must be called before the process has a second thread: the native driver starts
     /// its spawner here.
     pub fn open(places: Places) -> Result<Bay, Failure> {
+        places.check()?;
         let driver = match places.driver {
             DriverName::Memory => memory(&places)?,
             DriverName::Native => native(&places)?,
@@ -80,19 +95,43 @@ impl Bay {
 }
 
 fn memory(places: &Places) -> Result<Box<dyn Driver + Send>, Failure> {
-    let _ = places;
-    Err(Failure::new(FailureKind::Host, "the memory driver is not there yet"))
+    let records = Box::new(FileRecords::new(&places.state));
+    let file = places.state.join(MODELLED_HOST);
+    let memory = Memory::open(&file, HostModel::server(), records)
+        .map_err(|error| Failure::from_error(FailureKind::Host, &error))?;
+    Ok(Box::new(Kept(memory)))
+}
+
+/// A modelled host that is in its file after every step.
+struct Kept(Memory);
+
+impl Driver for Kept {
+    fn observe(&self, scope: &Scope) -> Result<Observed, driver::Error> {
+        self.0.observe(scope)
+    }
+
+    fn execute(&self, step: &Step, context: &StepContext<'_>) -> Result<Outcome, driver::Error> {
+        let outcome = self.0.execute(step, context);
+        self.0.save().map_err(|source| driver::Error::Host {
+            what: "the modelled host cannot be written".to_owned(),
+            source: Box::new(source),
+        })?;
+        outcome
+    }
 }
 
 /// The real host.
-fn native(places: &Places) -> Result<Box<dyn Driver + Send>, Failure> {
-    refuse_modelled(&places.state)?;
-    if !nix::unistd::geteuid().is_root() {
-        let message = "not root: the native driver makes namespaces, mounts and links on this host; \
-                       run it as root, or try `--driver memory`";
-        return Err(Failure::new(FailureKind::Host, message));
-    }
+fn native(_places: &Places) -> Result<Box<dyn Driver + Send>, Failure> {
     Err(Failure::new(FailureKind::Host, "the native driver is not there yet; try `--driver memory`"))
+}
+
+fn refuse_without_root() -> Result<(), Failure> {
+    if nix::unistd::geteuid().is_root() {
+        return Ok(());
+    }
+    let message = "not root: the native driver makes namespaces, mounts and links on this host; \
+                   run it as root, or try `--driver memory`";
+    Err(Failure::new(FailureKind::Host, message))
 }
 
 /// A state folder of a modelled host must not be taken for the real one's.

@@ -1,7 +1,7 @@
 //! `describe`: one object, field by field, with the line that each value comes from.
 
 use super::listing::status;
-use super::plan::known;
+use super::plan::no_such;
 use crate::api::error::{Failure, FailureKind};
 use crate::api::types::{Description, FieldStatus, OUTPUT_VERSION};
 use crate::daemon::wiring::Bay;
@@ -15,8 +15,9 @@ use std::collections::{BTreeMap, BTreeSet};
 impl Bay {
     pub fn describe(&self, key: &Key) -> Result<Description, Failure> {
         let observed = self.observe(&Scope::Keys(BTreeSet::from([key.clone()])))?;
-        known(key, &observed)?;
-        let record = &observed.records[key];
+        let Some(record) = observed.records.get(key) else {
+            return Err(no_such(key));
+        };
         let desired = record.desired.as_ref().map(fields).transpose()?.unwrap_or_default();
         let applied = record.applied.as_ref().map(|applied| fields(&applied.object)).transpose()?.unwrap_or_default();
         let names: BTreeSet<&String> = desired.keys().chain(applied.keys()).collect();

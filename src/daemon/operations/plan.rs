@@ -19,11 +19,14 @@ use std::collections::BTreeSet;
 impl Bay {
     /// What would be done.
     pub fn plan(&self, request: &PlanRequest) -> Result<Plan, Failure> {
-        let desired = match &request.goal {
-            GoalRequest::Site(manifests) | GoalRequest::DeleteDeclared(manifests) => load::load(manifests)?,
-            _ => Desired::default(),
-        };
         let observed = self.observe(&Scope::All)?;
+        let (desired, warnings) = match &request.goal {
+            GoalRequest::Site(manifests) | GoalRequest::DeleteDeclared(manifests) => {
+                let loaded = load::load(&manifests.texts(), &observed.host.architecture)?;
+                (loaded.desired, loaded.warnings)
+            }
+            _ => (Desired::default(), vec![]),
+        };
         let now = Timestamp::now();
         let goal = goal(&request.goal, &desired, &observed, now)?;
         let mut options = PlanOptions::new(now, uuid::Uuid::new_v4().into_bytes(), &request.actor);
@@ -33,6 +36,7 @@ impl Bay {
             options.missing_paths = self.missing(check::paths_to_check(desired));
         }
         let mut plan = plan::plan(&goal, &observed, &options).map_err(plan_failure)?;
+        plan.warnings.splice(0..0, warnings);
         if let Some(wish) = stop_wish(&request.goal) {
             stop_as_wished(&mut plan, wish);
         }
@@ -97,12 +101,16 @@ fn declared_and_known(desired: &Desired, observed: &Observed) -> BTreeSet<Key> {
     declared.filter(|key| observed.records.contains_key(key)).cloned().collect()
 }
 
-/// Fails with the nearest name for a key without a record.
+/// Fails for a key without a record.
 pub fn known(key: &Key, observed: &Observed) -> Result<(), Failure> {
     if observed.records.contains_key(key) {
         return Ok(());
     }
-    Err(Failure::new(FailureKind::NotFound, format!("there is no {key}; `bayplan get` lists what there is")))
+    Err(no_such(key))
+}
+
+pub fn no_such(key: &Key) -> Failure {
+    Failure::new(FailureKind::NotFound, format!("there is no {key}; `bayplan get` lists what there is"))
 }
 
 fn until(hold: HoldUntil, now: Timestamp) -> Option<Timestamp> {
