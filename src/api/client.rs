@@ -1,7 +1,9 @@
 //! A command's side of the daemon's socket: typed questions, typed answers, and the same failures.
 
 use super::error::{Failure, FailureKind};
-use super::types::{ApplyEvent, ApplyRequest, DaemonStatus, Description, HoldListing, Listing, PlanRequest, ProgressLine};
+use super::types::{
+    ApplyEvent, ApplyRequest, DaemonStatus, Description, HoldListing, Listing, PlanRequest, ProgressLine,
+};
 use crate::daemon::operations::listing::Selection;
 use crate::model::key::Key;
 use crate::reconcile::plan::Plan;
@@ -42,14 +44,18 @@ impl Client {
     }
 
     pub fn plan(&self, request: &PlanRequest) -> Result<Plan, Failure> {
-        self.runtime.block_on(async { read(self.send(Method::POST, "/1.0/bayplan/plan", Some(request)).await?).await })
+        self.runtime.block_on(async {
+            read(self.send(Method::POST, "/1.0/bayplan/plan", Some(request)).await?).await
+        })
     }
 
     pub fn list(&self, selection: &Selection) -> Result<Listing, Failure> {
         match selection {
             Selection::All => self.get("/1.0/bayplan/objects"),
             Selection::Kind(kind) => self.get(&format!("/1.0/bayplan/objects?kind={}", kind.slug())),
-            Selection::Key(key) => self.get(&format!("/1.0/bayplan/objects?key={}", escaped(&key.to_string()))),
+            Selection::Key(key) => {
+                self.get(&format!("/1.0/bayplan/objects?key={}", escaped(&key.to_string())))
+            }
         }
     }
 
@@ -69,7 +75,8 @@ impl Client {
         progress: &(dyn Fn(ProgressLine) + Sync),
     ) -> Result<Report, Failure> {
         self.runtime.block_on(async {
-            let mut answer = checked(self.send(Method::POST, "/1.0/bayplan/apply", Some(request)).await?).await?;
+            let mut answer =
+                checked(self.send(Method::POST, "/1.0/bayplan/apply", Some(request)).await?).await?;
             let mut lines = Lines::default();
             let mut operation = None;
             let mut told = false;
@@ -134,8 +141,9 @@ impl Client {
             None => vec![],
         };
         let stream = UnixStream::connect(&self.socket).await.map_err(|error| self.unreachable(&error))?;
-        let (mut sender, connection) =
-            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|error| broken(&error))?;
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+            .await
+            .map_err(|error| broken(&error))?;
         tokio::spawn(connection);
         let request = Request::builder()
             .method(method)
@@ -149,7 +157,10 @@ impl Client {
 
     fn unreachable(&self, error: &io::Error) -> Failure {
         let failure = Failure::from_error(FailureKind::Host, error);
-        Failure { message: format!("the daemon at {} does not answer: {error}", self.socket.display()), ..failure }
+        Failure {
+            message: format!("the daemon at {} does not answer: {error}", self.socket.display()),
+            ..failure
+        }
     }
 }
 

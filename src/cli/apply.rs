@@ -36,7 +36,13 @@ pub fn run(session: &Session, args: &Args) -> anyhow::Result<Exit> {
     };
     let consent = Consent::new(args.yes.into());
     let guard = |_: &_| None;
-    let change =
-        Change { verb: "apply", request, consent, excerpts: shown, matching: Shown::MustMatch, guard: &guard };
+    let change = Change {
+        verb: "apply",
+        request,
+        consent,
+        excerpts: shown,
+        matching: Shown::MustMatch,
+        guard: &guard,
+    };
     change::run(session, change)
 }

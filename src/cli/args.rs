@@ -9,15 +9,17 @@ use std::path::PathBuf;
 
 /// Verbs of the language that a later version brings.
 const LATER: [&str; 29] = [
-    "adopt", "undelete", "export", "fmt", "pin", "graph", "history", "init", "why", "explain", "rollback", "hold",
-    "suspend", "status", "events", "sync", "render", "observe", "file", "image", "remote", "snapshot", "man", "volume",
-    "network", "copy", "move", "migrate", "publish",
+    "adopt", "undelete", "export", "fmt", "pin", "graph", "history", "init", "why", "explain", "rollback",
+    "hold", "suspend", "status", "events", "sync", "render", "observe", "file", "image", "remote",
+    "snapshot", "man", "volume", "network", "copy", "move", "migrate", "publish",
 ];
 
 /// The declarative controller for Linux system containers.
 #[derive(Debug, Parser)]
 #[command(name = "bayplan", disable_version_flag = true, subcommand_required = true, max_term_width = 110)]
-#[command(after_help = "Exit codes: docs/exit-codes.md. A bare name is a container: `web-1` = `container/web-1`.")]
+#[command(
+    after_help = "Exit codes: docs/exit-codes.md. A bare name is a container: `web-1` = `container/web-1`."
+)]
 pub struct Line {
     #[command(flatten)]
     pub global: Global,
@@ -29,7 +31,13 @@ pub struct Line {
 #[derive(Debug, clap::Args)]
 pub struct Global {
     /// Where records and the daemon's socket are
-    #[arg(long, global = true, value_name = "DIR", env = "BAYPLAN_STATE_DIR", default_value = "/var/lib/bayplan")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        env = "BAYPLAN_STATE_DIR",
+        default_value = "/var/lib/bayplan"
+    )]
     pub state_dir: PathBuf,
     /// Where roots and images are [default: the state folder's path with .data behind it]
     #[arg(long, global = true, value_name = "DIR", env = "BAYPLAN_DATA_DIR")]
@@ -119,7 +127,8 @@ pub fn refuse(words: &[OsString]) -> Exit {
         return Exit::Usage;
     }
     let strict = Line::command().allow_external_subcommands(false);
-    match strict.try_get_matches_from(std::iter::once(OsString::from("bayplan")).chain(words.iter().cloned())) {
+    match strict.try_get_matches_from(std::iter::once(OsString::from("bayplan")).chain(words.iter().cloned()))
+    {
         Err(error) => show(&error),
         Ok(_) => Exit::Usage,
     }

@@ -56,17 +56,20 @@ impl FromStr for AllowDelete {
 
 pub fn run(session: &Session, args: &Args) -> anyhow::Result<Exit> {
     let (goal, shown) = goal(args)?;
-    let request = PlanRequest {
-        goal,
-        only: BTreeSet::new(),
-        approval: Approval::None,
-        actor: session.actor("delete"),
-    };
+    let request =
+        PlanRequest { goal, only: BTreeSet::new(), approval: Approval::None, actor: session.actor("delete") };
     let consent = Consent::new(args.yes.into());
     let guard = |plan: &Plan| guard(args, plan);
     change::run(
         session,
-        Change { verb: "delete", request, consent, excerpts: shown, matching: Match::MustMatch, guard: &guard },
+        Change {
+            verb: "delete",
+            request,
+            consent,
+            excerpts: shown,
+            matching: Match::MustMatch,
+            guard: &guard,
+        },
     )
 }
 
@@ -78,7 +81,10 @@ fn goal(args: &Args) -> anyhow::Result<(GoalRequest, Shown)> {
             let shown = args.from.read()?;
             Ok((GoalRequest::DeleteDeclared(shown.manifests()), shown))
         }
-        _ => Err(Usage("name what to delete: KEY…, or --all, or -f PATH, and only one of them".to_owned()).into()),
+        _ => {
+            Err(Usage("name what to delete: KEY…, or --all, or -f PATH, and only one of them".to_owned())
+                .into())
+        }
     }
 }
 
@@ -88,9 +94,9 @@ fn guard(args: &Args, plan: &Plan) -> Option<String> {
     match args.allow {
         Some(AllowDelete { most: None }) => None,
         Some(AllowDelete { most: Some(most) }) if count <= most => None,
-        Some(AllowDelete { most: Some(most) }) => {
-            Some(format!("{count} objects would be deleted, {most} are allowed; --allow delete={count} lifts this"))
-        }
+        Some(AllowDelete { most: Some(most) }) => Some(format!(
+            "{count} objects would be deleted, {most} are allowed; --allow delete={count} lifts this"
+        )),
         None if args.keys.is_empty() => {
             Some(format!("{count} objects would be deleted; --allow delete={count} lifts this"))
         }

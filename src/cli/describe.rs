@@ -40,7 +40,8 @@ fn text(description: &Description) -> String {
         line("about", description.description.clone());
     }
     if !description.labels.is_empty() {
-        let labels: Vec<String> = description.labels.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let labels: Vec<String> =
+            description.labels.iter().map(|(name, value)| format!("{name}={value}")).collect();
         line("labels", labels.join(", "));
     }
     if let Some(fingerprint) = &status.fingerprint {
@@ -71,7 +72,14 @@ fn container_lines(container: &ContainerStatus, line: &mut impl FnMut(&str, Stri
     }
     if let Some(usage) = &container.usage {
         let memory = words::bytes(usage.memory);
-        line("usage", format!("{memory} of memory, {} processes, {} ms of cpu", usage.processes, usage.cpu_ns / 1_000_000));
+        line(
+            "usage",
+            format!(
+                "{memory} of memory, {} processes, {} ms of cpu",
+                usage.processes,
+                usage.cpu_ns / 1_000_000
+            ),
+        );
     }
     if let Some(exit) = &container.last_exit {
         let status = exit.status.map(|status| format!(", status {status}")).unwrap_or_default();
@@ -80,7 +88,8 @@ fn container_lines(container: &ContainerStatus, line: &mut impl FnMut(&str, Stri
 }
 
 fn row(field: &FieldStatus) -> [String; 4] {
-    let applied = if field.applied == field.desired { None } else { Some(field.applied.as_deref().unwrap_or("-")) };
+    let applied =
+        if field.applied == field.desired { None } else { Some(field.applied.as_deref().unwrap_or("-")) };
     [
         field.field.clone(),
         field.desired.clone().unwrap_or_else(|| "-".to_owned()),

@@ -32,7 +32,10 @@ pub fn show(session: &Session, error: &anyhow::Error) -> Exit {
         complain(&format!("error: {usage}"));
         return Exit::Usage;
     }
-    if error.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe) {
+    if error
+        .downcast_ref::<std::io::Error>()
+        .is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+    {
         return Exit::Error;
     }
     let told = error.downcast_ref::<Told>();

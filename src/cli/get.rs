@@ -41,8 +41,11 @@ fn selection(what: Option<&str>) -> Result<Selection, Usage> {
 
 fn row(object: &ObjectStatus) -> [String; 7] {
     let container = object.container.as_ref();
-    let addresses: Vec<&str> =
-        container.iter().flat_map(|container| &container.addresses).map(|address| address.address.as_str()).collect();
+    let addresses: Vec<&str> = container
+        .iter()
+        .flat_map(|container| &container.addresses)
+        .map(|address| address.address.as_str())
+        .collect();
     let conditions: Vec<&str> =
         object.conditions.iter().map(|condition| condition.condition_type.as_str()).collect();
     [

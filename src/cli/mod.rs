@@ -36,7 +36,7 @@ mod validate;
 mod version;
 mod words;
 
-use args::{Command, Line};
+use args::Command;
 use exit::Exit;
 use session::Session;
 use std::ffi::OsString;

@@ -83,7 +83,8 @@ fn holds(plan: &Plan, word: FailOn) -> bool {
     let mut causes = plan.steps.iter().flat_map(|step| &step.reasons).map(|reason| reason.cause);
     match word {
         FailOn::Drift => {
-            !plan.broken.is_empty() || causes.any(|cause| matches!(cause, Cause::Drift | Cause::ChangeAndDrift))
+            !plan.broken.is_empty()
+                || causes.any(|cause| matches!(cause, Cause::Drift | Cause::ChangeAndDrift))
         }
         FailOn::Changes => causes.any(|cause| matches!(cause, Cause::Change | Cause::ChangeAndDrift)),
         FailOn::Pending => !plan.pending.is_empty(),

@@ -146,7 +146,8 @@ fn seconds(text: &str) -> Result<u64, String> {
     let span: Span = text.parse().map_err(|_| wrong())?;
     let days = i64::from(span.get_days());
     let rest: SignedDuration = span.days(0).try_into().map_err(|_| wrong())?;
-    let seconds = days.checked_mul(86_400).and_then(|days| days.checked_add(rest.as_secs())).ok_or_else(wrong)?;
+    let seconds =
+        days.checked_mul(86_400).and_then(|days| days.checked_add(rest.as_secs())).ok_or_else(wrong)?;
     u64::try_from(seconds).ok().filter(|seconds| *seconds > 0).ok_or_else(wrong)
 }
 

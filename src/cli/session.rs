@@ -1,7 +1,7 @@
 //! What every verb has: where things are, how to print, whom to ask.
 
 use super::args::{DriverArg, Global};
-use super::output::{Chatter, Format, Output};
+use super::output::{Chatter, Output};
 use crate::daemon::wiring::{DriverName, Places};
 use std::time::Duration;
 
@@ -28,10 +28,6 @@ impl Session {
             wait: Duration::from_secs(global.wait),
             user: user(),
         }
-    }
-
-    pub fn wants_json(&self) -> bool {
-        self.out.format == Format::Json
     }
 
     /// Who does what: `apply by root`.

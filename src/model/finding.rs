@@ -13,6 +13,9 @@ pub enum Severity {
     Warning,
 }
 
+/// A stable word for machines. (A name of its own also keeps serde from borrowing it from its input.)
+pub type Code = &'static str;
+
 /// One thing that is wrong. An error keeps the whole input from having any effect.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -20,7 +23,7 @@ pub struct Finding {
     pub severity: Severity,
     /// A stable word for machines: `unknown-field`, `duplicate-key`, `not-supported`, …
     #[serde(deserialize_with = "word")]
-    pub code: &'static str,
+    pub code: Code,
     /// Where; none for what is wrong with the host.
     pub place: Option<Place>,
     pub key: Option<Key>,

@@ -19,7 +19,8 @@ impl Bay {
             return Err(no_such(key));
         };
         let desired = record.desired.as_ref().map(fields).transpose()?.unwrap_or_default();
-        let applied = record.applied.as_ref().map(|applied| fields(&applied.object)).transpose()?.unwrap_or_default();
+        let applied =
+            record.applied.as_ref().map(|applied| fields(&applied.object)).transpose()?.unwrap_or_default();
         let names: BTreeSet<&String> = desired.keys().chain(applied.keys()).collect();
         let fields = names
             .into_iter()
@@ -44,8 +45,8 @@ impl Bay {
 
 /// A spec as field paths and texts.
 fn fields(object: &Object) -> Result<BTreeMap<String, String>, Failure> {
-    let spec = serde_json::to_value(&object.spec)
-        .map_err(|error| Failure::from_error(FailureKind::Host, &error))?;
+    let spec =
+        serde_json::to_value(&object.spec).map_err(|error| Failure::from_error(FailureKind::Host, &error))?;
     let mut fields = BTreeMap::new();
     if let Value::Object(kinds) = &spec {
         kinds.values().for_each(|value| flatten("", value, &mut fields));

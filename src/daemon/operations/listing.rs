@@ -9,7 +9,7 @@ use crate::driver::Scope;
 use crate::model::key::{Key, Kind};
 use crate::model::object::{Container, Spec};
 use crate::model::observed::{ContainerFacts, Observed, RunFacts};
-use crate::model::record::{Owner, Record};
+use crate::model::record::{OverrideField, Record};
 use jiff::Timestamp;
 use std::collections::BTreeSet;
 
@@ -68,13 +68,23 @@ pub fn status(key: &Key, record: &Record, observed: &Observed, now: Timestamp) -
     if key.kind == Kind::Container {
         add_container(&mut status, record, observed, now);
     }
-    let declared = record.desired.as_ref();
-    if let Some(declared) = declared
-        && applied.map(|applied| &applied.object) != Some(declared)
-    {
-        status.conditions.push(condition("NotApplied", "not all that is declared is applied; see `bayplan plan`"));
+    if !is_applied(record, now) {
+        let message = "not all that is declared is applied; see `bayplan plan`";
+        status.conditions.push(condition("NotApplied", message));
     }
     status
+}
+
+/// Whether steps established what is declared; a hold's state is not missed.
+fn is_applied(record: &Record, now: Timestamp) -> bool {
+    let Some(mut wanted) = record.desired.clone() else { return true };
+    if let Spec::Container(container) = &mut wanted.spec {
+        for hold in record.overrides.iter().filter(|hold| is_in_force(hold, now)) {
+            let OverrideField::State(held) = hold.field;
+            container.state = held;
+        }
+    }
+    record.applied.as_ref().is_some_and(|applied| applied.object == wanted)
 }
 
 fn presence(key: &Key, record: &Record, observed: &Observed) -> &'static str {
@@ -110,13 +120,16 @@ fn add_container(status: &mut ObjectStatus, record: &Record, observed: &Observed
         _ => None,
     });
     let hold = record.overrides.iter().find(|hold| is_in_force(hold, now)).cloned();
-    let stale = declared.is_some_and(|container| is_stale(container, status.fingerprint.as_deref(), observed));
+    let stale =
+        declared.is_some_and(|container| is_stale(container, status.fingerprint.as_deref(), observed));
     if let Some(hold) = &hold {
         let until = hold.until.map_or("the next apply".to_owned(), |until| format!("{until:.0}"));
         status.conditions.push(condition("Held", &format!("held by {} until {until}", hold.by)));
     }
     if stale {
-        status.conditions.push(condition("Stale", "its image has another content now; its root keeps the old one"));
+        status
+            .conditions
+            .push(condition("Stale", "its image has another content now; its root keeps the old one"));
     }
     if run.is_some_and(|run| !run.supervised) {
         status.conditions.push(condition("Unsupervised", "its monitor is gone; `bayplan apply` replaces it"));
@@ -162,8 +175,12 @@ fn addresses(run: Option<&RunFacts>, record: &Record) -> Vec<Address> {
 }
 
 fn unrecorded(observed: &Observed) -> Vec<ObjectStatus> {
-    let recorded: BTreeSet<_> =
-        observed.records.values().filter_map(|record| record.identity.as_ref()).map(|identity| identity.uuid).collect();
+    let recorded: BTreeSet<_> = observed
+        .records
+        .values()
+        .filter_map(|record| record.identity.as_ref())
+        .map(|identity| identity.uuid)
+        .collect();
     let lost = observed.containers.iter().filter(|(uuid, _)| !recorded.contains(uuid));
     lost.filter_map(|(uuid, facts)| {
         let root = facts.root.as_ref()?;
@@ -172,7 +189,7 @@ fn unrecorded(observed: &Observed) -> Vec<ObjectStatus> {
             kind: key.kind,
             name: key.name.clone(),
             key,
-            owner: owner_text(&root.identity.owner),
+            owner: root.identity.owner.to_string(),
             generation: 0,
             state: power(Some(facts)).to_owned(),
             container: Some(ContainerStatus {
@@ -181,14 +198,13 @@ fn unrecorded(observed: &Observed) -> Vec<ObjectStatus> {
                 ..ContainerStatus::default()
             }),
             fingerprint: Some(root.identity.fingerprint.clone()),
-            conditions: vec![condition("Unrecorded", "its record is lost; `bayplan apply` of its manifest re-adopts it")],
+            conditions: vec![condition(
+                "Unrecorded",
+                "its record is lost; `bayplan apply` of its manifest re-adopts it",
+            )],
         })
     })
     .collect()
-}
-
-fn owner_text(owner: &Owner) -> String {
-    owner.to_string()
 }
 
 fn condition(condition_type: &str, message: &str) -> Condition {

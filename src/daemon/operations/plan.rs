@@ -54,7 +54,8 @@ impl Bay {
 pub fn digest(plan: &Plan) -> String {
     let mut hash = Sha256::new();
     for step in &plan.steps {
-        let words = format!("{} {} {:?} {:?}\n", step.key, render::step_words(&step.action), step.class, step.after);
+        let words =
+            format!("{} {} {:?} {:?}\n", step.key, render::step_words(&step.action), step.class, step.after);
         hash.update(words);
         for reason in &step.reasons {
             hash.update(format!("{:?} {} {:?} {:?}\n", reason.cause, reason.field, reason.from, reason.to));
@@ -135,7 +136,9 @@ fn stop_as_wished(plan: &mut Plan, wish: StopWish) {
         if let Action::Stop { how, .. } = &mut step.action {
             *how = match wish {
                 StopWish::Force => StopHow::Forced,
-                StopWish::TimeoutSeconds(seconds) => StopHow::Clean { timeout_ms: seconds.saturating_mul(1000) },
+                StopWish::TimeoutSeconds(seconds) => {
+                    StopHow::Clean { timeout_ms: seconds.saturating_mul(1000) }
+                }
             };
         }
     }
