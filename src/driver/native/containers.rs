@@ -200,7 +200,24 @@ pub fn forget(native: &Native, key: &Key, uuid: Uuid) -> Result<bool, Error> {
     }
     std::fs::remove_dir_all(&folder)
         .map_err(|error| failed(format!("{key}: its run folder could not be removed"), error))?;
+    tidy(native);
     Ok(true)
+}
+
+/// After the last container the run folder and the monitors' cgroup go too. Nothing depends on it: what is still in
+/// use stays, and the next one tries again.
+fn tidy(native: &Native) {
+    let run = &native.layout.run;
+    let is_container = |name: &str| name.parse::<Uuid>().is_ok();
+    let names = || std::fs::read_dir(run).into_iter().flatten().flatten().map(|entry| entry.file_name());
+    if names().any(|name| name.to_str().is_some_and(is_container)) {
+        return;
+    }
+    native.hierarchies.remove_empty(&monitor_path(&native.layout.tag));
+    let _ = std::fs::remove_dir_all(run);
+    if let Some(parent) = run.parent() {
+        let _ = std::fs::remove_dir(parent);
+    }
 }
 
 /// A container whose init lives.
