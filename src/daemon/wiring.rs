@@ -3,9 +3,11 @@
 use crate::api::error::{Failure, FailureKind};
 use crate::driver::memory::Memory;
 use crate::driver::memory::host::HostModel;
+use crate::driver::native::{Layout, Native};
 use crate::driver::{self, Driver, Scope, StepContext};
 use crate::model::observed::Observed;
 use crate::model::step::{Outcome, Step};
+use crate::runtime::spawner::Spawner;
 use crate::store::files::FileRecords;
 use crate::store::lock::{self, Lock, LockError};
 use std::collections::BTreeSet;
@@ -70,7 +72,29 @@ impl Places {
 /// A state folder with its driver.
 pub struct Bay {
     pub places: Places,
-    pub(super) driver: Box<dyn Driver + Send>,
+    pub(super) driver: Built,
+}
+
+/// The driver that was asked for.
+pub enum Built {
+    Memory(Kept),
+    Native(Box<Native>),
+}
+
+impl Driver for Built {
+    fn observe(&self, scope: &Scope) -> Result<Observed, driver::Error> {
+        match self {
+            Built::Memory(memory) => memory.observe(scope),
+            Built::Native(native) => native.observe(scope),
+        }
+    }
+
+    fn execute(&self, step: &Step, context: &StepContext<'_>) -> Result<Outcome, driver::Error> {
+        match self {
+            Built::Memory(memory) => memory.execute(step, context),
+            Built::Native(native) => native.execute(step, context),
+        }
+    }
 }
 
 impl Bay {
@@ -79,10 +103,18 @@ impl Bay {
     pub fn open(places: Places) -> Result<Bay, Failure> {
         places.check()?;
         let driver = match places.driver {
-            DriverName::Memory => memory(&places)?,
-            DriverName::Native => native(&places)?,
+            DriverName::Memory => Built::Memory(memory(&places)?),
+            DriverName::Native => Built::Native(Box::new(native(&places)?)),
         };
         Ok(Bay { places, driver })
+    }
+
+    /// The real host's driver; None on a modelled one.
+    pub fn native(&self) -> Option<&Native> {
+        match &self.driver {
+            Built::Native(native) => Some(native),
+            Built::Memory(_) => None,
+        }
     }
 
     /// Those of `paths` that the host does not have; a modelled host has every path.
@@ -94,16 +126,16 @@ impl Bay {
     }
 }
 
-fn memory(places: &Places) -> Result<Box<dyn Driver + Send>, Failure> {
+fn memory(places: &Places) -> Result<Kept, Failure> {
     let records = Box::new(FileRecords::new(&places.state));
     let file = places.state.join(MODELLED_HOST);
     let memory = Memory::open(&file, HostModel::server(), records)
         .map_err(|error| Failure::from_error(FailureKind::Host, &error))?;
-    Ok(Box::new(Kept(memory)))
+    Ok(Kept(memory))
 }
 
 /// A modelled host that is in its file after every step.
-struct Kept(Memory);
+pub struct Kept(Memory);
 
 impl Driver for Kept {
     fn observe(&self, scope: &Scope) -> Result<Observed, driver::Error> {
@@ -120,9 +152,13 @@ impl Driver for Kept {
     }
 }
 
-/// The real host.
-fn native(_places: &Places) -> Result<Box<dyn Driver + Send>, Failure> {
-    Err(Failure::new(FailureKind::Host, "the native driver is not there yet; try `--driver memory`"))
+/// The real host. Its spawner is forked here, before any thread exists.
+fn native(places: &Places) -> Result<Native, Failure> {
+    let layout = Layout::new(&places.state, places.data.as_deref())
+        .map_err(|error| Failure::from_error(FailureKind::Refused, &error))?;
+    let spawner = Spawner::start().map_err(|error| Failure::from_error(FailureKind::Host, &error))?;
+    let program = std::env::current_exe().map_err(|error| Failure::from_error(FailureKind::Host, &error))?;
+    Native::new(layout, spawner, program).map_err(|error| Failure::from_error(FailureKind::Host, &error))
 }
 
 fn refuse_without_root() -> Result<(), Failure> {
