@@ -796,3 +796,17 @@ fn a_debian_boots_to_running_and_powers_off_cleanly() {
     let exit = bay.stop(&spec, StopMode::Clean { timeout: Duration::from_secs(60) });
     assert_eq!(exit.cause, Cause::PowerOff);
 }
+
+#[test]
+fn with_nesting_a_container_can_make_namespaces_with_their_own_proc() {
+    let bay = Bay::new();
+    let paths = usual_paths(true);
+    let spec = bay.spec("nest");
+    let spec =
+        StartSpec { nesting: true, masked_paths: paths.masked, readonly_paths: paths.readonly, ..spec };
+    bay.start(&spec);
+    let line = "unshare -U -r -m -p -f /bin/sh -c 'mount -t proc proc /proc && cat /proc/self/stat | cut -d\" \" -f1'";
+    let (status, text) = bay.sh(&spec, line);
+    assert_eq!(status, 0, "{text}");
+    assert_eq!(bay.sh(&spec, "ls /dev/.bayplan/proc/1 | wc -l").0, 0);
+}
