@@ -242,8 +242,13 @@ fn nothing_of_the_host_is_inside() {
     let bay = Bay::new();
     let spec = bay.spec("tight");
     bay.start(&spec);
-    assert_eq!(bay.sh(&spec, "ls -l /proc/1/fd | grep -v '^total' | sed 's/.*-> //' | sort -u").1, "/dev/console\n");
-    let own = bay.sh(&spec, "ls -l /proc/self/fd | sed 's/.*-> //' | grep -v -e pipe: -e /dev/null -e /proc/ -e total").1;
+    assert_eq!(
+        bay.sh(&spec, "ls -l /proc/1/fd | grep -v '^total' | sed 's/.*-> //' | sort -u").1,
+        "/dev/console\n"
+    );
+    let own = bay
+        .sh(&spec, "ls -l /proc/self/fd | sed 's/.*-> //' | grep -v -e pipe: -e /dev/null -e /proc/ -e total")
+        .1;
     assert_eq!(own, "");
     let status = bay.sh(&spec, "grep -e CapBnd -e Seccomp: -e NoNewPrivs /proc/1/status /proc/self/status").1;
     let dropped: u64 = (1 << 16) | (1 << 17) | (1 << 25) | (1 << 32) | (1 << 33);
@@ -257,7 +262,10 @@ fn nothing_of_the_host_is_inside() {
     assert_eq!(bay.sh(&spec, "wc -c < /proc/kcore; ls /sys/firmware | wc -l").1, "0\n0\n");
     assert_ne!(bay.sh(&spec, "echo h > /proc/sysrq-trigger").0, 0);
     assert_ne!(bay.sh(&spec, "mknod /tmp/sda b 8 0").0, 0);
-    assert_eq!(bay.sh(&spec, "echo x > /dev/null && head -c 1 /dev/zero | wc -c; [ -c /dev/full ]; echo $?").1, "1\n0\n");
+    assert_eq!(
+        bay.sh(&spec, "echo x > /dev/null && head -c 1 /dev/zero | wc -c; [ -c /dev/full ]; echo $?").1,
+        "1\n0\n"
+    );
     let table = bay.sh(&spec, "cat /proc/self/mountinfo").1;
     assert!(!table.contains("/dev/vda") && !table.contains("oldroot"), "{table}");
     assert_eq!(bay.sh(&spec, "stat -c %u:%g / /dev/null /etc").1, "0:0\n0:0\n0:0\n");
@@ -297,7 +305,8 @@ fn limits_are_in_force_and_change_under_a_running_container() {
     assert_eq!(cgroup.read().unwrap(), limits.as_kernel_keeps());
     assert_eq!(bay.sh(&spec, "grep Cpus_allowed_list /proc/self/status | cut -f2").1, "0\n");
     assert!(!cgroup.apply(&limits).unwrap(), "the same limits again are no change");
-    let wider = Limits { memory_soft_bytes: Some(50 << 20), memory_bytes: None, pids: None, ..Limits::default() };
+    let wider =
+        Limits { memory_soft_bytes: Some(50 << 20), memory_bytes: None, pids: None, ..Limits::default() };
     assert!(cgroup.apply(&wider).unwrap());
     assert_eq!(cgroup.read().unwrap(), wider);
     assert!(cgroup.apply(&Limits::default()).unwrap());
@@ -359,7 +368,8 @@ fn the_causes_of_death_are_told_apart() {
     let killed = bay.spec("killed");
     kill_hard(bay.start(&killed));
     assert_eq!(bay.wait_exit(&killed).cause, Cause::Killed);
-    let failed = StartSpec { init: vec!["/bin/sh".into(), "-c".into(), "exit 3".into()], ..bay.spec("failed") };
+    let failed =
+        StartSpec { init: vec!["/bin/sh".into(), "-c".into(), "exit 3".into()], ..bay.spec("failed") };
     bay.start(&failed);
     let exit = bay.wait_exit(&failed);
     assert_eq!((exit.cause, exit.code), (Cause::Failed, Some(3)));
@@ -411,7 +421,8 @@ fn a_start_that_fails_names_its_step_and_leaves_nothing() {
         other => panic!("{other:?}"),
     }
     assert_gone(&bay, &spec, pid);
-    let unknown = StartSpec { sysctls: [("net.no.such".to_owned(), "1".to_owned())].into(), ..bay.spec("sysctl") };
+    let unknown =
+        StartSpec { sysctls: [("net.no.such".to_owned(), "1".to_owned())].into(), ..bay.spec("sysctl") };
     let failure = bay.prepare(&unknown).release().unwrap_err().to_string();
     assert!(failure.contains("set linux.sysctl.net.no.such"), "{failure}");
 }
@@ -433,7 +444,10 @@ fn a_controller_that_goes_between_prepare_and_release_leaves_nothing() {
     let prepared = bay.prepare(&spec);
     let pid = prepared.init.pid;
     assert!(bay.cgroup(&spec).contains(pid).unwrap());
-    assert_eq!(fs::read_to_string(format!("/proc/{pid}/uid_map")).unwrap().split_whitespace().nth(1), Some("1000000"));
+    assert_eq!(
+        fs::read_to_string(format!("/proc/{pid}/uid_map")).unwrap().split_whitespace().nth(1),
+        Some("1000000")
+    );
     drop(prepared);
     assert_gone(&bay, &spec, pid);
 }
@@ -516,7 +530,10 @@ fn exec_honours_user_folder_environment_and_signals() {
     let bay = Bay::new();
     let spec = StartSpec { environment: [("SHIP".to_owned(), "ever".to_owned())].into(), ..bay.spec("exec") };
     bay.start(&spec);
-    let who = ExecSpec { user: Some("web".to_owned()), ..exec_spec(&["/bin/sh", "-c", "id; pwd; echo $HOME $SHIP $PORT"]) };
+    let who = ExecSpec {
+        user: Some("web".to_owned()),
+        ..exec_spec(&["/bin/sh", "-c", "id; pwd; echo $HOME $SHIP $PORT"])
+    };
     let who = ExecSpec { environment: [("PORT".to_owned(), "a".to_owned())].into(), ..who };
     let text = bay.exec(&spec, who).1;
     assert_eq!(text, "uid=33(web) gid=33(web) groups=40(logs)\n/home\n/home ever a\n");
@@ -639,9 +656,8 @@ fn mounts_come_and_go_in_a_running_container() {
     fs::write(host.join("note"), "from the host").unwrap();
     let root = bay.root(&spec, &bay.folder.path().join("layer"));
     let map = spec.id_map().cloned();
-    let tree = |is_shifted: bool| {
-        bay.spawner.clone_tree(&host, false, map.as_ref().filter(|_| is_shifted)).unwrap()
-    };
+    let tree =
+        |is_shifted: bool| bay.spawner.clone_tree(&host, false, map.as_ref().filter(|_| is_shifted)).unwrap();
     let spec = StartSpec { binds: vec![Bind { target: "/srv/first".into(), readonly: true }], ..spec };
     let mounts = Mounts { root, binds: vec![tree(false)] };
     let prepared = bay.at(|place| container::prepare(place, &spec, mounts)).unwrap();
@@ -695,7 +711,10 @@ fn the_root_is_a_whole_file_system_with_portable_ids() {
     let spec = bay.spec("root");
     bay.start(&spec);
     // Each of these fails on an overlay that is made another way.
-    assert_eq!(bay.sh(&spec, "mv /home /home2 && mkdir /home && rm -r /mnt && mkdir /mnt && touch /mnt/a").0, 0);
+    assert_eq!(
+        bay.sh(&spec, "mv /home /home2 && mkdir /home && rm -r /mnt && mkdir /mnt && touch /mnt/a").0,
+        0
+    );
     assert_eq!(bay.sh(&spec, "touch /tmp/mine && chown 33:44 /tmp/mine && chown -R 5:5 /home2").0, 0);
     let upper = bay.folder.path().join(spec.uuid.to_string()).join("upper");
     let facts = fs::metadata(upper.join("tmp/mine")).unwrap();
@@ -735,7 +754,10 @@ fn a_monitor_stays_small() {
 fn a_debian_boots_to_running_and_powers_off_cleanly() {
     let layer = Path::new("/var/tmp/bayplan-debian-root");
     if !layer.join("usr/lib/systemd/systemd").exists() {
-        println!("skipped: make it by mmdebstrap --variant=minbase --include=systemd-sysv,dbus bookworm {}", layer.display());
+        println!(
+            "skipped: make it by mmdebstrap --variant=minbase --include=systemd-sysv,dbus bookworm {}",
+            layer.display()
+        );
         return;
     }
     let bay = Bay::new();
@@ -748,7 +770,8 @@ fn a_debian_boots_to_running_and_powers_off_cleanly() {
     prepared.release().unwrap();
     let state = loop {
         let (_, state) = bay.sh(&spec, "systemctl is-system-running 2>&1");
-        if !["initializing\n", "starting\n"].contains(&state.as_str()) && !state.contains("Failed to connect") {
+        if !["initializing\n", "starting\n"].contains(&state.as_str()) && !state.contains("Failed to connect")
+        {
             break state;
         }
         assert!(begun.elapsed() < Duration::from_secs(60), "{state}");
