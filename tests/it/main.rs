@@ -2,6 +2,8 @@
 
 mod findings;
 mod golden;
+mod properties;
+mod random_site;
 mod reconcile_cases;
 mod reconcile_support;
 mod schemas;
