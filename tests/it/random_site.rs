@@ -18,6 +18,15 @@ pub struct Story {
     pub after: RandomSite,
 }
 
+impl Story {
+    /// Which content a lost record's image gives is known only after its import: that takes one more pass.
+    pub fn loses_records_and_images(&self) -> bool {
+        let has = |wanted: fn(&Breakage) -> bool| self.breakages.iter().any(wanted);
+        has(|breakage| matches!(breakage, Breakage::LoseRecords))
+            && has(|breakage| matches!(breakage, Breakage::LoseImages))
+    }
+}
+
 #[derive(Debug, Clone)]
 pub struct RandomSite {
     /// The second byte of bay0's and bay1's subnet.
