@@ -3,9 +3,11 @@
 use crate::api::error::{Failure, FailureKind};
 use crate::driver::memory::Memory;
 use crate::driver::memory::host::HostModel;
+use crate::driver::native::{Layout, Native};
 use crate::driver::{self, Driver, Scope, StepContext};
 use crate::model::observed::Observed;
 use crate::model::step::{Outcome, Step};
+use crate::runtime::spawner::Spawner;
 use crate::store::files::FileRecords;
 use crate::store::lock::{self, Lock, LockError};
 use std::collections::BTreeSet;
@@ -70,7 +72,13 @@ impl Places {
 /// A state folder with its driver.
 pub struct Bay {
     pub places: Places,
-    pub(super) driver: Box<dyn Driver + Send>,
+    driver: Wired,
+}
+
+/// One of the drivers.
+enum Wired {
+    Memory(Kept),
+    Native(Box<Native>),
 }
 
 impl Bay {
@@ -79,10 +87,25 @@ impl Bay {
     pub fn open(places: Places) -> Result<Bay, Failure> {
         places.check()?;
         let driver = match places.driver {
-            DriverName::Memory => memory(&places)?,
-            DriverName::Native => native(&places)?,
+            DriverName::Memory => Wired::Memory(memory(&places)?),
+            DriverName::Native => Wired::Native(Box::new(native(&places)?)),
         };
         Ok(Bay { places, driver })
+    }
+
+    pub fn driver(&self) -> &dyn Driver {
+        match &self.driver {
+            Wired::Memory(kept) => kept,
+            Wired::Native(native) => native.as_ref(),
+        }
+    }
+
+    /// The real host's driver, for what only real containers have: consoles, programs inside, processes.
+    pub fn native(&self) -> Option<&Native> {
+        match &self.driver {
+            Wired::Memory(_) => None,
+            Wired::Native(native) => Some(native),
+        }
     }
 
     /// Those of `paths` that the host does not have; a modelled host has every path.
@@ -94,12 +117,12 @@ impl Bay {
     }
 }
 
-fn memory(places: &Places) -> Result<Box<dyn Driver + Send>, Failure> {
+fn memory(places: &Places) -> Result<Kept, Failure> {
     let records = Box::new(FileRecords::new(&places.state));
     let file = places.state.join(MODELLED_HOST);
     let memory = Memory::open(&file, HostModel::server(), records)
         .map_err(|error| Failure::from_error(FailureKind::Host, &error))?;
-    Ok(Box::new(Kept(memory)))
+    Ok(Kept(memory))
 }
 
 /// A modelled host that is in its file after every step.
@@ -120,9 +143,13 @@ impl Driver for Kept {
     }
 }
 
-/// The real host.
-fn native(_places: &Places) -> Result<Box<dyn Driver + Send>, Failure> {
-    Err(Failure::new(FailureKind::Host, "the native driver is not there yet; try `--driver memory`"))
+/// The real host; forks the spawner.
+fn native(places: &Places) -> Result<Native, Failure> {
+    let failed = |error: &dyn std::error::Error| Failure::from_error(FailureKind::Host, error);
+    let layout = Layout::new(&places.state, places.data.as_deref()).map_err(|error| failed(&error))?;
+    let program = std::env::current_exe().map_err(|error| failed(&error))?;
+    let spawner = Spawner::start().map_err(|error| failed(&error))?;
+    Native::new(layout, spawner, program).map_err(|error| failed(&error))
 }
 
 fn refuse_without_root() -> Result<(), Failure> {
