@@ -31,6 +31,10 @@ pub enum FailureKind {
     Refused,
     /// Another writer holds the state folder.
     Locked,
+    /// exec: no such program in the container.
+    ProgramNotFound,
+    /// exec: it is there and cannot be executed.
+    NotExecutable,
     /// The host, the records or the driver failed.
     Host,
 }
@@ -64,9 +68,9 @@ impl Failure {
     pub fn status(&self) -> u16 {
         match self.kind {
             FailureKind::Findings => 422,
-            FailureKind::NotFound => 404,
+            FailureKind::NotFound | FailureKind::ProgramNotFound => 404,
             FailureKind::Moved => 409,
-            FailureKind::Refused => 403,
+            FailureKind::Refused | FailureKind::NotExecutable => 403,
             FailureKind::Locked => 423,
             FailureKind::Host => 500,
         }

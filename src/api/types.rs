@@ -304,3 +304,19 @@ pub struct FollowStatus {
     /// What went wrong in the last pass.
     pub pass_problem: Option<String>,
 }
+
+/// A program to run in a container.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ExecRequest {
+    /// Program and arguments.
+    pub arguments: Vec<String>,
+    /// Stronger than the container's.
+    pub environment: BTreeMap<String, String>,
+    /// None: root.
+    pub user: Option<String>,
+    /// None: the user's home.
+    pub folder: Option<String>,
+    /// A terminal of so many columns and rows, instead of three streams.
+    pub terminal: Option<(u16, u16)>,
+}

@@ -21,12 +21,18 @@ pub struct Args {
     /// Approve what else would wait
     #[arg(long, value_name = "WHAT", value_enum, value_delimiter = ',')]
     allow: Vec<Allow>,
+    /// Stay, and keep the host at what the manifests say; without a question
+    #[arg(long, conflicts_with = "only")]
+    watch: bool,
     /// Do not ask
     #[arg(short, long)]
     yes: bool,
 }
 
 pub fn run(session: &Session, args: &Args) -> anyhow::Result<Exit> {
+    if args.watch {
+        return super::daemon::watch(session, &args.from);
+    }
     let shown = args.from.read()?;
     let request = PlanRequest {
         goal: GoalRequest::Site(shown.manifests()),

@@ -2,7 +2,7 @@
 
 use super::exit::Exit;
 use super::output::{Color, Format, complain};
-use super::{completion, delete, describe, drift, get, holds, plan, power, schema, validate, version};
+use super::{completion, console, daemon, delete, describe, doctor, drift, get, heal, inside, logs, holds, plan, power, schema, validate, version};
 use clap::{CommandFactory, Parser, Subcommand};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -99,6 +99,21 @@ pub enum Command {
     Resume(power::ResumeArgs),
     /// List the holds in force
     Holds(holds::Args),
+    /// Run a command in a container; its status is the exit code
+    Exec(inside::ExecArgs),
+    /// Open a root shell in a container
+    Shell(inside::ShellArgs),
+    /// Attach to a container's console; ctrl-a q detaches
+    Console(console::Args),
+    /// Show what a container's console has shown
+    Logs(logs::Args),
+    /// Keep the host at what the manifests say, and serve other commands
+    Daemon(daemon::Args),
+    /// Show what this host has for containers, and what it lacks
+    Doctor(doctor::Args),
+    /// Bring one object back to what was last declared (a monitor runs this after a reboot from inside)
+    #[command(hide = true)]
+    Heal(heal::Args),
     /// Print the JSON Schema of a kind, or of all
     Schema(schema::Args),
     /// Print a shell's completion script

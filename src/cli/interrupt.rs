@@ -8,3 +8,8 @@ static NEVER: AtomicBool = AtomicBool::new(false);
 pub fn flag() -> &'static AtomicBool {
     linux::signals::flag_on_interrupt().unwrap_or(&NEVER)
 }
+
+/// Takes the signal that came last.
+pub fn take() -> Option<i32> {
+    linux::signals::take_interrupt()
+}

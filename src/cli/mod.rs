@@ -15,6 +15,13 @@ mod change;
 mod completion;
 mod connection;
 mod delete;
+mod terminal;
+mod logs;
+mod inside;
+mod heal;
+mod doctor;
+mod daemon;
+mod console;
 mod describe;
 mod drift;
 mod exit;
@@ -70,6 +77,13 @@ fn dispatch(session: &Session, command: Command) -> anyhow::Result<Exit> {
         Command::Unfreeze(args) => power::unfreeze(session, &args),
         Command::Resume(args) => power::resume(session, &args),
         Command::Holds(args) => holds::run(session, &args),
+        Command::Exec(args) => inside::exec(session, &args),
+        Command::Shell(args) => inside::shell(session, &args),
+        Command::Console(args) => console::run(session, &args),
+        Command::Logs(args) => logs::run(session, &args),
+        Command::Daemon(args) => daemon::run(session, &args),
+        Command::Doctor(args) => doctor::run(session, &args),
+        Command::Heal(args) => heal::run(session, &args),
         Command::Schema(args) => schema::run(session, &args),
         Command::Completion(args) => completion::run(session, &args),
         Command::Version(args) => version::run(session, &args),

@@ -4,6 +4,7 @@ use super::exit::Exit;
 use super::failure::Usage;
 use super::session::Session;
 use crate::model::key::Kind;
+use crate::spec::schema;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -13,12 +14,16 @@ pub struct Args {
 }
 
 pub fn run(session: &Session, args: &Args) -> anyhow::Result<Exit> {
-    let kinds = match &args.kind {
-        None => Kind::ALL.to_vec(),
-        Some(word) => vec![Kind::from_word(word).ok_or_else(|| no_kind(word))?],
+    let file = match &args.kind {
+        None => "manifest.json".to_owned(),
+        Some(word) => format!("{}.json", Kind::from_word(word).ok_or_else(|| no_kind(word))?.slug()),
     };
-    let _ = (session, kinds);
-    anyhow::bail!("there are no schemas yet")
+    let (_, text) = schema::all()
+        .into_iter()
+        .find(|(name, _)| *name == file)
+        .ok_or_else(|| anyhow::anyhow!("there is no schema {file}"))?;
+    session.out.raw(text.as_bytes())?;
+    Ok(Exit::Done)
 }
 
 fn no_kind(word: &str) -> Usage {

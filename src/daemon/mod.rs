@@ -5,5 +5,7 @@
 //! | `wiring` | [`wiring::Bay`]: a state folder with its driver; the only place that builds a driver |
 //! | `operations/` | plan, apply, get, describe …: written once, for commands and for the daemon's routes |
 
+pub mod follow;
 pub mod operations;
+pub mod serve;
 pub mod wiring;

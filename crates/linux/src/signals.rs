@@ -1,11 +1,13 @@
 //! Signals that only raise a flag.
 
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 
 static RAISED: AtomicBool = AtomicBool::new(false);
+static LAST: AtomicI32 = AtomicI32::new(0);
 
-extern "C" fn raise(_signal: nix::libc::c_int) {
+extern "C" fn raise(signal: nix::libc::c_int) {
+    LAST.store(signal, Ordering::Relaxed);
     RAISED.store(true, Ordering::Relaxed);
 }
 
@@ -18,4 +20,9 @@ pub fn flag_on_interrupt() -> nix::Result<&'static AtomicBool> {
         unsafe { sigaction(signal, &action) }?;
     }
     Ok(&RAISED)
+}
+
+/// Takes the signal that came last; each is taken once.
+pub fn take_interrupt() -> Option<i32> {
+    Some(LAST.swap(0, Ordering::Relaxed)).filter(|signal| *signal != 0)
 }

@@ -31,7 +31,7 @@ impl Bay {
             now: Timestamp::now(),
             actor: around.actor,
         };
-        apply(&self.driver, plan, &options)
+        apply(self.driver(), plan, &options)
     }
 }
 

@@ -5,11 +5,15 @@
 //! | --- | --- |
 //! | `load` | texts → desired |
 //! | `plan`, `apply` | every change, verbs too, is a goal, its plan, and the plan carried out |
+//! | `checkup` | what the host has for containers |
+//! | `inside` | programs in containers, consoles and their logs |
 //! | `listing`, `describe`, `holds` | reads; they never wait for a writer |
 
 pub mod apply;
+pub mod checkup;
 pub mod describe;
 pub mod holds;
+pub mod inside;
 pub mod listing;
 pub mod load;
 pub mod plan;

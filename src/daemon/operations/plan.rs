@@ -46,7 +46,7 @@ impl Bay {
 
     /// What the host has.
     pub fn observe(&self, scope: &Scope) -> Result<Observed, Failure> {
-        self.driver.observe(scope).map_err(|error| Failure::from_error(FailureKind::Host, &error))
+        self.driver().observe(scope).map_err(|error| Failure::from_error(FailureKind::Host, &error))
     }
 }
 

@@ -1,0 +1,37 @@
+//! `daemon` and `apply --watch`: the same loop, with and without the socket.
+
+use super::exit::Exit;
+use super::interrupt;
+use super::manifests::FromArgs;
+use super::session::Session;
+use crate::daemon::{follow, serve};
+use crate::daemon::wiring::Bay;
+use std::sync::Arc;
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Follow these manifests: a file or a folder. Without: only serve, and heal what was declared
+    #[arg(short, long = "file", value_name = "PATH")]
+    file: Vec<std::path::PathBuf>,
+}
+
+pub fn run(session: &Session, args: &Args) -> anyhow::Result<Exit> {
+    session.places.check()?;
+    let holder = format!("pid {}, bayplan daemon", std::process::id());
+    let lock = session.places.lock(&holder, session.wait)?;
+    let bay = Arc::new(Bay::open(session.places.clone())?);
+    serve::run(&bay, &args.file, session.actor("daemon"), interrupt::flag())?;
+    drop(lock);
+    Ok(Exit::Done)
+}
+
+/// `apply --watch`
+pub fn watch(session: &Session, from: &FromArgs) -> anyhow::Result<Exit> {
+    session.places.check()?;
+    let holder = format!("pid {}, bayplan apply --watch", std::process::id());
+    let lock = session.places.lock(&holder, session.wait)?;
+    let bay = Arc::new(Bay::open(session.places.clone())?);
+    follow::run(&bay, &from.file, session.actor("apply --watch"), interrupt::flag())?;
+    drop(lock);
+    Ok(Exit::Done)
+}

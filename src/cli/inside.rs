@@ -1,0 +1,149 @@
+//! exec and shell: a program in a container; its status is the exit code, 125 is Bayplan's own failure.
+
+use super::exit::{EXEC_FAILED, Exit};
+use super::failure;
+use super::interrupt;
+use super::key::parse_key;
+use super::session::Session;
+use super::terminal::{self, Detach, Far, Raw};
+use crate::api::error::{Failure, FailureKind};
+use crate::api::types::ExecRequest;
+use crate::daemon::operations::inside::Inside;
+use crate::daemon::wiring::Bay;
+use crate::model::key::Key;
+use rustix::event::{PollFd, PollFlags, poll};
+use std::collections::BTreeMap;
+use std::io::{self, IsTerminal};
+use std::os::fd::{AsFd, OwnedFd};
+
+#[derive(Debug, clap::Args)]
+pub struct ExecArgs {
+    /// The container
+    #[arg(value_name = "KEY", value_parser = parse_key)]
+    key: Key,
+    /// Always with a terminal [default: when standard input and output are one]
+    #[arg(short = 't', long, conflicts_with = "no_tty")]
+    tty: bool,
+    /// Never with a terminal
+    #[arg(short = 'T', long)]
+    no_tty: bool,
+    /// Who runs it: NAME, UID, NAME:GROUP or UID:GID, by the container's own tables [default: root]
+    #[arg(short, long, value_name = "USER")]
+    user: Option<String>,
+    /// Where it runs [default: the user's home]
+    #[arg(long, value_name = "DIR")]
+    cwd: Option<String>,
+    /// A variable of its environment
+    #[arg(short, long, value_name = "NAME=VALUE", value_parser = variable)]
+    env: Vec<(String, String)>,
+    /// The program and its arguments
+    #[arg(value_name = "COMMAND", required = true, last = true)]
+    command: Vec<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct ShellArgs {
+    /// The container
+    #[arg(value_name = "KEY", value_parser = parse_key)]
+    key: Key,
+    /// Whose shell [default: root]
+    #[arg(short, long, value_name = "USER")]
+    user: Option<String>,
+}
+
+/// bash where the container has it.
+const SHELL: [&str; 3] = ["/bin/sh", "-c", "if [ -x /bin/bash ]; then exec /bin/bash -l; else exec /bin/sh -l; fi"];
+
+pub fn exec(session: &Session, args: &ExecArgs) -> anyhow::Result<Exit> {
+    let terminal = args.tty || (!args.no_tty && on_terminal());
+    let request = ExecRequest {
+        arguments: args.command.clone(),
+        environment: args.env.iter().cloned().collect(),
+        user: args.user.clone(),
+        folder: args.cwd.clone(),
+        terminal: terminal.then(terminal::size),
+    };
+    Ok(run(session, &args.key, request))
+}
+
+pub fn shell(session: &Session, args: &ShellArgs) -> anyhow::Result<Exit> {
+    let request = ExecRequest {
+        arguments: SHELL.map(str::to_owned).to_vec(),
+        environment: BTreeMap::new(),
+        user: args.user.clone(),
+        folder: None,
+        terminal: on_terminal().then(terminal::size),
+    };
+    Ok(run(session, &args.key, request))
+}
+
+fn on_terminal() -> bool {
+    io::stdin().is_terminal() && io::stdout().is_terminal()
+}
+
+fn run(session: &Session, key: &Key, request: ExecRequest) -> Exit {
+    let status = Bay::open(session.places.clone()).map_err(anyhow::Error::from).and_then(|bay| here(&bay, key, request));
+    match status {
+        Ok(status) => Exit::Command(u8::try_from(status).unwrap_or(EXEC_FAILED)),
+        Err(error) => {
+            failure::show(session, &error);
+            Exit::Command(match error.downcast_ref::<Failure>().map(|failure| failure.kind) {
+                Some(FailureKind::ProgramNotFound) => 127,
+                Some(FailureKind::NotExecutable) => 126,
+                _ => EXEC_FAILED,
+            })
+        }
+    }
+}
+
+fn here(bay: &Bay, key: &Key, mut request: ExecRequest) -> anyhow::Result<i32> {
+    if request.terminal.is_some() {
+        if let Ok(term) = std::env::var("TERM") {
+            request.environment.entry("TERM".to_owned()).or_insert(term);
+        }
+        let inside = bay.exec(key, &request, None)?;
+        return on_its_terminal(&inside);
+    }
+    let streams = [own(io::stdin())?, own(io::stdout())?, own(io::stderr())?];
+    interrupt::flag();
+    let inside = bay.exec(key, &request, Some(streams))?;
+    pass_signals(&inside)?;
+    Ok(inside.wait()?)
+}
+
+fn own(stream: impl AsFd) -> io::Result<OwnedFd> {
+    stream.as_fd().try_clone_to_owned()
+}
+
+fn on_its_terminal(inside: &Inside) -> anyhow::Result<i32> {
+    let raw = Raw::enter()?;
+    if let Some(stream) = inside.terminal() {
+        let resize = |columns, rows| inside.resize(columns, rows);
+        terminal::pump(&Far { stream, over: Some(inside.as_fd()), resize: &resize }, Detach::Never)?;
+    }
+    drop(raw);
+    Ok(inside.wait()?)
+}
+
+/// Ctrl-C and SIGTERM go to the program, until it has ended.
+fn pass_signals(inside: &Inside) -> io::Result<()> {
+    loop {
+        let mut fds = [PollFd::new(inside, PollFlags::IN)];
+        match poll(&mut fds, None) {
+            Ok(_) => return Ok(()),
+            Err(rustix::io::Errno::INTR) => {
+                if let Some(signal) = interrupt::take() {
+                    inside.signal(signal);
+                }
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+fn variable(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err(format!("`{text}` is no variable; write NAME=VALUE")),
+    }
+}

@@ -1,0 +1,160 @@
+//! Programs in containers, consoles and their logs: what only the real host has. Never takes the lock.
+
+use super::plan::no_such;
+use crate::api::error::{Failure, FailureKind};
+use crate::api::types::ExecRequest;
+use crate::daemon::wiring::Bay;
+use crate::model::key::{Key, Kind};
+use crate::runtime::error::Error;
+use crate::runtime::exec::{self, ExecSpec, Running, Streams, Window};
+use crate::runtime::{console, records};
+use crate::store::Records;
+use crate::store::files::FileRecords;
+use std::io::{self, Read};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::PathBuf;
+
+/// A program that runs in a container; dropping it kills the program.
+pub struct Inside {
+    running: Running,
+}
+
+/// An open console.
+pub struct Console {
+    connection: console::Connection,
+    pub stream: OwnedFd,
+}
+
+impl Bay {
+    /// Standard input, output and error are needed unless the request wants a terminal.
+    pub fn exec(&self, key: &Key, request: &ExecRequest, streams: Option<[OwnedFd; 3]>) -> Result<Inside, Failure> {
+        let folder = self.run_folder(key)?;
+        let native = self.native().ok_or_else(modelled)?;
+        let spec = ExecSpec {
+            arguments: request.arguments.clone(),
+            environment: request.environment.clone(),
+            user: request.user.clone(),
+            folder: request.folder.clone(),
+            terminal: request.terminal.map(|(columns, rows)| Window { columns, rows }),
+        };
+        let streams = streams.map(|[stdin, stdout, stderr]| Streams { stdin, stdout, stderr });
+        let running = exec::exec(native.spawner(), &folder, &spec, streams)
+            .map_err(|error| exec_failure(key, &spec.arguments, &error))?;
+        Ok(Inside { running })
+    }
+
+    pub fn attach_console(&self, key: &Key, columns: u16, rows: u16) -> Result<Console, Failure> {
+        let folder = self.run_folder(key)?;
+        let open = || {
+            let connection = console::Connection::open(&folder)?;
+            let stream = connection.attach(columns, rows)?;
+            Ok(Console { connection, stream })
+        };
+        open().map_err(|error: Error| {
+            let failure = Failure::from_error(FailureKind::Host, &error);
+            Failure { message: format!("{key} has no console to attach to: {}", failure.message), ..failure }
+        })
+    }
+
+    /// What the console has shown, from `offset` on; the offset to go on from.
+    pub fn console_log(&self, key: &Key, offset: u64) -> Result<(Vec<u8>, u64), Failure> {
+        let path = self.run_folder(key)?.join(records::CONSOLE);
+        let read = |path: PathBuf, from: u64| -> io::Result<Vec<u8>> {
+            let mut file = match std::fs::File::open(path) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(vec![]),
+                other => other?,
+            };
+            let mut bytes = vec![];
+            // A shorter file was turned over since: all of it is new.
+            let from = if file.metadata()?.len() < from { 0 } else { from };
+            io::Seek::seek(&mut file, io::SeekFrom::Start(from))?;
+            file.read_to_end(&mut bytes)?;
+            Ok(bytes)
+        };
+        let length = || std::fs::metadata(&path).map_or(0, |facts| facts.len());
+        let end = length();
+        let mut text = if offset == 0 { read(path.with_extension("log.1"), 0) } else { Ok(vec![]) }
+            .map_err(|error| Failure::from_error(FailureKind::Host, &error))?;
+        let start = if end < offset { 0 } else { offset };
+        let newer = read(path.clone(), start).map_err(|error| Failure::from_error(FailureKind::Host, &error))?;
+        let next = start + newer.len() as u64;
+        text.extend(newer);
+        Ok((text, next))
+    }
+
+    fn run_folder(&self, key: &Key) -> Result<PathBuf, Failure> {
+        if key.kind != Kind::Container {
+            let message = format!("{key} is no container; name a container, for example container/web-1");
+            return Err(Failure::new(FailureKind::Refused, message));
+        }
+        let records = FileRecords::new(&self.places.state);
+        let record = records.get(key).map_err(|error| Failure::from_error(FailureKind::Host, &error))?;
+        let identity = record.ok_or_else(|| no_such(key))?.identity.ok_or_else(|| no_such(key))?;
+        let native = self.native().ok_or_else(modelled)?;
+        Ok(records::folder(&native.layout().run, &identity.uuid))
+    }
+}
+
+impl Inside {
+    /// The terminal's master, if one was wanted.
+    pub fn terminal(&self) -> Option<BorrowedFd<'_>> {
+        self.running.terminal.as_ref().map(AsFd::as_fd)
+    }
+
+    /// A program that is just ending takes no signal.
+    pub fn signal(&self, number: i32) {
+        let _ = self.running.signal(number);
+    }
+
+    pub fn resize(&self, columns: u16, rows: u16) {
+        let _ = self.running.resize(Window { columns, rows });
+    }
+
+    /// Its exit status, 128 + N after signal N.
+    pub fn wait(&self) -> Result<i32, Failure> {
+        let ended = self.running.wait().map_err(|error| {
+            let failure = Failure::from_error(FailureKind::Host, &error);
+            Failure { message: format!("the exec helper was lost: {}", failure.message), ..failure }
+        })?;
+        Ok(ended.status())
+    }
+}
+
+impl AsFd for Inside {
+    /// Readable when [`Inside::wait`] would not block.
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.running.as_fd()
+    }
+}
+
+impl Console {
+    pub fn resize(&self, columns: u16, rows: u16) {
+        let _ = self.connection.resize(columns, rows);
+    }
+}
+
+fn modelled() -> Failure {
+    let message = "a modelled host runs no programs; use --driver native for exec, shell, console and logs";
+    Failure::new(FailureKind::Refused, message)
+}
+
+fn exec_failure(key: &Key, arguments: &[String], error: &Error) -> Failure {
+    let program = arguments.first().map(String::as_str).unwrap_or_default();
+    match error {
+        Error::NotRunning { .. } => {
+            Failure::new(FailureKind::Refused, format!("{key} does not run; `bayplan start {}` starts it", key.name))
+        }
+        Error::Step { step, source, .. } if step.contains("execute") && is_missing(source) => {
+            Failure::new(FailureKind::ProgramNotFound, format!("there is no program `{program}` in {key}"))
+        }
+        Error::Step { step, source, .. } if step.contains("execute") => Failure::new(
+            FailureKind::NotExecutable,
+            format!("`{program}` in {key} cannot be executed: {source}"),
+        ),
+        other => Failure::from_error(FailureKind::Host, other),
+    }
+}
+
+fn is_missing(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}
