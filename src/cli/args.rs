@@ -2,7 +2,10 @@
 
 use super::exit::Exit;
 use super::output::{Color, Format, complain};
-use super::{completion, console, daemon, delete, describe, doctor, drift, get, heal, inside, logs, holds, plan, power, schema, validate, version};
+use super::{
+    completion, console, daemon, delete, describe, doctor, drift, get, heal, holds, inside, logs, plan,
+    power, schema, validate, version,
+};
 use clap::{CommandFactory, Parser, Subcommand};
 use std::ffi::OsString;
 use std::path::PathBuf;

@@ -3,6 +3,11 @@ use super::wiring::Bay;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-pub fn run(_bay: &Arc<Bay>, _paths: &[PathBuf], _actor: String, _cancel: &'static AtomicBool) -> anyhow::Result<()> {
+pub fn run(
+    _bay: &Arc<Bay>,
+    _paths: &[PathBuf],
+    _actor: String,
+    _cancel: &'static AtomicBool,
+) -> anyhow::Result<()> {
     anyhow::bail!("not supported yet: serveing manifests")
 }

@@ -4,7 +4,6 @@ use super::load;
 use crate::api::error::{Failure, FailureKind};
 use crate::api::types::{Approval, GoalRequest, HoldUntil, PlanRequest, StopWish};
 use crate::daemon::wiring::Bay;
-use crate::driver::Driver;
 use crate::driver::Scope;
 use crate::model::desired::Desired;
 use crate::model::key::Key;
