@@ -40,7 +40,7 @@ impl Product {
     pub fn new() -> Product {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         assert!(nix::unistd::geteuid().is_root(), "the host tests make real containers: run them as root");
-        let number = (std::process::id() % 50) * 5 + NEXT.fetch_add(1, Ordering::Relaxed) % 5;
+        let number = (std::process::id() % 5) * 50 + NEXT.fetch_add(1, Ordering::Relaxed) % 50;
         let folder = tempfile::Builder::new().prefix("bayplan-test-").tempdir_in("/var/tmp").unwrap();
         Product { folder, number }
     }
