@@ -67,8 +67,8 @@ pub fn build(
         (unpacked, listener.join().unwrap_or_default())
     });
     let status = child.wait().map_err(|error| ImageError::io("wait for", Path::new("mmdebstrap"), error))?;
-    // A failed mmdebstrap leaves a cut archive: its own words tell more.
-    if !status.success() && !matches!(unpacked, Err(ImageError::Full { .. } | ImageError::Escape { .. })) {
+    // A failed mmdebstrap leaves a cut archive: its own words tell more. Another error is ours, and ended it.
+    if !status.success() && matches!(unpacked, Ok(_) | Err(ImageError::Archive { .. })) {
         return Err(ImageError::Bootstrap { status: status.to_string(), output: last_words });
     }
     let skipped = unpacked?;

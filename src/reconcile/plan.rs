@@ -8,7 +8,7 @@ use super::identity::{Allocator, Networks};
 use super::join::{Joined, join};
 use super::world::{World, recorded, world};
 use crate::model::finding::{Finding, Severity};
-use crate::model::key::Key;
+use crate::model::key::{Key, Kind};
 use crate::model::object::{Container, Object, Power, Spec};
 use crate::model::observed::Observed;
 use crate::model::origin::FieldOrigins;
@@ -255,9 +255,30 @@ fn needs(scene: &Scene<'_>, diffs: &BTreeMap<Key, ObjectDiff>) -> BTreeMap<Key, 
         let object = object.or_else(|| scene.observed.records.get(key).and_then(recorded));
         let mut needs = object.map(references).unwrap_or_default();
         needs.extend(diff.also_after.iter().cloned());
+        if scene.world.deletions.contains(key) {
+            needs.extend(stands_on(scene, key));
+        }
         (key.clone(), needs)
     };
     diffs.iter().map(of).collect()
+}
+
+/// What a container on the host stands on, whatever is declared: its pool, its content's images, its bridges.
+fn stands_on(scene: &Scene<'_>, key: &Key) -> BTreeSet<Key> {
+    let view = scene.joined.view(key);
+    let mut keys = BTreeSet::new();
+    if let Some(root) = view.root {
+        keys.insert(Key::pool(&root.pool));
+        let content = Some(&root.identity.fingerprint);
+        let of_content = scene.observed.records.iter().filter(|(_, record)| {
+            record.applied.as_ref().and_then(|applied| applied.fingerprint.as_ref()) == content
+        });
+        keys.extend(of_content.map(|(key, _)| key.clone()).filter(|key| key.kind == Kind::Image));
+    }
+    let bridges =
+        view.run.into_iter().flat_map(|run| run.nics.values()).filter_map(|nic| nic.bridge.as_ref());
+    keys.extend(bridges.map(Key::network));
+    keys
 }
 
 fn ways(diffs: &BTreeMap<Key, ObjectDiff>) -> BTreeMap<Key, Way> {

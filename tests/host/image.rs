@@ -323,6 +323,21 @@ fn compressions_that_come_later_are_refused_by_name() {
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
 }
 
+#[test]
+fn a_failed_bootstrap_tells_mmdebstraps_own_words_and_leaves_nothing() {
+    use bayplan::image::bootstrap::BootstrapSpec;
+    let folder = tempfile::tempdir().unwrap();
+    let store = ImageStore::open(folder.path()).unwrap();
+    let mirror = Some("file:///nowhere/debian".to_owned());
+    let spec =
+        BootstrapSpec { suite: "bookworm".into(), include: vec![], variant: None, mirror, snapshot: None };
+    match store.import(&Source::Bootstrap(spec), &|_| {}) {
+        Err(ImageError::Bootstrap { output, .. }) => assert!(output.contains("/nowhere/debian"), "{output}"),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
 /// Minutes on a slow mirror: run by `make test-long`.
 #[test]
 #[ignore = "downloads a Debian from the host's mirror"]

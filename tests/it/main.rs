@@ -2,6 +2,11 @@
 
 mod findings;
 mod golden;
+mod properties;
+mod random_site;
 mod reconcile_cases;
 mod reconcile_support;
+mod schemas;
 mod spec_load;
+mod spec_registry;
+mod spec_source;

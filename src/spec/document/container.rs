@@ -40,7 +40,7 @@ pub struct ContainerSpec {
     /// The name of an Image.
     pub image: String,
     /// Debian's word for the processor; absent: the host's.
-    #[schemars(schema_with = "crate::spec::schema::architecture")]
+    #[schemars(default, schema_with = "crate::spec::schema::architecture")]
     pub architecture: Option<String>,
     /// Profiles in order: a later one wins, the container's own config and devices win over all. Absent: [default].
     pub profiles: Option<Vec<String>>,
