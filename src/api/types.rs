@@ -292,7 +292,7 @@ pub struct DaemonStatus {
     pub follows: Option<FollowStatus>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct FollowStatus {
     pub path: PathBuf,

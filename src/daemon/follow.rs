@@ -1,13 +1,310 @@
-//! (being written)
+//! The loop of the daemon and of `apply --watch`.
+//!
+//! ```text
+//! manifests change ─► (quiet for 150 ms) ─► load ──► good: full pass ──► broken: keep the last good one, say so
+//! an init ends ─────► pass for that key at once
+//! a minute passes ──► read again, full pass
+//! ```
+//!
+//! Restarts are never approved here; a site with `heal: report` has its drift said, and only its changes applied.
+
+use super::inits::Inits;
+use super::manifests::Watch;
+use super::operations::load;
 use super::wiring::Bay;
+use crate::api::types::FollowStatus;
+use crate::driver::Scope;
+use crate::model::desired::Desired;
+use crate::model::key::Key;
+use crate::model::object::{Heal, Spec};
+use crate::reconcile::apply::{ApplyOptions, Progress};
+use crate::reconcile::controller::Controller;
+use crate::reconcile::goal::{Goal, PlanOptions};
+use crate::reconcile::report::{Report, StepOutcome, error_chain};
+use crate::reconcile::{check, propose, render};
+use crate::source;
+use crate::spec::{SourceText, diagnostic};
+use jiff::{SignedDuration, Timestamp};
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
-pub fn run(
-    _bay: &Arc<Bay>,
-    _paths: &[PathBuf],
-    _actor: String,
-    _cancel: &'static AtomicBool,
-) -> anyhow::Result<()> {
-    anyhow::bail!("not supported yet: following manifests")
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// How long manifests must be quiet before they are read: an editor or git writes several files.
+const QUIET: Duration = Duration::from_millis(150);
+/// Between two full passes.
+const PERIOD: SignedDuration = SignedDuration::from_secs(60);
+/// Between two looks at the flag that Ctrl-C sets.
+const CANCEL_POLL: Duration = Duration::from_millis(200);
+
+/// What the loop is told.
+pub enum Event {
+    /// Something about the manifests may have changed.
+    Manifests,
+    /// This container's init has ended.
+    Ended(Key),
+    /// A full pass, now.
+    Pass,
+}
+
+/// What others may know of the loop, and what keeps it from acting at the same time as they.
+pub struct Shared {
+    /// Held by whoever changes the host.
+    pub writer: Mutex<()>,
+    pub followed: Mutex<Followed>,
+    /// Tells the loop.
+    pub events: Mutex<Option<Sender<Event>>>,
+}
+
+/// What is followed, as last loaded well.
+#[derive(Default)]
+pub struct Followed {
+    pub status: Option<FollowStatus>,
+    pub texts: Vec<SourceText>,
+    pub desired: Option<Desired>,
+}
+
+impl Shared {
+    pub fn new() -> Arc<Shared> {
+        Arc::new(Shared {
+            writer: Mutex::new(()),
+            followed: Mutex::new(Followed::default()),
+            events: Mutex::new(None),
+        })
+    }
+
+    pub fn writer(&self) -> MutexGuard<'_, ()> {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn followed(&self) -> MutexGuard<'_, Followed> {
+        self.followed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Asks for a full pass.
+    pub fn ask_for_pass(&self) {
+        if let Some(events) = self.events.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
+            // A loop that has ended makes no more passes.
+            let _ = events.send(Event::Pass);
+        }
+    }
+}
+
+/// `apply --watch`: the loop alone.
+pub fn run(bay: &Arc<Bay>, paths: &[PathBuf], actor: String, cancel: &'static AtomicBool) -> anyhow::Result<()> {
+    super::serve::begin_log();
+    let paths = if paths.is_empty() { vec![default_path()] } else { paths.to_vec() };
+    Follower::new(bay, paths, actor, &Shared::new())?.run(cancel);
+    Ok(())
+}
+
+/// What is read when no path is named.
+fn default_path() -> PathBuf {
+    let file = PathBuf::from(source::DEFAULT_FILE);
+    if file.is_file() { file } else { PathBuf::from(".") }
+}
+
+/// The loop's state.
+pub struct Follower {
+    bay: Arc<Bay>,
+    /// Empty: what was last declared is healed.
+    paths: Vec<PathBuf>,
+    actor: String,
+    shared: Arc<Shared>,
+    controller: Controller,
+    events: Receiver<Event>,
+    watch: Option<Watch>,
+    inits: Inits,
+    /// When manifests are to be read.
+    read_at: Option<Instant>,
+    /// Whether the manifests have changed since the last pass that was done.
+    changed: bool,
+}
+
+impl Follower {
+    pub fn new(
+        bay: &Arc<Bay>,
+        paths: Vec<PathBuf>,
+        actor: String,
+        shared: &Arc<Shared>,
+    ) -> anyhow::Result<Follower> {
+        let (sender, events) = channel();
+        *shared.events.lock().unwrap_or_else(PoisonError::into_inner) = Some(sender.clone());
+        let mut absolute = vec![];
+        for path in paths {
+            absolute.push(std::path::absolute(path)?);
+        }
+        if let Some(path) = absolute.first() {
+            shared.followed().status = Some(FollowStatus { path: path.clone(), ..FollowStatus::default() });
+        }
+        let watch = (!absolute.is_empty()).then(|| Watch::new(absolute.clone(), sender.clone()));
+        Ok(Follower {
+            bay: Arc::clone(bay),
+            read_at: watch.is_some().then(Instant::now),
+            paths: absolute,
+            actor,
+            shared: Arc::clone(shared),
+            controller: Controller::new(Timestamp::now(), SignedDuration::ZERO, PERIOD),
+            events,
+            watch,
+            inits: Inits::new(sender)?,
+            changed: true,
+        })
+    }
+
+    /// Until `cancel` is set.
+    pub fn run(mut self, cancel: &AtomicBool) {
+        while !cancel.load(Ordering::Relaxed) {
+            if self.read_at.is_some_and(|at| at <= Instant::now()) {
+                self.read_at = None;
+                self.read();
+            }
+            if self.controller.next_wakeup(Timestamp::now()) <= Timestamp::now() {
+                self.pass(cancel);
+            }
+            match self.events.recv_timeout(self.sleep()) {
+                Ok(event) => self.take(event),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+        }
+    }
+
+    fn sleep(&self) -> Duration {
+        let now = Timestamp::now();
+        let until_pass = self.controller.next_wakeup(now).duration_since(now);
+        let until_pass = Duration::try_from(until_pass).unwrap_or_default();
+        let until_read = self.read_at.map(|at| at.saturating_duration_since(Instant::now()));
+        until_pass.min(until_read.unwrap_or(CANCEL_POLL)).min(CANCEL_POLL)
+    }
+
+    fn take(&mut self, event: Event) {
+        match event {
+            Event::Manifests => self.read_at = Some(Instant::now() + QUIET),
+            Event::Ended(key) => {
+                tracing::info!("{key}: init has ended");
+                self.controller.mark_dirty([key], Timestamp::now());
+            }
+            Event::Pass => self.controller.mark_all(Timestamp::now()),
+        }
+    }
+
+    /// Reads the manifests; a broken load leaves the last good one in force.
+    fn read(&mut self) {
+        if let Some(watch) = &mut self.watch {
+            watch.renew();
+        }
+        let problem = match source::read_all(&self.paths) {
+            Err(error) => Err(error_chain(&error).join(": ")),
+            Ok(texts) => self.load(texts),
+        };
+        let mut followed = self.shared.followed();
+        let Some(status) = &mut followed.status else { return };
+        if let Err(problem) = &problem
+            && status.load_problem.as_ref() != Some(problem)
+        {
+            tracing::error!("the manifests are broken; the last good ones stay in force\n{problem}");
+        }
+        status.load_problem = problem.err();
+    }
+
+    fn load(&mut self, texts: Vec<SourceText>) -> Result<(), String> {
+        if self.shared.followed().texts == texts {
+            return Ok(());
+        }
+        let loaded = load::load(&texts, load::this_architecture()).map_err(|failure| {
+            diagnostic::render_all(&failure.findings, &texts)
+        })?;
+        let mut followed = self.shared.followed();
+        if let Some(status) = &mut followed.status {
+            status.site = Some(loaded.desired.site.clone());
+        }
+        tracing::info!("site {}: {} objects", loaded.desired.site, loaded.desired.objects.len());
+        followed.texts = texts;
+        followed.desired = Some(loaded.desired);
+        self.changed = true;
+        self.controller.mark_all(Timestamp::now());
+        Ok(())
+    }
+
+    fn pass(&mut self, cancel: &AtomicBool) {
+        let desired = self.shared.followed().desired.clone();
+        let goal = match &desired {
+            Some(desired) => Goal::Site(desired),
+            None => Goal::Recorded,
+        };
+        let now = Timestamp::now();
+        let mut options = PlanOptions::new(now, uuid::Uuid::new_v4().into_bytes(), &self.actor);
+        if let Some(desired) = &desired {
+            options.missing_paths = self.bay.missing(check::paths_to_check(desired));
+        }
+        let shared = Arc::clone(&self.shared);
+        let _writing = shared.writer();
+        let only_report = desired.as_ref().is_some_and(only_reports) && !self.changed;
+        let result = if only_report {
+            self.controller = Controller::new(next_period(now), SignedDuration::ZERO, PERIOD);
+            propose(self.bay.driver(), &goal, &options).map(|plan| {
+                if !plan.is_empty() {
+                    tracing::warn!("drift, reported only\n{}", render::plan_text(&plan, render::TextOptions::default()));
+                }
+                None
+            })
+        } else {
+            let apply = ApplyOptions {
+                workers: std::thread::available_parallelism().map_or(2, usize::from).clamp(2, 8),
+                cancel,
+                deadline: None,
+                progress: &say,
+                now,
+                actor: &self.actor,
+            };
+            let passed = self.controller.pass(self.bay.driver(), &goal, &options, &apply);
+            passed.map(|passed| passed.map(|(_, report)| report))
+        };
+        self.learn(result.map_err(|error| error_chain(&error).join(": ")), now);
+    }
+
+    fn learn(&mut self, result: Result<Option<Report>, String>, now: Timestamp) {
+        let problem = match result {
+            Err(problem) => Some(problem),
+            Ok(report) => report.as_ref().and_then(first_failure),
+        };
+        self.changed &= problem.is_some();
+        if let Ok(observed) = self.bay.observe(&Scope::All) {
+            self.inits.update(&self.bay, &observed);
+        }
+        let mut followed = self.shared.followed();
+        let Some(status) = &mut followed.status else { return };
+        if let Some(problem) = &problem
+            && status.pass_problem.as_ref() != Some(problem)
+        {
+            tracing::error!("the pass failed: {problem}");
+        }
+        if problem.is_none() {
+            status.last_success = Some(now);
+        }
+        status.pass_problem = problem;
+    }
+}
+
+fn next_period(now: Timestamp) -> Timestamp {
+    now.checked_add(PERIOD).unwrap_or(Timestamp::MAX)
+}
+
+fn only_reports(desired: &Desired) -> bool {
+    desired.objects.values().any(|object| matches!(&object.spec, Spec::Site(site) if site.heal == Heal::Report))
+}
+
+fn first_failure(report: &Report) -> Option<String> {
+    report.steps.iter().find_map(|step| match &step.outcome {
+        StepOutcome::Failed { chain } => Some(format!("{}: {}: {}", step.key, step.what, chain.join(": "))),
+        _ => None,
+    })
+}
+
+fn say(progress: &Progress<'_>) {
+    if let Progress::End(step, StepOutcome::Changed) = progress {
+        tracing::info!("{}: {}", step.key, render::step_words(&step.action));
+    }
 }

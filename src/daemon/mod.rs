@@ -4,8 +4,13 @@
 //! | --- | --- |
 //! | `wiring` | [`wiring::Bay`]: a state folder with its driver; the only place that builds a driver |
 //! | `operations/` | plan, apply, get, describe …: written once, for commands and for the daemon's routes |
+//! | `follow` | the loop of the daemon and of `apply --watch`: looks when something happens, and now and then |
+//! | `manifests`, `inits` | what may happen: a manifest changes, an init ends |
+//! | `serve` | the daemon: the loop and the socket, until SIGTERM |
 
 pub mod follow;
+pub mod inits;
+pub mod manifests;
 pub mod operations;
 pub mod serve;
 pub mod wiring;

@@ -72,13 +72,29 @@ impl Places {
 /// A state folder with its driver.
 pub struct Bay {
     pub places: Places,
-    driver: Wired,
+    driver: Built,
 }
 
-/// One of the drivers.
-enum Wired {
+/// The driver that was asked for.
+pub enum Built {
     Memory(Kept),
     Native(Box<Native>),
+}
+
+impl Driver for Built {
+    fn observe(&self, scope: &Scope) -> Result<Observed, driver::Error> {
+        match self {
+            Built::Memory(memory) => memory.observe(scope),
+            Built::Native(native) => native.observe(scope),
+        }
+    }
+
+    fn execute(&self, step: &Step, context: &StepContext<'_>) -> Result<Outcome, driver::Error> {
+        match self {
+            Built::Memory(memory) => memory.execute(step, context),
+            Built::Native(native) => native.execute(step, context),
+        }
+    }
 }
 
 impl Bay {
@@ -87,24 +103,21 @@ impl Bay {
     pub fn open(places: Places) -> Result<Bay, Failure> {
         places.check()?;
         let driver = match places.driver {
-            DriverName::Memory => Wired::Memory(memory(&places)?),
-            DriverName::Native => Wired::Native(Box::new(native(&places)?)),
+            DriverName::Memory => Built::Memory(memory(&places)?),
+            DriverName::Native => Built::Native(Box::new(native(&places)?)),
         };
         Ok(Bay { places, driver })
     }
 
     pub fn driver(&self) -> &dyn Driver {
-        match &self.driver {
-            Wired::Memory(kept) => kept,
-            Wired::Native(native) => native.as_ref(),
-        }
+        &self.driver
     }
 
-    /// The real host's driver, for what only real containers have: consoles, programs inside, processes.
+    /// The real host's driver; None on a modelled one.
     pub fn native(&self) -> Option<&Native> {
         match &self.driver {
-            Wired::Memory(_) => None,
-            Wired::Native(native) => Some(native),
+            Built::Native(native) => Some(native),
+            Built::Memory(_) => None,
         }
     }
 
@@ -143,13 +156,13 @@ impl Driver for Kept {
     }
 }
 
-/// The real host; forks the spawner.
+/// The real host. Its spawner is forked here, before any thread exists.
 fn native(places: &Places) -> Result<Native, Failure> {
-    let failed = |error: &dyn std::error::Error| Failure::from_error(FailureKind::Host, error);
-    let layout = Layout::new(&places.state, places.data.as_deref()).map_err(|error| failed(&error))?;
-    let program = std::env::current_exe().map_err(|error| failed(&error))?;
-    let spawner = Spawner::start().map_err(|error| failed(&error))?;
-    Native::new(layout, spawner, program).map_err(|error| failed(&error))
+    let layout = Layout::new(&places.state, places.data.as_deref())
+        .map_err(|error| Failure::from_error(FailureKind::Refused, &error))?;
+    let spawner = Spawner::start().map_err(|error| Failure::from_error(FailureKind::Host, &error))?;
+    let program = std::env::current_exe().map_err(|error| Failure::from_error(FailureKind::Host, &error))?;
+    Native::new(layout, spawner, program).map_err(|error| Failure::from_error(FailureKind::Host, &error))
 }
 
 fn refuse_without_root() -> Result<(), Failure> {

@@ -1,0 +1,104 @@
+//! Inits that are watched by pidfd: one that ends is told at once, with its key.
+//!
+//! One thread polls; it is woken by a byte in a pipe when the set changes, and ends when the set is dropped. For each
+//! container a connection attends to the monitor, so that it leaves reboots from inside to this process.
+
+use super::follow::Event;
+use super::wiring::Bay;
+use crate::model::key::Key;
+use crate::model::observed::Observed;
+use crate::runtime::{console, records};
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use std::collections::BTreeMap;
+use std::os::fd::OwnedFd;
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+struct Init {
+    incarnation: u64,
+    pidfd: Arc<OwnedFd>,
+    _attended: Option<console::Connection>,
+}
+
+type Watched = BTreeMap<Key, Init>;
+
+/// The inits of one host.
+pub struct Inits {
+    watched: Arc<Mutex<Watched>>,
+    wake: OwnedFd,
+}
+
+impl Inits {
+    pub fn new(events: Sender<Event>) -> std::io::Result<Inits> {
+        let (woken, wake) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
+        let watched = Arc::new(Mutex::new(Watched::new()));
+        let shared = Arc::clone(&watched);
+        std::thread::Builder::new().name("inits".to_owned()).spawn(move || listen(&shared, &woken, &events))?;
+        Ok(Inits { watched, wake })
+    }
+
+    /// Watches what runs now. A modelled host has no processes.
+    pub fn update(&self, bay: &Bay, observed: &Observed) {
+        let Some(native) = bay.native() else { return };
+        let mut watched = lock(&self.watched);
+        let mut running = Watched::new();
+        for (key, record) in &observed.records {
+            let Some(identity) = &record.identity else { continue };
+            let Some(run) = observed.containers.get(&identity.uuid).and_then(|facts| facts.run.as_ref()) else {
+                continue;
+            };
+            if let Some(known) = watched.remove(key).filter(|init| init.incarnation == run.incarnation) {
+                running.insert(key.clone(), known);
+                continue;
+            }
+            let pid = i32::try_from(run.pid).ok().and_then(Pid::from_raw);
+            let Some(Ok(pidfd)) = pid.map(|pid| pidfd_open(pid, PidfdFlags::empty())) else { continue };
+            let folder = records::folder(&native.layout().run, &identity.uuid);
+            let attended = console::Connection::open(&folder).and_then(console::Connection::attend).ok();
+            let init = Init { incarnation: run.incarnation, pidfd: Arc::new(pidfd), _attended: attended };
+            running.insert(key.clone(), init);
+        }
+        *watched = running;
+        // The thread looks at the new set; a full pipe has woken it already.
+        let _ = rustix::io::write(&self.wake, b"u");
+    }
+}
+
+fn listen(watched: &Mutex<Watched>, woken: &OwnedFd, events: &Sender<Event>) {
+    loop {
+        let inits: Vec<(Key, Arc<OwnedFd>)> =
+            lock(watched).iter().map(|(key, init)| (key.clone(), Arc::clone(&init.pidfd))).collect();
+        let mut fds = vec![PollFd::new(woken, PollFlags::IN)];
+        fds.extend(inits.iter().map(|(_, pidfd)| PollFd::new(pidfd.as_ref(), PollFlags::IN)));
+        if poll(&mut fds, None).is_err() {
+            continue;
+        }
+        let woke = fds.first().map_or(PollFlags::empty(), PollFd::revents);
+        let ended: Vec<Key> = inits
+            .iter()
+            .zip(&fds[1..])
+            .filter(|(_, fd)| !fd.revents().is_empty())
+            .map(|((key, _), _)| key.clone())
+            .collect();
+        drop(fds);
+        if woke.contains(PollFlags::IN) {
+            let mut buffer = [0u8; 64];
+            if !matches!(rustix::io::read(woken, &mut buffer), Ok(1..)) {
+                return;
+            }
+        } else if !woke.is_empty() {
+            return;
+        }
+        for key in ended {
+            lock(watched).remove(&key);
+            if events.send(Event::Ended(key)).is_err() {
+                return;
+            }
+        }
+    }
+}
+
+fn lock(watched: &Mutex<Watched>) -> MutexGuard<'_, Watched> {
+    watched.lock().unwrap_or_else(PoisonError::into_inner)
+}

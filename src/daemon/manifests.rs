@@ -1,0 +1,56 @@
+//! Manifests that are followed: says when to read them again. Folders may be exchanged by rename, removed and made
+//! again, or be links (`..data` of a mounted ConfigMap), so each folder's parent is watched too, and whoever listens
+//! calls [`Watch::renew`] after each change.
+
+use super::follow::Event;
+use notify::{RecommendedWatcher, RecursiveMode, Watcher};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::Sender;
+
+/// Watches until dropped.
+pub struct Watch {
+    paths: Vec<PathBuf>,
+    events: Sender<Event>,
+    watcher: Option<RecommendedWatcher>,
+}
+
+impl Watch {
+    pub fn new(paths: Vec<PathBuf>, events: Sender<Event>) -> Watch {
+        let mut watch = Watch { paths, events, watcher: None };
+        watch.renew();
+        watch
+    }
+
+    /// Watches what is at the paths now.
+    pub fn renew(&mut self) {
+        let events = self.events.clone();
+        let told = move |event: notify::Result<notify::Event>| {
+            let read_only = event.as_ref().is_ok_and(|event| event.kind.is_access());
+            if !read_only {
+                // A listener that is gone needs no events.
+                let _ = events.send(Event::Manifests);
+            }
+        };
+        let Ok(mut watcher) = notify::recommended_watcher(told) else {
+            tracing::warn!("no inotify; manifests are only read again in each full pass");
+            return;
+        };
+        for path in &self.paths {
+            // What cannot be watched now (a folder that is gone) is seen through its parent.
+            let _ = watcher.watch(&parent(path), RecursiveMode::NonRecursive);
+            if path.is_dir() {
+                let _ = watcher.watch(path, RecursiveMode::Recursive);
+            }
+            if let Ok(real) = path.canonicalize()
+                && real != *path
+            {
+                let _ = watcher.watch(&parent(&real), RecursiveMode::NonRecursive);
+            }
+        }
+        self.watcher = Some(watcher);
+    }
+}
+
+fn parent(path: &Path) -> PathBuf {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned()
+}
