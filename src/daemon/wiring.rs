@@ -77,7 +77,7 @@ pub struct Bay {
 
 /// The driver that was asked for.
 pub enum Built {
-    Memory(Kept),
+    Memory(Box<Kept>),
     Native(Box<Native>),
 }
 
@@ -103,7 +103,7 @@ impl Bay {
     pub fn open(places: Places) -> Result<Bay, Failure> {
         places.check()?;
         let driver = match places.driver {
-            DriverName::Memory => Built::Memory(memory(&places)?),
+            DriverName::Memory => Built::Memory(Box::new(memory(&places)?)),
             DriverName::Native => Built::Native(Box::new(native(&places)?)),
         };
         Ok(Bay { places, driver })

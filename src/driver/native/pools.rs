@@ -87,13 +87,16 @@ pub fn root(key: &Key, pool: &Pool, uuid: Uuid) -> Result<Root, Error> {
         .ok_or_else(|| precondition(key, "a root", "there is none"))
 }
 
+/// Pools by name, and the roots in them by uuid.
+pub type Found = (BTreeMap<String, PoolFacts>, BTreeMap<Uuid, RootFacts>);
+
 /// What pools there are, and the roots in them. Pools are those of records, and those in the data folder whose
 /// record was lost.
 pub fn observe(
     layout: &Layout,
     records: &BTreeMap<Key, Record>,
     images: &BTreeMap<String, ImageFacts>,
-) -> Result<(BTreeMap<String, PoolFacts>, BTreeMap<Uuid, RootFacts>), Error> {
+) -> Result<Found, Error> {
     let mut pools = BTreeMap::new();
     let mut roots = BTreeMap::new();
     for name in names(layout, records) {
