@@ -46,7 +46,7 @@ pub fn remove(layout: &Layout, key: &Key, name: &str) -> Result<bool, Error> {
     Ok(rules.and(link) == Effect::Changed)
 }
 
-/// Our bridges, and every link that has a recorded network's name.
+/// Our bridges, and every other link that is not ours: a network must not take its name.
 pub fn observe(
     layout: &Layout,
     links: &Links,
@@ -57,7 +57,7 @@ pub fn observe(
     for (name, link) in &links.by_name {
         let key = Key::network(name.clone());
         let ours = link.kind == LinkKind::Bridge && link.bears(&bridge_mark(layout, name));
-        if !wanted(&key) || !(ours || records.contains_key(&key)) {
+        if !wanted(&key) || link.kind == LinkKind::Veth && link.mark().is_some() {
             continue;
         }
         let declared = records.get(&key).and_then(|record| record.applied.as_ref());
@@ -73,8 +73,8 @@ pub fn observe(
                 mtu: link.mtu,
                 addresses: link.addresses.clone(),
                 rules: match network {
-                    Some(network) => rules(layout, &network)?,
-                    None => String::new(),
+                    Some(network) if ours => rules(layout, &network)?,
+                    _ => String::new(),
                 },
             },
         );
