@@ -4,8 +4,8 @@ use super::exit::Exit;
 use super::interrupt;
 use super::manifests::FromArgs;
 use super::session::Session;
-use crate::daemon::{follow, serve};
 use crate::daemon::wiring::Bay;
+use crate::daemon::{follow, serve};
 use std::sync::Arc;
 
 #[derive(Debug, clap::Args)]

@@ -52,7 +52,8 @@ pub struct ShellArgs {
 }
 
 /// bash where the container has it.
-const SHELL: [&str; 3] = ["/bin/sh", "-c", "if [ -x /bin/bash ]; then exec /bin/bash -l; else exec /bin/sh -l; fi"];
+const SHELL: [&str; 3] =
+    ["/bin/sh", "-c", "if [ -x /bin/bash ]; then exec /bin/bash -l; else exec /bin/sh -l; fi"];
 
 pub fn exec(session: &Session, args: &ExecArgs) -> anyhow::Result<Exit> {
     let terminal = args.tty || (!args.no_tty && on_terminal());
@@ -82,7 +83,9 @@ fn on_terminal() -> bool {
 }
 
 fn run(session: &Session, key: &Key, request: ExecRequest) -> Exit {
-    let status = Bay::open(session.places.clone()).map_err(anyhow::Error::from).and_then(|bay| here(&bay, key, request));
+    let status = Bay::open(session.places.clone())
+        .map_err(anyhow::Error::from)
+        .and_then(|bay| here(&bay, key, request));
     match status {
         Ok(status) => Exit::Command(u8::try_from(status).unwrap_or(EXEC_FAILED)),
         Err(error) => {

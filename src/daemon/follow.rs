@@ -92,7 +92,12 @@ impl Shared {
 }
 
 /// `apply --watch`: the loop alone.
-pub fn run(bay: &Arc<Bay>, paths: &[PathBuf], actor: String, cancel: &'static AtomicBool) -> anyhow::Result<()> {
+pub fn run(
+    bay: &Arc<Bay>,
+    paths: &[PathBuf],
+    actor: String,
+    cancel: &'static AtomicBool,
+) -> anyhow::Result<()> {
     super::serve::begin_log();
     let paths = if paths.is_empty() { vec![default_path()] } else { paths.to_vec() };
     Follower::new(bay, paths, actor, &Shared::new())?.run(cancel);
@@ -213,9 +218,8 @@ impl Follower {
         if self.shared.followed().texts == texts {
             return Ok(());
         }
-        let loaded = load::load(&texts, load::this_architecture()).map_err(|failure| {
-            diagnostic::render_all(&failure.findings, &texts)
-        })?;
+        let loaded = load::load(&texts, load::this_architecture())
+            .map_err(|failure| diagnostic::render_all(&failure.findings, &texts))?;
         let mut followed = self.shared.followed();
         if let Some(status) = &mut followed.status {
             status.site = Some(loaded.desired.site.clone());
@@ -246,7 +250,10 @@ impl Follower {
             self.controller = Controller::new(next_period(now), SignedDuration::ZERO, PERIOD);
             propose(self.bay.driver(), &goal, &options).map(|plan| {
                 if !plan.is_empty() {
-                    tracing::warn!("drift, reported only\n{}", render::plan_text(&plan, render::TextOptions::default()));
+                    tracing::warn!(
+                        "drift, reported only\n{}",
+                        render::plan_text(&plan, render::TextOptions::default())
+                    );
                 }
                 None
             })
@@ -293,7 +300,10 @@ fn next_period(now: Timestamp) -> Timestamp {
 }
 
 fn only_reports(desired: &Desired) -> bool {
-    desired.objects.values().any(|object| matches!(&object.spec, Spec::Site(site) if site.heal == Heal::Report))
+    desired
+        .objects
+        .values()
+        .any(|object| matches!(&object.spec, Spec::Site(site) if site.heal == Heal::Report))
 }
 
 fn first_failure(report: &Report) -> Option<String> {

@@ -34,7 +34,9 @@ impl Inits {
         let (woken, wake) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
         let watched = Arc::new(Mutex::new(Watched::new()));
         let shared = Arc::clone(&watched);
-        std::thread::Builder::new().name("inits".to_owned()).spawn(move || listen(&shared, &woken, &events))?;
+        std::thread::Builder::new()
+            .name("inits".to_owned())
+            .spawn(move || listen(&shared, &woken, &events))?;
         Ok(Inits { watched, wake })
     }
 
@@ -45,7 +47,8 @@ impl Inits {
         let mut running = Watched::new();
         for (key, record) in &observed.records {
             let Some(identity) = &record.identity else { continue };
-            let Some(run) = observed.containers.get(&identity.uuid).and_then(|facts| facts.run.as_ref()) else {
+            let Some(run) = observed.containers.get(&identity.uuid).and_then(|facts| facts.run.as_ref())
+            else {
                 continue;
             };
             if let Some(known) = watched.remove(key).filter(|init| init.incarnation == run.incarnation) {

@@ -16,11 +16,17 @@ use tokio::net::UnixListener;
 const CANCEL_POLL: Duration = Duration::from_millis(100);
 
 /// Serves until `cancel` is set; what runs in containers is left alone.
-pub fn run(bay: &Arc<Bay>, paths: &[PathBuf], actor: String, cancel: &'static AtomicBool) -> anyhow::Result<()> {
+pub fn run(
+    bay: &Arc<Bay>,
+    paths: &[PathBuf],
+    actor: String,
+    cancel: &'static AtomicBool,
+) -> anyhow::Result<()> {
     begin_log();
     let shared = Shared::new();
     let follower = Follower::new(bay, paths.to_vec(), actor, &shared)?;
-    let loop_thread = std::thread::Builder::new().name("follow".to_owned()).spawn(move || follower.run(cancel))?;
+    let loop_thread =
+        std::thread::Builder::new().name("follow".to_owned()).spawn(move || follower.run(cancel))?;
     let daemon = Arc::new(Daemon::new(Arc::clone(bay), shared));
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let socket = bay.places.socket();

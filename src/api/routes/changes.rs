@@ -25,7 +25,10 @@ pub fn routes() -> axum::Router<Shareable> {
         .route("/1.0/bayplan/operations/{id}/cancel", post(cancel))
 }
 
-async fn plan(State(daemon): State<Shareable>, Json(request): Json<PlanRequest>) -> Result<Json<Plan>, Failure> {
+async fn plan(
+    State(daemon): State<Shareable>,
+    Json(request): Json<PlanRequest>,
+) -> Result<Json<Plan>, Failure> {
     blocking(move || daemon.bay.plan(&request)).await.map(Json)
 }
 
@@ -70,7 +73,10 @@ fn carry_out(
     let writing = daemon.shared.writer();
     let plan = daemon.bay.plan(&request.plan)?;
     if request.shown.as_ref().is_some_and(|shown| *shown != digest(&plan)) {
-        return Err(Failure::new(FailureKind::Moved, "the host has changed since the plan was shown; planning again"));
+        return Err(Failure::new(
+            FailureKind::Moved,
+            "the host has changed since the plan was shown; planning again",
+        ));
     }
     let progress = |line| tell(sender, &ApplyEvent::Progress(line));
     let around = Surroundings { cancel, progress: &progress, actor: &request.plan.actor };
@@ -102,13 +108,16 @@ fn refuse_followed(daemon: &Daemon, goal: &GoalRequest) -> Result<(), Failure> {
             match keys.iter().find(declared) {
                 None => Ok(()),
                 Some(key) => {
-                    let message = format!("{key} is declared in {path}, which the daemon follows; remove it there first");
+                    let message = format!(
+                        "{key} is declared in {path}, which the daemon follows; remove it there first"
+                    );
                     Err(Failure::new(FailureKind::Refused, message))
                 }
             }
         }
         GoalRequest::DeleteAll | GoalRequest::DeleteDeclared(_) => {
-            let message = format!("the daemon follows {path} and would make all of it again; stop the daemon first");
+            let message =
+                format!("the daemon follows {path} and would make all of it again; stop the daemon first");
             Err(Failure::new(FailureKind::Refused, message))
         }
         _ => Ok(()),

@@ -31,15 +31,19 @@ pub fn routes() -> axum::Router<Shareable> {
 async fn list(State(daemon): State<Shareable>, Query(which): Query<Which>) -> Result<Json<Listing>, Failure> {
     let selection = match (which.key, which.kind) {
         (Some(key), _) => Selection::Key(key),
-        (None, Some(word)) => Selection::Kind(Kind::from_word(&word).ok_or_else(|| {
-            Failure::new(FailureKind::NotFound, format!("`{word}` is no kind"))
-        })?),
+        (None, Some(word)) => Selection::Kind(
+            Kind::from_word(&word)
+                .ok_or_else(|| Failure::new(FailureKind::NotFound, format!("`{word}` is no kind")))?,
+        ),
         (None, None) => Selection::All,
     };
     blocking(move || daemon.bay.list(&selection)).await.map(Json)
 }
 
-async fn describe(State(daemon): State<Shareable>, Query(one): Query<One>) -> Result<Json<Description>, Failure> {
+async fn describe(
+    State(daemon): State<Shareable>,
+    Query(one): Query<One>,
+) -> Result<Json<Description>, Failure> {
     blocking(move || daemon.bay.describe(&one.key)).await.map(Json)
 }
 

@@ -32,9 +32,24 @@ pub fn checks() -> Vec<Check> {
     let mut checks = vec![root(), kernel(), user_namespaces()];
     checks.extend(cgroups());
     checks.extend([overlay(), seccomp(), apparmor(), inotify(), ids()]);
-    checks.push(program("nft", "NAT and filter rules of networks", Verdict::Missing, "apt-get install nftables"));
-    checks.push(program("busybox", "images of source busybox", Verdict::Warning, "apt-get install busybox-static"));
-    checks.push(program("mmdebstrap", "images of source bootstrap", Verdict::Warning, "apt-get install mmdebstrap"));
+    checks.push(program(
+        "nft",
+        "NAT and filter rules of networks",
+        Verdict::Missing,
+        "apt-get install nftables",
+    ));
+    checks.push(program(
+        "busybox",
+        "images of source busybox",
+        Verdict::Warning,
+        "apt-get install busybox-static",
+    ));
+    checks.push(program(
+        "mmdebstrap",
+        "images of source bootstrap",
+        Verdict::Warning,
+        "apt-get install mmdebstrap",
+    ));
     checks
 }
 
@@ -56,7 +71,8 @@ fn root() -> Check {
 fn kernel() -> Check {
     let (major, minor) = probe::kernel_version();
     let old = (major, minor) < OLDEST_KERNEL;
-    let help = "Bayplan is made for Linux 6.1 or later (idmapped mounts, clone3 into a cgroup); upgrade the kernel";
+    let help =
+        "Bayplan is made for Linux 6.1 or later (idmapped mounts, clone3 into a cgroup); upgrade the kernel";
     check("kernel", format!("{major}.{minor}"), old.then_some((Verdict::Missing, help)))
 }
 
@@ -69,11 +85,15 @@ fn user_namespaces() -> Check {
 fn cgroups() -> Vec<Check> {
     let hierarchies = match Hierarchies::detect() {
         Ok(hierarchies) => hierarchies,
-        Err(error) => return vec![check("cgroups", error.to_string(), Some((Verdict::Missing, "mount cgroup2")))],
+        Err(error) => {
+            return vec![check("cgroups", error.to_string(), Some((Verdict::Missing, "mount cgroup2")))];
+        }
     };
-    let flavour = if Path::new("/sys/fs/cgroup/cgroup.controllers").exists() { "v2" } else { "v1 and v2 (hybrid)" };
+    let flavour =
+        if Path::new("/sys/fs/cgroup/cgroup.controllers").exists() { "v2" } else { "v1 and v2 (hybrid)" };
     let missing = hierarchies.missing_controllers();
-    let help = "limits of these are refused; enable them in the kernel or in the parent cgroup's subtree_control";
+    let help =
+        "limits of these are refused; enable them in the kernel or in the parent cgroup's subtree_control";
     let found = if missing.is_empty() { "all".to_owned() } else { format!("without {}", missing.join(", ")) };
     vec![
         check("cgroups", flavour, None),

@@ -27,7 +27,12 @@ pub struct Console {
 
 impl Bay {
     /// Standard input, output and error are needed unless the request wants a terminal.
-    pub fn exec(&self, key: &Key, request: &ExecRequest, streams: Option<[OwnedFd; 3]>) -> Result<Inside, Failure> {
+    pub fn exec(
+        &self,
+        key: &Key,
+        request: &ExecRequest,
+        streams: Option<[OwnedFd; 3]>,
+    ) -> Result<Inside, Failure> {
         let folder = self.run_folder(key)?;
         let native = self.native().ok_or_else(modelled)?;
         let spec = ExecSpec {
@@ -76,7 +81,8 @@ impl Bay {
         let mut text = if offset == 0 { read(path.with_extension("log.1"), 0) } else { Ok(vec![]) }
             .map_err(|error| Failure::from_error(FailureKind::Host, &error))?;
         let start = if end < offset { 0 } else { offset };
-        let newer = read(path.clone(), start).map_err(|error| Failure::from_error(FailureKind::Host, &error))?;
+        let newer =
+            read(path.clone(), start).map_err(|error| Failure::from_error(FailureKind::Host, &error))?;
         let next = start + newer.len() as u64;
         text.extend(newer);
         Ok((text, next))
@@ -141,9 +147,10 @@ fn modelled() -> Failure {
 fn exec_failure(key: &Key, arguments: &[String], error: &Error) -> Failure {
     let program = arguments.first().map(String::as_str).unwrap_or_default();
     match error {
-        Error::NotRunning { .. } => {
-            Failure::new(FailureKind::Refused, format!("{key} does not run; `bayplan start {}` starts it", key.name))
-        }
+        Error::NotRunning { .. } => Failure::new(
+            FailureKind::Refused,
+            format!("{key} does not run; `bayplan start {}` starts it", key.name),
+        ),
         Error::Step { step, source, .. } if step.contains("execute") && is_missing(source) => {
             Failure::new(FailureKind::ProgramNotFound, format!("there is no program `{program}` in {key}"))
         }
