@@ -148,11 +148,12 @@ fn listen(words: Option<ChildStderr>, progress: &(dyn Fn(&str) + Sync)) -> Strin
 }
 
 /// What a container needs otherwise than a machine: no machine id of its own (machine-id(5): empty means made at boot),
-/// units that fail masked, no resolv.conf link into the host's ways.
+/// no name of its own (hostname(5): empty keeps the one that the runtime sets), units that fail masked, no resolv.conf
+/// link into the host's ways.
 fn adapt(into: &Path) -> Result<(), ImageError> {
     use super::attributes::Attributes;
     let mut tree = super::place::Tree::open(into)?;
-    for (path, content) in [("etc/machine-id", ""), ("etc/hostname", "debian\n"), ("etc/resolv.conf", "")] {
+    for (path, content) in [("etc/machine-id", ""), ("etc/hostname", ""), ("etc/resolv.conf", "")] {
         let path = Path::new(path);
         let mut file = tree.file(path)?;
         io::Write::write_all(&mut file, content.as_bytes())

@@ -45,7 +45,6 @@ const INITTAB: &str = "\
 const START: &str = "\
 #!/bin/sh
 # Run once by init. What fails here may be forbidden in a container: go on.
-[ -s /etc/hostname ] && hostname -F /etc/hostname 2>/dev/null
 ip link set lo up 2>/dev/null
 for script in /etc/rc.local; do [ -x \"$script\" ] && \"$script\"; done
 exit 0
@@ -59,10 +58,9 @@ exit 0
 ";
 
 /// (path, mode, content)
-const FILES: [(&str, u32, &str); 12] = [
+const FILES: [(&str, u32, &str); 11] = [
     ("etc/fstab", 0o644, ""),
     ("etc/group", 0o644, "root:x:0:\ntty:x:5:\nusers:x:100:\nnogroup:x:65534:\n"),
-    ("etc/hostname", 0o644, "busybox\n"),
     ("etc/hosts", 0o644, "127.0.0.1 localhost\n::1 localhost\n"),
     ("etc/init.d/rcK", 0o755, STOP),
     ("etc/init.d/rcS", 0o755, START),

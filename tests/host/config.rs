@@ -63,9 +63,11 @@ fn a_restart_change_waits_until_it_is_allowed() {
     product.apply().expect(0);
     let pid = product.pid("a");
     product.declare(&(product.base() + &Product::container("a", "config: {security.nesting: true}")));
-    product.plan().expect(0);
+    let plan = product.plan().expect(2);
+    assert!(plan.out.contains("pending: restart"), "{}", plan.out);
     product.apply().expect(0);
     assert_eq!(product.pid("a"), pid, "pending: not restarted");
+    product.plan().expect(0);
     let manifest = product.manifest();
     product.run(&["apply", "-f", &manifest.to_string_lossy(), "--yes", "--allow", "restart"]).expect(0);
     assert_ne!(product.pid("a"), pid);

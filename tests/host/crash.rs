@@ -1,6 +1,8 @@
 //! Crash safety on the real host: whatever is killed, whenever, the next apply converges and nothing is lost.
 
 use crate::product::{Product, eventually};
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 fn site(product: &Product) -> String {
@@ -11,22 +13,167 @@ fn site(product: &Product) -> String {
     text
 }
 
-#[test]
-fn an_apply_that_is_killed_anywhere_is_completed_by_the_next() {
-    let product = Product::new();
-    product.declare(&site(&product));
-    // An apply takes some hundred milliseconds: kills at growing times fall into each of its steps.
-    for wait_ms in [0, 5, 10, 20, 30, 40, 55, 70, 90, 110, 140, 180, 240, 320] {
-        let manifest = product.manifest();
-        let mut child = product.spawn(&["apply", "-f", &manifest.to_string_lossy(), "--yes"]);
-        std::thread::sleep(Duration::from_millis(wait_ms));
+/// Runs apply until it has told of `count` steps done, then kills it; false when it ended before.
+fn kill_apply_after(product: &Product, count: usize) -> bool {
+    let manifest = product.manifest();
+    let mut child = product
+        .command(&["apply", "-f", &manifest.to_string_lossy(), "--yes"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
+    let done = lines.filter(|line| line.ends_with(": done")).take(count).count();
+    if done == count {
         child.kill().unwrap();
-        child.wait().unwrap();
+    }
+    child.wait().unwrap();
+    done == count
+}
+
+#[test]
+fn an_apply_that_is_killed_after_any_step_is_completed_by_the_next() {
+    let product = Product::new();
+    let shared = product.folder().join("shared");
+    std::fs::create_dir(&shared).unwrap();
+    let disk = format!(
+        "config: {{security.idmap.isolated: true}}, \
+         devices: {{data: {{type: disk, source: {}, path: /srv/data}}}}",
+        shared.display()
+    );
+    product.declare(&(product.base() + &Product::container("a", &disk)));
+    let mut count = 1;
+    while kill_apply_after(&product, count) {
         product.apply().expect(0);
         product.plan().expect(0);
         assert_eq!(product.inside("a", "hostname"), "a");
-        product.run(&["delete", "container/a", "container/b", "--yes", "--allow", "delete"]).expect(0);
+        product.inside("a", "test -d /srv/data && ip addr show eth0");
+        product.run(&["stop", "a", "--force"]).expect(0);
+        product.run(&["delete", "--all", "--yes", "--allow", "delete"]).expect(0);
+        count += 1;
     }
+    assert!(count > 8, "an apply of this site has more steps than {count}");
+}
+
+#[test]
+fn a_delete_that_is_killed_is_completed_by_the_next() {
+    let product = Product::new();
+    product.declare(&site(&product));
+    for wait_ms in [0, 20, 60, 120] {
+        product.apply().expect(0);
+        product.run(&["stop", "a", "--force"]).expect(0);
+        let mut child =
+            product.spawn(&["delete", "container/a", "container/b", "--yes", "--allow", "delete"]);
+        std::thread::sleep(Duration::from_millis(wait_ms));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        product.run(&["delete", "--all", "--yes", "--allow", "delete"]).expect(0);
+        product.run(&["get", "container/a"]).expect(1);
+    }
+}
+
+#[test]
+fn a_readiness_that_fails_ends_with_3_and_the_next_apply_goes_on() {
+    let product = Product::new();
+    let ready = "ready: {exec: [test, -e, /root/ok], timeout: 1s, interval: 100ms}";
+    product.declare(&(product.base() + &Product::container("a", ready)));
+    let said = product.apply().expect(3);
+    assert!(said.err.contains("not ready") || said.out.contains("not ready"), "{}\n{}", said.out, said.err);
+    let pid = product.pid("a");
+    assert_ne!(pid, 0);
+    product.inside("a", "touch /root/ok");
+    product.apply().expect(0);
+    assert_eq!(product.pid("a"), pid);
+    product.plan().expect(0);
+}
+
+#[test]
+fn ctrl_c_ends_an_apply_with_3_and_loses_nothing() {
+    let product = Product::new();
+    let ready = "ready: {exec: [\"false\"], timeout: 60s}";
+    product.declare(&(product.base() + &Product::container("a", ready)));
+    let manifest = product.manifest();
+    let mut child = product.spawn(&["apply", "-f", &manifest.to_string_lossy(), "--yes"]);
+    eventually(20, "the container runs", || {
+        let said = product.run(&["get", "container/a", "-o", "json"]);
+        said.status == 0 && product.pid("a") != 0
+    });
+    let pid = nix::unistd::Pid::from_raw(child.id() as i32);
+    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGINT).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(3));
+    product.declare(&(product.base() + &Product::container("a", "config: {}")));
+    product.apply().expect(0);
+    product.plan().expect(0);
+}
+
+#[test]
+fn a_full_disk_is_named_and_the_next_apply_goes_on_when_there_is_room() {
+    let product = Product::new();
+    let small = SmallDisk::mount(&product, "size=900k");
+    product.declare(&site(&product));
+    let said = product.apply().expect(3);
+    assert!((said.out + &said.err).contains("no space left"), "the full disk is named");
+    small.resize("size=64m");
+    product.apply().expect(0);
+    product.plan().expect(0);
+    assert_eq!(product.inside("a", "hostname"), "a");
+}
+
+/// A small tmpfs as the data folder; unmounted at the end, after the objects on it are deleted.
+struct SmallDisk<'a> {
+    product: &'a Product,
+    folder: std::path::PathBuf,
+}
+
+impl SmallDisk<'_> {
+    fn mount<'a>(product: &'a Product, options: &str) -> SmallDisk<'a> {
+        let folder = product.folder().join("state.data");
+        std::fs::create_dir(&folder).unwrap();
+        let mount = ["-t", "tmpfs", "-o", options, "tmpfs"];
+        assert!(Command::new("mount").args(mount).arg(&folder).status().unwrap().success());
+        SmallDisk { product, folder }
+    }
+
+    fn resize(&self, options: &str) {
+        let remount = ["-o", &format!("remount,{options}")];
+        assert!(Command::new("mount").args(remount).arg(&self.folder).status().unwrap().success());
+    }
+}
+
+impl Drop for SmallDisk<'_> {
+    fn drop(&mut self) {
+        self.product.run(&["delete", "--all", "--yes", "--allow", "delete"]);
+        assert!(Command::new("umount").arg(&self.folder).status().unwrap().success());
+    }
+}
+
+#[test]
+fn an_exec_whose_helper_is_killed_is_lost_and_never_a_success() {
+    let product = Product::new();
+    product.declare(&(product.base() + &Product::container("a", "config: {}")));
+    product.apply().expect(0);
+    let mut child = product.spawn(&["exec", "a", "-T", "--", "sleep", "98765"]);
+    let mut helper = None;
+    eventually(10, "the helper runs", || {
+        helper = helper_of("98765");
+        helper.is_some()
+    });
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(helper.unwrap()), nix::sys::signal::Signal::SIGKILL)
+        .unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(125));
+    product.inside("a", "pkill -f 98765 || true");
+}
+
+/// The exec helper whose program has this argument.
+fn helper_of(argument: &str) -> Option<i32> {
+    let pids = std::fs::read_dir("/proc").unwrap().flatten();
+    let mut pids = pids.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+    let program = pids.find(|pid| {
+        let read = |name: &str| std::fs::read(format!("/proc/{pid}/{name}")).unwrap_or_default();
+        read("cmdline") == format!("sleep\0{argument}\0").into_bytes()
+    })?;
+    let stat = std::fs::read_to_string(format!("/proc/{program}/stat")).ok()?;
+    stat.rsplit(')').next()?.split_whitespace().nth(1)?.parse().ok()
 }
 
 #[test]

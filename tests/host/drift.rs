@@ -161,7 +161,9 @@ const ROWS: &[Row] = &[
         damage: |product| {
             for table in tables_with(&product.address(0)) {
                 let words: Vec<&str> = table.split(' ').collect();
-                assert!(Command::new("nft").arg("flush").args(&words).status().unwrap().success());
+                assert!(
+                    Command::new("nft").args(["flush", "table"]).args(&words).status().unwrap().success()
+                );
             }
         },
         cause: &["network/"],

@@ -40,7 +40,7 @@ impl Product {
     pub fn new() -> Product {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         assert!(nix::unistd::geteuid().is_root(), "the host tests make real containers: run them as root");
-        let number = (std::process::id() % 50) * 5 + NEXT.fetch_add(1, Ordering::Relaxed) % 5;
+        let number = (std::process::id() % 5) * 50 + NEXT.fetch_add(1, Ordering::Relaxed) % 50;
         let folder = tempfile::Builder::new().prefix("bayplan-test-").tempdir_in("/var/tmp").unwrap();
         Product { folder, number }
     }
@@ -130,7 +130,12 @@ impl Product {
     #[track_caller]
     pub fn container_json(&self, name: &str) -> Value {
         let value = self.run(&["get", &format!("container/{name}"), "-o", "json"]).expect(0).json();
-        find_object(&value).unwrap_or_else(|| panic!("no container in {value}"))
+        let mut object = value["objects"][0].clone();
+        let container = object["container"].take();
+        for (field, found) in container.as_object().unwrap_or_else(|| panic!("no container in {value}")) {
+            object[field] = found.clone();
+        }
+        object
     }
 
     /// The host's pid of a container's init; 0: none runs.
@@ -168,16 +173,6 @@ pub fn cgroup_folder(pid: u32, controller: &str) -> PathBuf {
             let path = groups.lines().find_map(|line| line.strip_prefix("0::")).unwrap();
             Path::new("/sys/fs/cgroup").join(path.trim_start_matches('/'))
         }
-    }
-}
-
-/// `get` may answer one object or a list with one.
-fn find_object(value: &Value) -> Option<Value> {
-    match value {
-        Value::Array(items) => items.iter().find_map(find_object),
-        Value::Object(map) if map.contains_key("pid") => Some(value.clone()),
-        Value::Object(map) => map.values().find_map(find_object),
-        _ => None,
     }
 }
 
