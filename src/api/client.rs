@@ -36,7 +36,9 @@ impl Client {
     pub fn connect(socket: &Path) -> Option<Client> {
         std::os::unix::net::UnixStream::connect(socket).ok()?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().ok()?;
-        Some(Client { socket: socket.to_owned(), runtime })
+        let client = Client { socket: socket.to_owned(), runtime };
+        // A daemon that is just ending still has a socket that can be connected to.
+        client.status().ok().map(|_| client)
     }
 
     pub fn status(&self) -> Result<DaemonStatus, Failure> {

@@ -6,6 +6,7 @@ use super::{
     completion, console, daemon, delete, describe, doctor, drift, get, heal, holds, inside, logs, plan,
     power, schema, validate, version,
 };
+use crate::spec::words::did_you_mean;
 use clap::{CommandFactory, Parser, Subcommand};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -144,12 +145,15 @@ pub fn refuse(words: &[OsString]) -> Exit {
         complain(&format!("error: `bayplan {verb}` is not supported yet; `bayplan help` lists what is"));
         return Exit::Usage;
     }
-    let strict = Line::command().allow_external_subcommands(false);
-    match strict.try_get_matches_from(std::iter::once(OsString::from("bayplan")).chain(words.iter().cloned()))
-    {
-        Err(error) => show(&error),
-        Ok(_) => Exit::Usage,
-    }
+    let commands = Line::command();
+    let names: Vec<&str> = commands
+        .get_subcommands()
+        .filter(|command| !command.is_hide_set())
+        .map(clap::Command::get_name)
+        .collect();
+    let help = did_you_mean(&verb, names).unwrap_or_else(|| "`bayplan help` lists the commands".to_owned());
+    complain(&format!("error: there is no command `{verb}`; {help}"));
+    Exit::Usage
 }
 
 fn show(error: &clap::Error) -> Exit {

@@ -44,10 +44,10 @@ pub fn show(session: &Session, error: &anyhow::Error) -> Exit {
         complain(&format!("error: {}", chain(error)));
         return Exit::Error;
     };
-    if let Some(told) = told {
-        complain(&told.excerpts.render(&failure.findings));
-    } else if !failure.findings.is_empty() {
-        complain(&Shown::default().render(&failure.findings));
+    if !failure.findings.is_empty() {
+        let bare = Shown::default();
+        let excerpts = told.map_or(&bare, |told| &told.excerpts);
+        complain(&excerpts.render(&failure.findings));
     }
     let causes: String = failure.causes.iter().map(|cause| format!(": {cause}")).collect();
     complain(&format!("error: {}{causes}", failure.message));

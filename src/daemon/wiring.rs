@@ -12,6 +12,7 @@ use crate::store::files::FileRecords;
 use crate::store::lock::{self, Lock, LockError};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// Which host is looked at and changed.
@@ -135,11 +136,11 @@ fn memory(places: &Places) -> Result<Kept, Failure> {
     let file = places.state.join(MODELLED_HOST);
     let memory = Memory::open(&file, HostModel::server(), records)
         .map_err(|error| Failure::from_error(FailureKind::Host, &error))?;
-    Ok(Kept(memory))
+    Ok(Kept(memory, Mutex::new(())))
 }
 
 /// A modelled host that is in its file after every step.
-pub struct Kept(Memory);
+pub struct Kept(Memory, Mutex<()>);
 
 impl Driver for Kept {
     fn observe(&self, scope: &Scope) -> Result<Observed, driver::Error> {
@@ -148,6 +149,8 @@ impl Driver for Kept {
 
     fn execute(&self, step: &Step, context: &StepContext<'_>) -> Result<Outcome, driver::Error> {
         let outcome = self.0.execute(step, context);
+        // One at a time: the file is written beside its place and renamed.
+        let _saving = self.1.lock().unwrap_or_else(PoisonError::into_inner);
         self.0.save().map_err(|source| driver::Error::Host {
             what: "the modelled host cannot be written".to_owned(),
             source: Box::new(source),

@@ -1,5 +1,6 @@
 //! Tests without root: goldens, properties, the command line, schemas, layers.
 
+mod cli;
 mod findings;
 mod golden;
 mod properties;

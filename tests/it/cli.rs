@@ -1,0 +1,374 @@
+//! The real binary with a modelled host: every verb, every exit code.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+const SITE: &str = "\
+apiVersion: bayplan/v1
+kind: Site
+metadata: {name: edge}
+spec: {}
+---
+apiVersion: bayplan/v1
+kind: Image
+metadata: {name: busybox}
+spec: {source: {busybox: {}}}
+---
+apiVersion: bayplan/v1
+kind: Container
+metadata: {name: web-1}
+spec: {image: busybox, config: {limits.memory: 1GiB}, devices: {eth0: {ipv4.address: 10.66.0.21}}}
+";
+
+/// A folder with `site.yaml` and, once something was applied, a modelled host.
+struct Bench {
+    folder: tempfile::TempDir,
+}
+
+/// What a command said, and how it ended.
+struct Said {
+    status: i32,
+    stdout: String,
+    stderr: String,
+}
+
+impl Bench {
+    fn new() -> Bench {
+        let bench = Bench { folder: tempfile::tempdir().unwrap() };
+        bench.write("site.yaml", SITE);
+        bench
+    }
+
+    fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        std::fs::write(self.path().join(name), text).unwrap();
+    }
+
+    fn command(&self, words: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_bayplan"));
+        command
+            .current_dir(self.path())
+            .args(["--state-dir", "state", "--driver", "memory"])
+            .args(words.split_whitespace())
+            .env_remove("BAYPLAN_STATE_DIR")
+            .stdin(Stdio::null());
+        command
+    }
+
+    fn run(&self, words: &str) -> Said {
+        let output = self.command(words).output().unwrap();
+        Said {
+            status: output.status.code().unwrap(),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+
+    /// Runs, and asks for an exit code.
+    #[track_caller]
+    fn expect(&self, status: i32, words: &str) -> Said {
+        let said = self.run(words);
+        assert_eq!(said.status, status, "bayplan {words}\n{}{}", said.stdout, said.stderr);
+        said
+    }
+
+    /// A daemon that answers.
+    fn daemon(&self, words: &str) -> Daemon {
+        let child = self.command(&format!("daemon {words}")).stderr(Stdio::null()).spawn().unwrap();
+        let socket = self.path().join("state/unix.socket");
+        let daemon = Daemon { child, socket };
+        wait_until("the daemon answers", || std::os::unix::net::UnixStream::connect(&daemon.socket).is_ok());
+        daemon
+    }
+}
+
+struct Daemon {
+    child: Child,
+    socket: PathBuf,
+}
+
+impl Daemon {
+    fn end(mut self, signal: nix::sys::signal::Signal) -> Option<i32> {
+        let pid = nix::unistd::Pid::from_raw(i32::try_from(self.child.id()).unwrap());
+        nix::sys::signal::kill(pid, signal).unwrap();
+        self.child.wait().unwrap().code()
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        // Already waited for where the test ended it itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[track_caller]
+fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !holds() {
+        assert!(Instant::now() < deadline, "waited in vain until {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Times, uuids and hashes made alike.
+fn redacted(text: &str) -> String {
+    let mut words = String::new();
+    for piece in text.split_inclusive(|mark: char| mark.is_whitespace() || mark == '"') {
+        let core = piece.trim_matches(|mark: char| mark.is_whitespace() || "\"(),".contains(mark));
+        let replaced = match core {
+            uuid if uuid.len() == 36 && uuid.matches('-').count() == 4 => "UUID",
+            hash if hash.len() == 64 && hash.bytes().all(|byte| byte.is_ascii_hexdigit()) => "HASH",
+            time if time.len() >= 20 && time.ends_with('Z') && time.contains('T') => "TIME",
+            _ => core,
+        };
+        words.push_str(&piece.replace(core, replaced));
+    }
+    let user = nix::unistd::User::from_uid(nix::unistd::getuid()).ok().flatten().map(|user| user.name);
+    match user {
+        Some(user) => words.replace(&format!("by {user}"), "by USER"),
+        None => words,
+    }
+}
+
+#[test]
+fn validate_counts_objects_and_shows_findings_with_exit_1() {
+    let bench = Bench::new();
+    insta::assert_snapshot!(bench.expect(0, "validate").stdout, @"valid: site edge, 3 objects");
+    bench.write("bad.yaml", &SITE.replace("image: busybox", "imgae: busybox"));
+    let said = bench.expect(1, "validate -f bad.yaml");
+    assert!(said.stderr.contains("bad.yaml:14:8"), "{}", said.stderr);
+    assert!(said.stderr.contains("did you mean"), "{}", said.stderr);
+    assert_eq!(said.stdout, "");
+}
+
+#[test]
+fn a_finding_at_plan_and_apply_changes_nothing() {
+    let bench = Bench::new();
+    bench.write("bad.yaml", &SITE.replace("image: busybox", "image: debian"));
+    bench.expect(1, "plan -f bad.yaml");
+    bench.expect(1, "apply -f bad.yaml");
+    assert_eq!(bench.expect(0, "get").stdout, "no objects\n");
+}
+
+#[test]
+fn plan_apply_plan_ends_empty() {
+    let bench = Bench::new();
+    insta::assert_snapshot!("plan", redacted(&bench.expect(2, "plan").stdout));
+    let said = bench.expect(0, "apply");
+    assert!(said.stdout.contains("12 steps: 11 changed, 1 unchanged"), "{}", said.stdout);
+    assert!(said.stderr.contains("container/web-1: start: done"), "{}", said.stderr);
+    insta::assert_snapshot!(bench.expect(0, "plan").stdout, @"nothing to do: 6 unchanged");
+    insta::assert_snapshot!(bench.expect(0, "apply --quiet").stdout, @"nothing to do: 6 unchanged");
+    insta::assert_snapshot!(bench.expect(0, "drift").stdout, @"no drift");
+}
+
+#[test]
+fn get_describe_and_holds_show_objects_as_they_stand() {
+    let bench = Bench::new();
+    bench.expect(0, "apply");
+    insta::assert_snapshot!("get", bench.expect(0, "get").stdout);
+    insta::assert_snapshot!("get_json", redacted(&bench.expect(0, "get web-1 -o json").stdout));
+    insta::assert_snapshot!("describe", redacted(&bench.expect(0, "describe web-1").stdout));
+    assert!(bench.expect(0, "get networks").stdout.contains("network/bay0"));
+    insta::assert_snapshot!(bench.expect(1, "get container/nope").stderr, @"error: there is no container/nope; `bayplan get` lists what there is");
+    bench.expect(1, "describe image/nope");
+    insta::assert_snapshot!(bench.expect(0, "holds").stdout, @"no holds");
+}
+
+#[test]
+fn a_stop_is_a_hold_until_resume() {
+    let bench = Bench::new();
+    bench.expect(0, "apply");
+    bench.expect(0, "stop web-1 --for 10m");
+    assert!(bench.expect(0, "get web-1").stdout.contains("stopped"));
+    assert!(bench.expect(0, "holds").stdout.contains("container/web-1"));
+    bench.expect(0, "plan");
+    bench.expect(0, "apply");
+    assert!(bench.expect(0, "get web-1").stdout.contains("stopped"), "the hold is stronger than an apply");
+    bench.expect(0, "resume web-1");
+    assert!(bench.expect(0, "get web-1").stdout.contains("running"));
+    assert_eq!(bench.expect(0, "holds").stdout, "no holds\n");
+}
+
+#[test]
+fn freeze_unfreeze_start_and_restart_work() {
+    let bench = Bench::new();
+    bench.expect(0, "apply");
+    bench.expect(0, "freeze web-1");
+    assert!(bench.expect(0, "get web-1").stdout.contains("frozen"));
+    bench.expect(0, "unfreeze web-1");
+    bench.expect(0, "stop web-1 --force --until-apply");
+    bench.expect(0, "start web-1");
+    let before = bench.expect(0, "get web-1 -o json").stdout;
+    bench.expect(0, "restart web-1 --timeout 5");
+    assert_ne!(before, bench.expect(0, "get web-1 -o json").stdout, "a restart is a new incarnation");
+    bench.expect(1, "stop nope");
+}
+
+#[test]
+fn a_restart_waits_for_approval() {
+    let bench = Bench::new();
+    bench.expect(0, "apply");
+    bench.write(
+        "site.yaml",
+        &SITE.replace("limits.memory: 1GiB", "limits.memory: 1GiB, security.nesting: true"),
+    );
+    let said = bench.expect(0, "apply");
+    assert!(said.stdout.contains("pending"), "{}", said.stdout);
+    bench.expect(0, "plan");
+    bench.expect(2, "plan --fail-on pending");
+    bench.expect(0, "plan --fail-on drift");
+    bench.expect(0, "apply --allow restart");
+    bench.expect(0, "plan --fail-on pending");
+}
+
+#[test]
+fn delete_all_stops_at_its_guard() {
+    let bench = Bench::new();
+    bench.expect(0, "apply");
+    let said = bench.expect(4, "delete --all");
+    assert!(said.stderr.contains("--allow delete=6 lifts this"), "{}", said.stderr);
+    bench.expect(4, "delete --all --allow delete=5");
+    assert!(bench.expect(0, "get").stdout.contains("container/web-1"));
+    bench.expect(0, "delete --all --yes --allow delete=6");
+    insta::assert_snapshot!(bench.expect(0, "get").stdout, @"no objects");
+}
+
+#[test]
+fn delete_removes_what_is_named_or_declared() {
+    let bench = Bench::new();
+    bench.expect(0, "apply");
+    bench.expect(0, "delete web-1");
+    assert!(!bench.expect(0, "get").stdout.contains("web-1"));
+    bench.expect(0, "apply");
+    bench.expect(0, "delete -f site.yaml --allow delete");
+    assert!(!bench.expect(0, "get").stdout.contains("site edge"));
+    bench.expect(1, "delete web-1");
+    bench.expect(64, "delete");
+}
+
+#[test]
+fn usage_errors_exit_64_and_later_verbs_are_refused_by_name() {
+    let bench = Bench::new();
+    insta::assert_snapshot!(bench.expect(64, "fmt").stderr, @"error: `bayplan fmt` is not supported yet; `bayplan help` lists what is");
+    assert!(bench.expect(64, "plna").stderr.contains("plan"));
+    bench.expect(64, "plan --nope");
+    bench.expect(64, "get thing/web-1");
+    bench.expect(64, "plan --host https://edge.example");
+    bench.expect(64, "schema Thing");
+    bench.expect(64, "");
+    bench.expect(0, "--help");
+}
+
+#[test]
+fn json_is_one_document_with_a_version() {
+    let bench = Bench::new();
+    for (status, words) in [
+        (0, "validate -o json"),
+        (2, "plan -o json"),
+        (0, "apply -o json"),
+        (0, "get -o json"),
+        (0, "describe web-1 -o json"),
+        (0, "drift -o json"),
+        (0, "holds -o json"),
+        (0, "version -o json"),
+        (1, "get nope -o json"),
+        (0, "schema Container"),
+    ] {
+        let said = bench.expect(status, words);
+        let value: serde_json::Value = serde_json::from_str(&said.stdout)
+            .unwrap_or_else(|error| panic!("bayplan {words}: {error}\n{}", said.stdout));
+        let versioned = value["version"] == 1 || words.starts_with("schema");
+        assert!(versioned, "bayplan {words}: {value}");
+    }
+}
+
+#[test]
+fn a_locked_state_folder_exits_5_and_names_the_holder() {
+    let bench = Bench::new();
+    let holder = "pid 4711, bayplan apply";
+    let lock = bayplan::store::lock::acquire(&bench.path().join("state"), holder, Duration::ZERO).unwrap();
+    let begun = Instant::now();
+    let said = bench.expect(5, "apply");
+    assert!(said.stderr.contains(holder), "{}", said.stderr);
+    assert!(begun.elapsed() < Duration::from_secs(5), "a locked folder is told at once");
+    bench.expect(2, "plan");
+    let waiting = bench.command("apply --wait 20").stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+    let mut waiting = waiting.unwrap();
+    std::thread::sleep(Duration::from_millis(300));
+    drop(lock);
+    assert_eq!(waiting.wait().unwrap().code(), Some(0), "--wait waits for the holder to end");
+}
+
+#[test]
+fn the_modelled_host_is_not_taken_for_the_real_one() {
+    let bench = Bench::new();
+    bench.expect(0, "apply");
+    let said = bench.expect(1, "get --driver native");
+    assert!(said.stderr.contains("belongs to a modelled host"), "{}", said.stderr);
+    bench.expect(125, "exec web-1 -- true");
+}
+
+#[test]
+fn commands_through_a_daemon_say_what_they_say_without() {
+    let (with, without) = (Bench::new(), Bench::new());
+    let daemon = with.daemon("");
+    for words in [
+        "plan",
+        "apply --quiet",
+        "plan",
+        "get",
+        "stop web-1 --until-apply --quiet",
+        "holds",
+        "get",
+        "resume web-1 --quiet",
+        "drift",
+        "describe web-1",
+        "get nope",
+        "stop nope",
+        "delete --all",
+        "delete --all --allow delete --quiet",
+        "get",
+    ] {
+        let (here, there) = (without.run(words), with.run(words));
+        assert_eq!(here.status, there.status, "bayplan {words}\n{}", there.stderr);
+        assert_eq!(redacted(&here.stdout), redacted(&there.stdout), "bayplan {words}");
+        assert_eq!(redacted(&here.stderr), redacted(&there.stderr), "bayplan {words}");
+    }
+    assert_eq!(daemon.end(nix::sys::signal::Signal::SIGTERM), Some(0));
+    with.expect(2, "plan");
+}
+
+#[test]
+fn a_daemon_follows_its_manifests_and_keeps_the_last_good_ones() {
+    let bench = Bench::new();
+    std::fs::create_dir(bench.path().join("live")).unwrap();
+    bench.write("live/site.yaml", SITE);
+    let daemon = bench.daemon("-f live");
+    let memory = || bench.run("describe web-1").stdout;
+    wait_until("the first pass is done", || memory().contains("1GiB"));
+    bench.write("live/new", &SITE.replace("1GiB", "2GiB"));
+    std::fs::rename(bench.path().join("live/new"), bench.path().join("live/site.yaml")).unwrap();
+    wait_until("a file renamed into place is seen", || memory().contains("2GiB"));
+    bench.write("live/site.yaml", "kind: Nope\n");
+    std::thread::sleep(Duration::from_millis(500));
+    assert!(memory().contains("2GiB"), "a broken load changes nothing");
+    std::fs::remove_dir_all(bench.path().join("live")).unwrap();
+    std::thread::sleep(Duration::from_millis(300));
+    std::fs::create_dir(bench.path().join("live")).unwrap();
+    bench.write("live/site.yaml", &SITE.replace("1GiB", "3GiB"));
+    wait_until("a folder made again is seen", || memory().contains("3GiB"));
+    let said = bench.expect(1, "apply -f site.yaml");
+    assert!(said.stderr.contains("the daemon follows"), "{}", said.stderr);
+    bench.expect(0, "apply -f live");
+    bench.expect(1, "delete web-1");
+    daemon.end(nix::sys::signal::Signal::SIGKILL);
+    bench.expect(0, "plan -f live");
+    bench.daemon("-f live");
+}
