@@ -283,10 +283,11 @@ fn reason_text(reason: &Reason, change: &ObjectChange, class: Class) -> String {
     if let Some(note) = &reason.note {
         let _ = write!(words, ": {note}");
     }
-    if reason.cause != Cause::Drift && !reason.field.is_empty() {
-        if let Some(place) = place(change, &reason.field) {
-            let _ = write!(words, "  ({place})");
-        }
+    if reason.cause != Cause::Drift
+        && !reason.field.is_empty()
+        && let Some(place) = place(change, &reason.field)
+    {
+        let _ = write!(words, "  ({place})");
     }
     words
 }
@@ -299,9 +300,6 @@ fn place(change: &ObjectChange, field: &str) -> Option<String> {
             return Some(format!("{}:{}", place.file, place.line));
         }
         path = path.rsplit_once('.').map_or("", |(above, _)| above);
-        if path.is_empty() && field.is_empty() {
-            return None;
-        }
         if path.is_empty() {
             return None;
         }
