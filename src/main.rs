@@ -1,9 +1,12 @@
 //! parse → run → exit code.
 
-fn main() {
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
     // The runtime's own processes are this program too; nothing may come before them.
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    if arguments.first().is_some_and(|word| word == bayplan::runtime::entry::HIDDEN_WORD) {
-        std::process::exit(bayplan::runtime::entry::run(&arguments[1..]));
+    if std::env::args_os().nth(1).is_some_and(|word| word == bayplan::runtime::entry::HIDDEN_WORD) {
+        let arguments: Vec<String> = std::env::args().skip(2).collect();
+        std::process::exit(bayplan::runtime::entry::run(&arguments));
     }
+    bayplan::cli::run(std::env::args_os())
 }

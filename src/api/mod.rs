@@ -1,1 +1,13 @@
-//! (being written)
+//! The daemon's HTTP and JSON on `unix.socket`, and the client of it.
+//!
+//! | file | what |
+//! | --- | --- |
+//! | `types` | what travels: requests, answers, progress |
+//! | `error` | [`error::Failure`]: why an operation has no answer, the same here and over the socket |
+//! | `client` | a command's side of the socket |
+//! | `routes/` | the daemon's side, one file a resource |
+
+pub mod client;
+pub mod error;
+pub mod routes;
+pub mod types;

@@ -1,1 +1,78 @@
-//! (being written)
+//! The command line: parse → run → exit code. One file a verb; `output` is the only place that prints.
+//!
+//! | file | what |
+//! | --- | --- |
+//! | `args` | the command line's form |
+//! | `session` | what every verb has: where, whom to ask, how to print |
+//! | `connection` | this process or the daemon: the verbs do not tell them apart |
+//! | `change` | plan → show → ask → apply: the flow of every verb that changes something |
+//! | `exit`, `failure`, `output`, `question` | exit codes, errors, printing, asking |
+//! | the rest | one file a verb |
+
+mod apply;
+mod args;
+mod change;
+mod completion;
+mod connection;
+mod delete;
+mod describe;
+mod drift;
+mod exit;
+mod failure;
+mod get;
+mod holds;
+mod interrupt;
+mod key;
+mod manifests;
+mod output;
+mod plan;
+mod power;
+mod progress;
+mod question;
+mod schema;
+mod session;
+mod table;
+mod validate;
+mod version;
+mod words;
+
+use args::Command;
+use exit::Exit;
+use session::Session;
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+/// Runs one command line, program name included.
+pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let line = match args::parse(words.into_iter().collect()) {
+        Ok(line) => line,
+        Err(exit) => return exit.into(),
+    };
+    output::choose_colors(line.global.color);
+    let session = Session::new(line.global);
+    let exit = dispatch(&session, line.command).unwrap_or_else(|error| failure::show(&session, &error));
+    exit.into()
+}
+
+fn dispatch(session: &Session, command: Command) -> anyhow::Result<Exit> {
+    match command {
+        Command::Validate(args) => validate::run(session, &args),
+        Command::Plan(args) => plan::run(session, &args),
+        Command::Apply(args) => apply::run(session, &args),
+        Command::Delete(args) => delete::run(session, &args),
+        Command::Get(args) => get::run(session, &args),
+        Command::Describe(args) => describe::run(session, &args),
+        Command::Drift(args) => drift::run(session, &args),
+        Command::Start(args) => power::start(session, &args),
+        Command::Stop(args) => power::stop(session, &args),
+        Command::Restart(args) => power::restart(session, &args),
+        Command::Freeze(args) => power::freeze(session, &args),
+        Command::Unfreeze(args) => power::unfreeze(session, &args),
+        Command::Resume(args) => power::resume(session, &args),
+        Command::Holds(args) => holds::run(session, &args),
+        Command::Schema(args) => schema::run(session, &args),
+        Command::Completion(args) => completion::run(session, &args),
+        Command::Version(args) => version::run(session, &args),
+        Command::Other(words) => Ok(args::refuse(&words)),
+    }
+}

@@ -1,7 +1,8 @@
 //! A Debian made by mmdebstrap(1) from the host's own mirror, streamed as a tar into our unpacker.
 //!
-//! Two runs give the same fingerprint only when the packages are the same and nothing writes a time or a random
-//! number: give `snapshot` for that; without it an image that was lost may come back with another fingerprint.
+//! Two runs give the same fingerprint when the packages are the same: mmdebstrap clamps times to `SOURCE_DATE_EPOCH`
+//! and removes what differs (seen for bookworm). Packages move with the mirror; `snapshot` holds them still. Without
+//! it an image that was lost may come back with another fingerprint.
 
 use super::apt;
 use super::error::ImageError;
@@ -54,7 +55,7 @@ pub fn build(
         return Err(ImageError::NoMmdebstrap);
     }
     let child = command(spec, scratch).spawn();
-    let mut child = child.map_err(|error| ImageError::io("run", Path::new("mmdebstrap"), error))?;
+    let mut child = child.map_err(|error| ImageError::io("run", Path::new(CONFINED[0]), error))?;
     let words = child.stderr.take();
     let (unpacked, last_words) = std::thread::scope(|scope| {
         let listener = scope.spawn(|| listen(words, progress));
@@ -66,8 +67,8 @@ pub fn build(
         (unpacked, listener.join().unwrap_or_default())
     });
     let status = child.wait().map_err(|error| ImageError::io("wait for", Path::new("mmdebstrap"), error))?;
-    // A failed mmdebstrap leaves a cut archive: its own words tell more.
-    if !status.success() && !matches!(unpacked, Err(ImageError::Full { .. } | ImageError::Escape { .. })) {
+    // A failed mmdebstrap leaves a cut archive: its own words tell more. Another error is ours, and ended it.
+    if !status.success() && matches!(unpacked, Ok(_) | Err(ImageError::Archive { .. })) {
         return Err(ImageError::Bootstrap { status: status.to_string(), output: last_words });
     }
     let skipped = unpacked?;
@@ -75,17 +76,25 @@ pub fn build(
     Ok(skipped)
 }
 
-/// It ends when this thread ends, even by SIGKILL (`PR_SET_PDEATHSIG`, prctl(2)), and cleans up after itself.
+/// It runs in pid and mount namespaces of its own, whose first process ends when this thread ends, even by SIGKILL
+/// (`PR_SET_PDEATHSIG`, prctl(2)): all of mmdebstrap's processes and mounts go with it. (It holds SIGTERM off.)
+const CONFINED: [&str; 9] = [
+    "setpriv",
+    "--pdeathsig",
+    "KILL",
+    "unshare",
+    "--pid",
+    "--fork",
+    "--kill-child",
+    "--mount-proc",
+    "mmdebstrap",
+];
+
 fn command(spec: &BootstrapSpec, scratch: &Path) -> Command {
     let mut include = vec![BASE.to_owned()];
     include.extend(spec.include.iter().cloned());
-    let mut command = if is_on_path("setpriv") {
-        let mut command = Command::new("setpriv");
-        command.args(["--pdeathsig", "TERM", "mmdebstrap"]);
-        command
-    } else {
-        Command::new("mmdebstrap")
-    };
+    let mut command = Command::new(CONFINED[0]);
+    command.args(&CONFINED[1..]);
     command
         .env("TMPDIR", scratch)
         .arg("--format=tar")

@@ -9,11 +9,13 @@ use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 use nix::sched::{CloneFlags, setns};
 use std::io;
 use std::os::fd::BorrowedFd;
+use std::time::Duration;
 
 /// Dumps are cut by the kernel into parts of at most 32 KiB (netlink_dump in net/netlink/af_netlink.c).
 const RECEIVE_BYTES: usize = 64 * 1024;
 /// The dump changed while it was made (linux/netlink.h).
 const NLM_F_DUMP_INTERRUPTED: u16 = 0x10;
+const DUMP_ATTEMPTS: u64 = 20;
 const RECEIVE_BUFFER_BYTES: usize = 1024 * 1024;
 
 /// Why a netlink exchange failed; `operation` is what was asked, in words.
@@ -95,14 +97,21 @@ impl Netlink {
         self.collect(operation).map(|_| ())
     }
 
-    /// Sends one dump request and gives all that it answers.
+    /// Sends one dump request and gives all that it answers. A dump that the kernel says was changed midway is made
+    /// again, a few times: others work on links at the same time.
     pub fn dump(
         &mut self,
         operation: &str,
         message: RouteNetlinkMessage,
     ) -> Result<Vec<RouteNetlinkMessage>, NetlinkError> {
-        self.send(operation, message, NLM_F_REQUEST | NLM_F_DUMP)?;
-        self.collect(operation)
+        for attempt in 0..DUMP_ATTEMPTS {
+            self.send(operation, message.clone(), NLM_F_REQUEST | NLM_F_DUMP)?;
+            match self.collect(operation) {
+                Err(NetlinkError::Lost { .. }) => std::thread::sleep(Duration::from_millis(attempt)),
+                other => return other,
+            }
+        }
+        Err(NetlinkError::Lost { operation: operation.to_owned() })
     }
 
     fn send(
@@ -125,15 +134,18 @@ impl Netlink {
         }
     }
 
-    /// Reads until the acknowledgement or the end of the dump.
+    /// Reads until the acknowledgement or the end of the dump; to that end also when the dump is void, so that the
+    /// socket is free for the next.
     fn collect(&mut self, operation: &str) -> Result<Vec<RouteNetlinkMessage>, NetlinkError> {
-        let mut found = Vec::new();
-        loop {
+        let mut answer = Answer::default();
+        while !answer.is_over {
             let datagram = self.receive(operation)?;
-            if self.read_datagram(operation, &datagram, &mut found)? {
-                return Ok(found);
-            }
+            self.read_datagram(operation, &datagram, &mut answer)?;
         }
+        if answer.is_interrupted {
+            return Err(NetlinkError::Lost { operation: operation.to_owned() });
+        }
+        Ok(answer.messages)
     }
 
     fn receive(&self, operation: &str) -> Result<Vec<u8>, NetlinkError> {
@@ -154,13 +166,12 @@ impl Netlink {
         }
     }
 
-    /// Says whether the exchange is over.
     fn read_datagram(
         &self,
         operation: &str,
         datagram: &[u8],
-        found: &mut Vec<RouteNetlinkMessage>,
-    ) -> Result<bool, NetlinkError> {
+        answer: &mut Answer,
+    ) -> Result<(), NetlinkError> {
         let mut rest = datagram;
         while !rest.is_empty() {
             let message = NetlinkMessage::<RouteNetlinkMessage>::deserialize(rest).map_err(|error| {
@@ -171,23 +182,27 @@ impl Netlink {
             if message.header.sequence_number != self.sequence {
                 continue;
             }
-            if message.header.flags & NLM_F_DUMP_INTERRUPTED != 0 {
-                return Err(NetlinkError::Lost { operation: operation.to_owned() });
-            }
+            answer.is_interrupted |= message.header.flags & NLM_F_DUMP_INTERRUPTED != 0;
             match message.payload {
-                NetlinkPayload::InnerMessage(inner) => found.push(inner),
-                NetlinkPayload::Done(done) if done.code == 0 => return Ok(true),
+                NetlinkPayload::InnerMessage(inner) => answer.messages.push(inner),
+                NetlinkPayload::Done(done) if done.code == 0 => answer.is_over = true,
                 NetlinkPayload::Done(done) => return Err(refused(operation, done.code)),
-                NetlinkPayload::Error(error) if error.code.is_none() => return Ok(true),
+                NetlinkPayload::Error(error) if error.code.is_none() => answer.is_over = true,
                 NetlinkPayload::Error(error) => return Err(refused(operation, error.raw_code())),
-                NetlinkPayload::Overrun(_) => {
-                    return Err(NetlinkError::Lost { operation: operation.to_owned() });
-                }
+                NetlinkPayload::Overrun(_) => answer.is_interrupted = true,
                 _ => {}
             }
         }
-        Ok(false)
+        Ok(())
     }
+}
+
+/// What one exchange has brought so far.
+#[derive(Default)]
+struct Answer {
+    messages: Vec<RouteNetlinkMessage>,
+    is_over: bool,
+    is_interrupted: bool,
 }
 
 /// Runs `work` on a thread of its own inside `netns`.

@@ -3,13 +3,13 @@
 use super::plan::{Broken, Pending, Plan};
 use crate::model::key::Key;
 use crate::model::step::{Cause, Reason};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// The version of the JSON.
 pub const DRIFT_VERSION: u32 = 1;
 
 /// The host against what was last applied.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Drift {
     pub version: u32,
@@ -23,7 +23,7 @@ pub struct Drift {
 }
 
 /// One field that is not as it should be.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Row {
     pub key: Key,

@@ -16,14 +16,14 @@ use crate::model::record::{Identity, Owner};
 use crate::model::step::{Class, ImageContent, Reason, Step, StepId};
 use crate::model::typed;
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The version of a plan's JSON.
 pub const PLAN_VERSION: u32 = 1;
 
 /// What is to be done. Complete: apply has no choice left. `steps` is in an order that respects every `after`.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Plan {
     pub version: u32,
@@ -48,7 +48,7 @@ pub struct Plan {
 }
 
 /// An object before and after.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ObjectChange {
     /// What steps established so far; None: it is new.
@@ -60,7 +60,7 @@ pub struct ObjectChange {
 }
 
 /// A change that waits for approval.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Pending {
     pub key: Key,
@@ -73,7 +73,7 @@ pub struct Pending {
 }
 
 /// A hold that is in force.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Hold {
     pub key: Key,
@@ -85,7 +85,7 @@ pub struct Hold {
 }
 
 /// Something that no step can repair.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Broken {
     pub key: Key,
@@ -94,7 +94,7 @@ pub struct Broken {
 }
 
 /// How many objects are created, changed, repaired and so on.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Summary {
     pub create: usize,

@@ -2,13 +2,13 @@
 
 use crate::model::key::Key;
 use crate::model::step::StepId;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// The version of a report's JSON.
 pub const REPORT_VERSION: u32 = 1;
 
 /// One entry a step, in the plan's order.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Report {
     pub version: u32,
@@ -18,7 +18,7 @@ pub struct Report {
 }
 
 /// What became of one step.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct StepReport {
     pub id: StepId,
@@ -28,7 +28,7 @@ pub struct StepReport {
     pub outcome: StepOutcome,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum StepOutcome {
     Changed,

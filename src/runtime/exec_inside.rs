@@ -127,9 +127,9 @@ fn become_user(user: &User) -> Result<(), Failure> {
 fn enter_folder(spec: &ExecSpec, user: &User) -> Result<(), Failure> {
     match &spec.folder {
         Some(folder) => rustix::process::chdir(folder.as_str()).map_err(step(format!("enter {folder}"))),
-        None => Ok(rustix::process::chdir(user.home.as_str())
+        None => rustix::process::chdir(user.home.as_str())
             .or_else(|_| rustix::process::chdir("/"))
-            .unwrap_or(())),
+            .map_err(step("enter a folder")),
     }
 }
 

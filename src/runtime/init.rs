@@ -190,7 +190,9 @@ fn open_console(channel: &OwnedFd) -> Result<OwnedFd, Failure> {
     let (master, slave, name) = open_terminal()?;
     mount_bind(name.as_str(), "/dev/console").map_err(step("bind /dev/console"))?;
     channel::send(channel, &Report::Console, &[master.as_fd(), slave.as_fd()])?;
-    Ok(slave)
+    // By the name that programs know.
+    openat(CWD, "/dev/console", OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC, Mode::empty())
+        .map_err(step("open /dev/console"))
 }
 
 /// Opens a new pseudo-terminal in /dev/pts: master, slave, the slave's path.

@@ -83,6 +83,7 @@ fn settle() {
 }
 
 type Launch = Result<Option<Watched>, (Process, Failure)>;
+type Heard = Result<Option<(Report, Vec<OwnedFd>)>, (Process, Failure)>;
 
 /// `None` when the controller gave up between prepare and release: nothing is left then.
 fn launch(reply: &OwnedFd, mut descriptors: Vec<OwnedFd>, folder: &Path) -> Launch {
@@ -187,7 +188,7 @@ fn hand_over(
     Ok(Some(Watched { spec, started, pidfd, console, listener }))
 }
 
-fn next_report(line: &OwnedFd) -> Result<Option<(Report, Vec<OwnedFd>)>, (Process, Failure)> {
+fn next_report(line: &OwnedFd) -> Heard {
     match channel::receive(line) {
         Ok(Some((Report::Failed { step, errno }, _))) => Err((Process::Init, Failure { step, errno })),
         Ok(report) => Ok(report),

@@ -160,11 +160,22 @@ pub fn serve(channel: &OwnedFd) -> i32 {
     loop {
         match channel::receive::<Request>(channel) {
             Ok(Some((request, descriptors))) => fulfil(request, descriptors, &mut joined),
-            Ok(None) => return 0,
+            Ok(None) => {
+                leave(joined.as_deref());
+                return 0;
+            }
             // A request that cannot be read has lost its reply end too: its caller sees that.
             Err(Error::Message { .. }) => {}
             Err(_) => return 1,
         }
+    }
+}
+
+/// The last one to leave the monitors' cgroup takes it away; while monitors are in it the kernel keeps it.
+fn leave(joined: Option<&str>) {
+    if let (Some(path), Ok(hierarchies)) = (joined, Hierarchies::detect()) {
+        hierarchies.leave();
+        hierarchies.remove_empty(path);
     }
 }
 

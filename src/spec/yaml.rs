@@ -68,6 +68,8 @@ struct PendingKey<'a> {
 struct Builder<'a, 'b> {
     file: u32,
     budget: &'b mut usize,
+    /// The budget did not suffice: the document is dropped.
+    exhausted: bool,
     stack: Vec<Open<'a>>,
     anchors: BTreeMap<usize, Node<'a>>,
     root: Option<Node<'a>>,
@@ -75,7 +77,7 @@ struct Builder<'a, 'b> {
 
 impl<'a, 'b> Builder<'a, 'b> {
     fn new(file: u32, budget: &'b mut usize) -> Builder<'a, 'b> {
-        Builder { file, budget, stack: vec![], anchors: BTreeMap::new(), root: None }
+        Builder { file, budget, exhausted: false, stack: vec![], anchors: BTreeMap::new(), root: None }
     }
 
     fn read_document(
@@ -88,7 +90,7 @@ impl<'a, 'b> Builder<'a, 'b> {
             match event {
                 Event::StreamEnd => return Ok(Next::End),
                 Event::DocumentEnd => {
-                    let root = self.root.take().filter(|node| !node.is_null());
+                    let root = self.root.take().filter(|node| !node.is_null() && !self.exhausted);
                     return Ok(root.map_or(Next::Nothing, Next::Document));
                 }
                 event => self.take(event, span, report),
@@ -152,11 +154,13 @@ impl<'a, 'b> Builder<'a, 'b> {
             report.error(mark, wrong.help("write the value out"));
             return self.place(null(mark), 0, report);
         };
-        let weight = node.weight();
-        if weight > *self.budget {
-            *self.budget = 0;
-            let message = format!("aliases copy more than {ALIAS_BUDGET} values in this file");
-            report.error(mark, Wrong::new("yaml-alias", message).help("write the values out"));
+        let weight = if self.exhausted { 0 } else { node.weight() };
+        if self.exhausted || weight > *self.budget {
+            if !self.exhausted {
+                let message = format!("aliases copy more than {ALIAS_BUDGET} values in this file");
+                report.error(mark, Wrong::new("yaml-alias", message).help("write the values out"));
+            }
+            self.exhausted = true;
             return self.place(null(mark), 0, report);
         }
         *self.budget -= weight;
@@ -260,7 +264,9 @@ fn report_syntax(error: &ScanError, file: u32, report: &mut Report) {
         | ErrorKind::TabNotAllowed
         | ErrorKind::TabAtBlockScalarStart => "YAML is indented with spaces; replace the tab",
         ErrorKind::UnclosedQuotedScalar => "close the quote",
-        ErrorKind::UnclosedFlowCollection { .. } => "close the bracket",
+        ErrorKind::UnclosedFlowCollection { .. } | ErrorKind::MismatchedFlowCollectionEnd { .. } => {
+            "close the bracket"
+        }
         ErrorKind::UnknownAnchor => "define it before with `&name`; quote a text that begins with `*`",
         ErrorKind::SimpleKeyExpected => "write `key: value`, with a blank after the colon",
         ErrorKind::RecursionLimitExceeded => "nest less deeply",

@@ -301,6 +301,18 @@ fn what_a_crash_left_is_removed_and_what_another_imports_is_not() {
 }
 
 #[test]
+fn a_full_disk_is_named_and_leaves_no_part_of_an_image() {
+    let folder = tempfile::tempdir().unwrap();
+    mount("tmpfs", folder.path(), "tmpfs", MountFlags::empty(), Some(c"size=512k")).unwrap();
+    let outcome =
+        ImageStore::open(&folder.path().join("images")).map(|store| store.import(&Source::Busybox, &|_| {}));
+    let left = std::fs::read_dir(folder.path().join("images")).unwrap().count();
+    unmount(folder.path(), UnmountFlags::empty()).unwrap();
+    assert!(matches!(outcome, Ok(Err(ImageError::Full { .. }))), "{outcome:?}");
+    assert_eq!(left, 0);
+}
+
+#[test]
 fn compressions_that_come_later_are_refused_by_name() {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(&[0x28, 0xb5, 0x2f, 0xfd, 0, 0, 0]).unwrap();
@@ -308,6 +320,21 @@ fn compressions_that_come_later_are_refused_by_name() {
     let store = ImageStore::open(folder.path()).unwrap();
     let refused = store.import(&Source::Archive { path: file.path().to_owned() }, &|_| {});
     assert_eq!(refused.unwrap_err().to_string(), "zstd compression is not supported yet");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_failed_bootstrap_tells_mmdebstraps_own_words_and_leaves_nothing() {
+    use bayplan::image::bootstrap::BootstrapSpec;
+    let folder = tempfile::tempdir().unwrap();
+    let store = ImageStore::open(folder.path()).unwrap();
+    let mirror = Some("file:///nowhere/debian".to_owned());
+    let spec =
+        BootstrapSpec { suite: "bookworm".into(), include: vec![], variant: None, mirror, snapshot: None };
+    match store.import(&Source::Bootstrap(spec), &|_| {}) {
+        Err(ImageError::Bootstrap { output, .. }) => assert!(output.contains("/nowhere/debian"), "{output}"),
+        other => panic!("{other:?}"),
+    }
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
 }
 
@@ -325,4 +352,43 @@ fn bootstrap_makes_a_debian_with_an_init() {
     println!("{imported:?} {:?}", image.meta);
     assert!(image.rootfs.join("usr/lib/systemd/systemd").exists());
     assert_eq!(std::fs::metadata(image.rootfs.join("etc/machine-id")).unwrap().len(), 0);
+}
+
+/// Without our runtime: what it sends to stop busybox's init is enough, and a shell and rcS run before.
+#[test]
+fn the_busybox_system_boots_and_powers_off_by_sigusr2() {
+    use std::os::unix::process::ExitStatusExt;
+    let folder = tempfile::tempdir().unwrap();
+    let store = ImageStore::open(folder.path()).unwrap();
+    let imported = store.import(&Source::Busybox, &|_| {}).unwrap();
+    let rootfs = store.lookup(&imported.fingerprint).unwrap().unwrap().rootfs;
+    std::fs::write(rootfs.join("etc/rc.local"), "#!/bin/sh\necho up > /run/booted\n").unwrap();
+    std::fs::set_permissions(rootfs.join("etc/rc.local"), PermissionsExt::from_mode(0o755)).unwrap();
+    let mut child = Command::new("unshare")
+        .args(["--pid", "--fork", "--kill-child", "--mount", "--uts", "--ipc", "--net", "chroot"])
+        .arg(&rootfs)
+        .arg("/sbin/init")
+        .stdin(std::process::Stdio::null())
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let has_booted = wait_for(|| rootfs.join("run/booted").exists());
+    let children = std::fs::read_to_string(format!("/proc/{0}/task/{0}/children", child.id())).unwrap();
+    let init = rustix::process::Pid::from_raw(children.trim().parse().unwrap()).unwrap();
+    rustix::process::kill_process(init, rustix::process::Signal::USR2).unwrap();
+    let has_ended = wait_for(|| child.try_wait().unwrap().is_some());
+    child.kill().unwrap();
+    let status = child.wait().unwrap();
+    assert!(has_booted && has_ended, "booted {has_booted}, ended {has_ended}");
+    // reboot(2): a power-off in a pid namespace shows as init's death by SIGINT.
+    assert_eq!(status.signal(), Some(libc::SIGINT), "{status:?}");
+}
+
+fn wait_for(condition: impl FnMut() -> bool) -> bool {
+    let mut condition = condition;
+    (0..200).any(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        condition()
+    })
 }

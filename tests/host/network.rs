@@ -287,3 +287,34 @@ fn facts_tell_what_this_host_has() {
     assert!(facts.bridge && facts.veth && facts.nft.is_some(), "{facts:?}");
     assert!(Links::observe().unwrap().get("probe0").is_none());
 }
+
+/// Dumps that others disturb are made again; names and indexes of others do no harm.
+#[test]
+fn many_nics_are_attached_at_once() {
+    on_a_fresh_host(|| {
+        bridge::ensure(&bridge_spec()).unwrap();
+        let host = File::open("/proc/thread-self/ns/net").unwrap();
+        let containers: Vec<File> = (0..40).map(|_| fresh_netns()).collect();
+        std::thread::scope(|scope| {
+            for (worker, share) in containers.chunks(10).enumerate() {
+                let host = &host;
+                scope.spawn(move || {
+                    nix::sched::setns(host, CloneFlags::CLONE_NEWNET).unwrap();
+                    for (index, container) in share.iter().enumerate() {
+                        let id = worker * 10 + index;
+                        let spec = NicSpec {
+                            host_name: format!("byptest{id}"),
+                            mark: mark(&format!("c{id}.eth0")),
+                            mac: Mac([0, 0x16, 0x3e, 0, 0, u8::try_from(id).unwrap()]),
+                            addresses: [format!("10.66.0.{}/24", id + 10).parse().unwrap()].into(),
+                            ..nic_spec()
+                        };
+                        assert_eq!(nic::attach(&spec, container.as_fd()).unwrap(), Effect::Changed);
+                    }
+                });
+            }
+        });
+        let links = Links::observe().unwrap();
+        assert_eq!(links.ports(links.get("bay0").unwrap()).count(), 40);
+    });
+}

@@ -259,7 +259,14 @@ fn nothing_of_the_host_is_inside() {
     }
     assert_eq!(status.matches("Seccomp:\t2").count(), 2, "{status}");
     assert_eq!(status.matches("NoNewPrivs:\t0").count(), 2, "{status}");
-    assert_eq!(bay.sh(&spec, "wc -c < /proc/kcore; ls /sys/firmware | wc -l").1, "0\n0\n");
+    assert_eq!(
+        bay.sh(
+            &spec,
+            "cat /proc/kcore /proc/keys /proc/timer_list 2>/dev/null | wc -c; ls /sys/firmware | wc -l"
+        )
+        .1,
+        "0\n0\n"
+    );
     assert_ne!(bay.sh(&spec, "echo h > /proc/sysrq-trigger").0, 0);
     assert_ne!(bay.sh(&spec, "mknod /tmp/sda b 8 0").0, 0);
     assert_eq!(
@@ -302,14 +309,16 @@ fn limits_are_in_force_and_change_under_a_running_container() {
     let spec = StartSpec { limits: limits.clone(), ..bay.spec("small") };
     let pid = bay.start(&spec);
     let cgroup = bay.cgroup(&spec);
-    assert_eq!(cgroup.read().unwrap(), limits.as_kernel_keeps());
+    assert_eq!(cgroup.read().unwrap(), bay.hierarchies.normalise(&limits));
     assert_eq!(bay.sh(&spec, "grep Cpus_allowed_list /proc/self/status | cut -f2").1, "0\n");
     assert!(!cgroup.apply(&limits).unwrap(), "the same limits again are no change");
     let wider =
         Limits { memory_soft_bytes: Some(50 << 20), memory_bytes: None, pids: None, ..Limits::default() };
     assert!(cgroup.apply(&wider).unwrap());
     assert_eq!(cgroup.read().unwrap(), wider);
-    assert!(cgroup.apply(&Limits::default()).unwrap());
+    let all = Limits { cpu_set: bay.hierarchies.all_cpus(), ..Limits::default() };
+    assert!(cgroup.apply(&all).unwrap());
+    assert!(!cgroup.apply(&Limits::default()).unwrap(), "all CPUs are no limit");
     assert_eq!(cgroup.read().unwrap(), Limits::default());
     let usage = cgroup.usage().unwrap();
     assert!(usage.processes >= 2 && usage.memory_bytes > 0 && usage.cpu_us > 0, "{usage:?}");
@@ -325,13 +334,16 @@ fn a_lost_cgroup_is_made_again_and_its_processes_come_back() {
     let rules = spec.device_rules();
     let blueprint = container::blueprint(&spec, &rules);
     assert!(!cgroup.repair(&blueprint, pid).unwrap());
-    let roots: Vec<PathBuf> =
-        ["pids", "memory", "cpu", "cpuset"].map(|name| Path::new("/sys/fs/cgroup").join(name)).into();
-    for root in roots.iter().filter(|root| root.join(&spec.cgroup).exists()) {
-        for process in fs::read_to_string(root.join(&spec.cgroup).join("tasks")).unwrap().lines() {
-            fs::write(root.join("tasks"), process).unwrap();
+    let (unified, v1) =
+        bay.hierarchies.folders_in(&fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap());
+    let outer = unified.parent().unwrap().to_path_buf();
+    for folder in v1.into_iter().filter(|folder| folder.ends_with(&spec.cgroup)).chain([unified, outer]) {
+        let root = folder.ancestors().nth(if folder.ends_with("payload") { 4 } else { 3 }).unwrap();
+        for process in fs::read_to_string(folder.join("cgroup.procs")).unwrap().lines() {
+            // Where init is must not matter: it goes to a service of its own on the host.
+            fs::write(root.join("cgroup.procs"), process).unwrap();
         }
-        fs::remove_dir(root.join(&spec.cgroup)).unwrap();
+        fs::remove_dir(folder).unwrap();
     }
     assert!(!cgroup.contains(pid).unwrap());
     assert!(!cgroup.is_whole());
@@ -783,4 +795,18 @@ fn a_debian_boots_to_running_and_powers_off_cleanly() {
     assert!(bay.cgroup(&spec).contains(init.pid).unwrap());
     let exit = bay.stop(&spec, StopMode::Clean { timeout: Duration::from_secs(60) });
     assert_eq!(exit.cause, Cause::PowerOff);
+}
+
+#[test]
+fn with_nesting_a_container_can_make_namespaces_with_their_own_proc() {
+    let bay = Bay::new();
+    let paths = usual_paths(true);
+    let spec = bay.spec("nest");
+    let spec =
+        StartSpec { nesting: true, masked_paths: paths.masked, readonly_paths: paths.readonly, ..spec };
+    bay.start(&spec);
+    let line = "unshare -U -r -m -p -f /bin/sh -c 'mount -t proc proc /proc && cat /proc/self/stat | cut -d\" \" -f1'";
+    let (status, text) = bay.sh(&spec, line);
+    assert_eq!(status, 0, "{text}");
+    assert_eq!(bay.sh(&spec, "ls /dev/.bayplan/proc/1 | wc -l").0, 0);
 }

@@ -6,4 +6,7 @@ mod properties;
 mod random_site;
 mod reconcile_cases;
 mod reconcile_support;
+mod schemas;
 mod spec_load;
+mod spec_registry;
+mod spec_source;

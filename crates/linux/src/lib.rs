@@ -10,3 +10,4 @@ pub mod mount;
 pub mod probe;
 pub mod process;
 pub mod seccomp;
+pub mod signals;

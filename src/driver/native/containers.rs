@@ -129,7 +129,9 @@ pub fn attach_nic(native: &Native, key: &Key, uuid: Uuid, nic: &Nic) -> Result<b
     }
     let changed = networks::attach(&native.layout, key, (uuid, incarnation), nic, namespace.as_fd())?;
     let recorded = run_record::change(&native.layout.run, key, uuid, |run| {
-        put_by(&mut run.nics, nic.clone(), |nic| nic.device.clone());
+        run.nics.retain(|other| other.device != nic.device);
+        run.nics.push(nic.clone());
+        run.nics.sort_by(|left, right| left.device.cmp(&right.device));
     })?;
     Ok(changed || recorded)
 }
@@ -158,7 +160,9 @@ pub fn attach_disk(native: &Native, key: &Key, uuid: Uuid, disk: &Disk) -> Resul
         changed = true;
     }
     let recorded = run_record::change(&native.layout.run, key, uuid, |run| {
-        put_by(&mut run.disks, disk.clone(), |disk| disk.device.clone());
+        run.disks.retain(|other| other.device != disk.device);
+        run.disks.push(disk.clone());
+        run.disks.sort_by(|left, right| left.device.cmp(&right.device));
     })?;
     Ok(changed || recorded)
 }
@@ -200,7 +204,24 @@ pub fn forget(native: &Native, key: &Key, uuid: Uuid) -> Result<bool, Error> {
     }
     std::fs::remove_dir_all(&folder)
         .map_err(|error| failed(format!("{key}: its run folder could not be removed"), error))?;
+    tidy(native);
     Ok(true)
+}
+
+/// After the last container the run folder and the monitors' cgroup go too. Nothing depends on it: what is still in
+/// use stays, and the next one tries again.
+fn tidy(native: &Native) {
+    let run = &native.layout.run;
+    let is_container = |name: &str| name.parse::<Uuid>().is_ok();
+    let names = || std::fs::read_dir(run).into_iter().flatten().flatten().map(|entry| entry.file_name());
+    if names().any(|name| name.to_str().is_some_and(is_container)) {
+        return;
+    }
+    native.hierarchies.remove_empty(&monitor_path(&native.layout.tag));
+    let _ = std::fs::remove_dir_all(run);
+    if let Some(parent) = run.parent() {
+        let _ = std::fs::remove_dir(parent);
+    }
 }
 
 /// A container whose init lives.
@@ -229,13 +250,6 @@ impl Running {
 fn look(native: &Native, key: &Key, uuid: Uuid) -> Result<Option<Seen>, Error> {
     observe::one(&native.layout.run, &uuid)
         .map_err(|error| failed(format!("{key}: its run folder cannot be read"), error))
-}
-
-fn put_by<T, K: PartialEq>(list: &mut Vec<T>, item: T, name: impl Fn(&T) -> K) {
-    match list.iter_mut().find(|other| name(other) == name(&item)) {
-        Some(place) => *place = item,
-        None => list.push(item),
-    }
 }
 
 fn start_spec(

@@ -31,9 +31,9 @@ pub fn to_cgroup(limits: &Limits, uuid: Uuid, online: &[u32]) -> cgroup::Limits 
 }
 
 /// What the cgroup says, in the words of `wanted`: each value that the kernel keeps just as `wanted` asks is `wanted`'s
-/// own (a count, a size that is no whole number of pages); any other is what the kernel says.
-pub fn from_cgroup(found: &cgroup::Limits, wanted: &Limits, uuid: Uuid, online: &[u32]) -> Limits {
-    let asked = to_cgroup(wanted, uuid, online).as_kernel_keeps();
+/// own (a count, a size that is no whole number of pages); any other is what the kernel says. `asked` is `wanted` as
+/// the kernel keeps it (`Hierarchies::normalise`).
+pub fn from_cgroup(found: &cgroup::Limits, asked: &cgroup::Limits, wanted: &Limits) -> Limits {
     Limits {
         cpus: same_or(found.cpu_set == asked.cpu_set, &wanted.cpus, || {
             found.cpu_set.clone().map(CpuLimit::Set)
@@ -96,9 +96,9 @@ mod tests {
     fn a_count_that_is_in_force_reads_back_as_the_count() {
         let wanted = Limits { cpus: Some(CpuLimit::Count(1)), processes: Some(7), ..Limits::default() };
         let uuid = Uuid::from_u128(3);
-        let kernel = to_cgroup(&wanted, uuid, &[0, 1]).as_kernel_keeps();
+        let kernel = to_cgroup(&wanted, uuid, &[0, 1]);
         assert_eq!(kernel.cpu_set.as_deref(), Some("1"));
-        assert_eq!(from_cgroup(&kernel, &wanted, uuid, &[0, 1]), wanted);
+        assert_eq!(from_cgroup(&kernel, &kernel, &wanted), wanted);
     }
 
     #[test]
@@ -106,9 +106,9 @@ mod tests {
         let memory = Some(MemoryLimit { bytes: 1 << 20, enforce: MemoryEnforce::Hard });
         let wanted = Limits { memory, ..Limits::default() };
         let uuid = Uuid::from_u128(3);
-        let mut kernel = to_cgroup(&wanted, uuid, &[0, 1]).as_kernel_keeps();
-        kernel.memory_bytes = Some(2 << 20);
-        let found = from_cgroup(&kernel, &wanted, uuid, &[0, 1]);
+        let asked = to_cgroup(&wanted, uuid, &[0, 1]);
+        let kernel = cgroup::Limits { memory_bytes: Some(2 << 20), ..asked.clone() };
+        let found = from_cgroup(&kernel, &asked, &wanted);
         assert_eq!(found.memory, Some(MemoryLimit { bytes: 2 << 20, enforce: MemoryEnforce::Hard }));
     }
 

@@ -25,8 +25,10 @@ pub use layout::{Layout, LayoutError};
 use crate::driver::records as record_steps;
 use crate::driver::{Driver, Error, Scope, StepContext};
 use crate::model::key::Key;
+use crate::model::object::Spec;
 use crate::model::observed::Observed;
 use crate::model::step::{Action, ImageContent, Outcome, Step};
+use crate::model::typed;
 use crate::runtime::cgroup::Hierarchies;
 use crate::runtime::container::Place;
 use crate::runtime::spawner::Spawner;
@@ -151,6 +153,20 @@ impl Native {
         }
     }
 
+    /// The copy beside the root follows the record's owner and identity.
+    fn refresh_identity(&self, step: &Step) -> Result<bool, Error> {
+        let Action::PutRecord(update) = &step.action else { return Ok(false) };
+        let Some(record) = self.records.get(&step.key).map_err(store_error)? else { return Ok(false) };
+        let (Some(identity), Some(applied)) = (&record.identity, &record.applied) else { return Ok(false) };
+        let Spec::Container(container) = &applied.object.spec else { return Ok(false) };
+        let Some(pool) = typed::root_pool(&container.devices) else { return Ok(false) };
+        let pool = pools::recorded(&self.layout, &self.all_records()?, pool);
+        pools::refresh_identity(&step.key, &pool, identity.uuid, |beside| {
+            beside.owner = update.owner.clone();
+            beside.identity = identity.clone();
+        })
+    }
+
     fn all_records(&self) -> Result<BTreeMap<Key, crate::model::record::Record>, Error> {
         self.records.all().map_err(store_error)
     }
@@ -163,7 +179,7 @@ impl Driver for Native {
 
     fn execute(&self, step: &Step, context: &StepContext<'_>) -> Result<Outcome, Error> {
         let (changed, fingerprint) = match record_steps::execute(&self.records, step, context)? {
-            Some(outcome) => (outcome.changed, None),
+            Some(outcome) => (outcome.changed || self.refresh_identity(step)?, None),
             None => self.act(step, context)?,
         };
         let committed = record_steps::commit(&self.records, step, fingerprint.as_deref(), context)?;

@@ -108,9 +108,9 @@ fn run_facts(
             return Err(failed(format!("{name} cannot be looked at"), error));
         }
     };
-    let online = host::online_processors();
-    let found = facts.limits.as_ref();
-    let limits = found.map(|found| limits::from_cgroup(found, &record.run.limits, uuid, &online));
+    let asked = limits::to_cgroup(&record.run.limits, uuid, &host::online_processors());
+    let asked = native.hierarchies.normalise(&asked);
+    let limits = facts.limits.as_ref().map(|found| limits::from_cgroup(found, &asked, &record.run.limits));
     let disks = record.run.disks.iter().filter(|disk| targets.contains(&disk.path));
     let usage = cgroup.usage().unwrap_or_default();
     Ok(Some(RunFacts {

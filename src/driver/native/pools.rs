@@ -55,6 +55,24 @@ pub fn create_root(key: &Key, pool: &Pool, layer: PathBuf, identity: &RootIdenti
     Ok(made == Effect::Changed || written == Effect::Changed)
 }
 
+/// Brings the identity beside a root to what its record says; where no root is, there is nothing to do.
+pub fn refresh_identity(
+    key: &Key,
+    pool: &Pool,
+    uuid: Uuid,
+    edit: impl FnOnce(&mut RootIdentity),
+) -> Result<bool, Error> {
+    let what = || format!("{key}: the identity beside its root could not be written");
+    let Some(text) = pool.read_identity(uuid).map_err(|error| failed(what(), error))? else {
+        return Ok(false);
+    };
+    let mut identity: RootIdentity = serde_json::from_slice(&text).map_err(|error| failed(what(), error))?;
+    edit(&mut identity);
+    let text = serde_json::to_vec_pretty(&identity).map_err(|error| failed(what(), error))?;
+    let effect = pool.write_identity(uuid, &text).map_err(|error| failed(what(), error))?;
+    Ok(effect == Effect::Changed)
+}
+
 pub fn delete_root(key: &Key, pool: &Pool, uuid: Uuid) -> Result<bool, Error> {
     let effect = pool
         .delete_root(uuid)

@@ -20,12 +20,17 @@ pub fn apply(cgroup: &Cgroup<'_>, cpus: Option<&str>) -> Result<()> {
                 let missing = Err(Error::ControllerMissing { controller: "cpuset" });
                 return if cpus.is_some() { missing } else { Ok(()) };
             }
-            // An empty line hands the parent's CPUs down again.
-            write(&file, cpus.unwrap_or("\n"))
+            match cpus {
+                Some(cpus) => write(&file, cpus),
+                None if files::read(&file)?.is_empty() => Ok(()),
+                // Before Linux 6.6 a cpuset with processes takes no empty list.
+                None => write(&file, &files::read(&parent(&folder).join("cpuset.cpus.effective"))?),
+            }
         }
     }
 }
 
+/// The CPUs of the container; none when they are all that its parent has.
 pub fn read(cgroup: &Cgroup<'_>) -> Result<Option<String>> {
     match cgroup.controller("cpuset") {
         Controller::V1(folder) => {
@@ -34,7 +39,9 @@ pub fn read(cgroup: &Cgroup<'_>) -> Result<Option<String>> {
             Ok((own != all).then_some(own))
         }
         Controller::V2(folder) if folder.join("cpuset.cpus").exists() => {
-            Ok(Some(files::read(&folder.join("cpuset.cpus"))?).filter(|own| !own.is_empty()))
+            let own = files::read(&folder.join("cpuset.cpus"))?;
+            let all = files::read(&parent(&folder).join("cpuset.cpus.effective"))?;
+            Ok(Some(own).filter(|own| !own.is_empty() && *own != all))
         }
         Controller::V2(_) => Ok(None),
     }

@@ -1,10 +1,10 @@
 //! The limits of a container: one type for what is wanted and for what the kernel says.
 
-use super::{Cgroup, cpu, cpuset, memory, pids};
+use super::{Cgroup, Hierarchies, cpu, cpuset, files, memory, pids};
 use crate::runtime::error::Result;
 use serde::{Deserialize, Serialize};
 
-/// Limits; `None` is no limit. [`Limits::as_kernel_keeps`] makes wanted values comparable with read ones.
+/// Limits; `None` is no limit. [`Hierarchies::normalise`] makes wanted values comparable with read ones.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Limits {
@@ -29,18 +29,30 @@ pub struct CpuQuota {
     pub period_us: u64,
 }
 
-impl Limits {
-    /// The same limits as the kernel hands them back: memory in whole pages, CPU lists in their shortest form.
-    pub fn as_kernel_keeps(&self) -> Limits {
+impl Hierarchies {
+    /// The same limits as [`Cgroup::read`] answers once they are applied: memory in whole pages, CPU lists in their
+    /// shortest form, and a "limit" to all that the host has is none.
+    pub fn normalise(&self, limits: &Limits) -> Limits {
         let page = page_bytes();
         let whole_pages = |bytes: u64| bytes / page * page;
+        let all_cpus = self.all_cpus();
         Limits {
-            cpu_set: self.cpu_set.as_deref().map(cpuset::shortest),
-            memory_bytes: self.memory_bytes.map(whole_pages),
-            memory_soft_bytes: self.memory_soft_bytes.map(whole_pages),
-            cpu_weight_percent: self.cpu_weight_percent.filter(|percent| *percent != 100),
-            ..self.clone()
+            cpu_set: limits
+                .cpu_set
+                .as_deref()
+                .map(cpuset::shortest)
+                .filter(|cpus| Some(cpus) != all_cpus.as_ref()),
+            memory_bytes: limits.memory_bytes.map(whole_pages),
+            memory_soft_bytes: limits.memory_soft_bytes.map(whole_pages),
+            cpu_weight_percent: limits.cpu_weight_percent.filter(|percent| *percent != 100),
+            ..limits.clone()
         }
+    }
+
+    /// The host's CPUs as a list; none where no cpuset controller tells.
+    pub fn all_cpus(&self) -> Option<String> {
+        let v1 = self.v1.get("cpuset").map(|root| root.join("cpuset.cpus"));
+        files::read(&v1.unwrap_or_else(|| self.unified.join("cpuset.cpus.effective"))).ok()
     }
 }
 
@@ -53,7 +65,7 @@ impl Cgroup<'_> {
     /// Brings all limits to these values, those that are `None` to no limit. Works on a running container.
     /// Answers whether anything was written.
     pub fn apply(&self, limits: &Limits) -> Result<bool> {
-        let wanted = limits.as_kernel_keeps();
+        let wanted = self.hierarchies.normalise(limits);
         let present = self.read()?;
         if wanted == present {
             return Ok(false);

@@ -149,6 +149,25 @@ impl Hierarchies {
         (unified, v1)
     }
 
+    /// Moves the calling process to the root of every hierarchy, as far as it may.
+    pub fn leave(&self) {
+        let files = self.v1.values().map(|root| root.join("tasks"));
+        for file in files.chain([self.unified.join("cgroup.procs")]) {
+            let _ = write(&file, "0");
+        }
+    }
+
+    /// Removes `path` and the folders above it from every hierarchy, each as far as nothing is in it.
+    pub fn remove_empty(&self, path: &str) {
+        for root in self.v1.values().chain([&self.unified]) {
+            for folder in Path::new(path).ancestors().filter(|folder| !folder.as_os_str().is_empty()) {
+                if fs::remove_dir(root.join(folder)).is_err() {
+                    break;
+                }
+            }
+        }
+    }
+
     fn v1_roots(&self) -> impl Iterator<Item = &PathBuf> {
         CONTROLLERS.iter().filter_map(|name| self.v1.get(*name))
     }

@@ -6,7 +6,7 @@ use crate::model::key::Key;
 use crate::model::object::{DeviceLayer, Power, Ready, ReadyProbe};
 use crate::spec::registry::INSTANCE;
 use crate::spec::report::Wrong;
-use crate::spec::tree::{Mark, Node};
+use crate::spec::tree::{Mark, Node, Value};
 use crate::spec::words::did_you_mean;
 use schemars::JsonSchema;
 use std::collections::BTreeMap;
@@ -40,7 +40,7 @@ pub struct ContainerSpec {
     /// The name of an Image.
     pub image: String,
     /// Debian's word for the processor; absent: the host's.
-    #[schemars(schema_with = "crate::spec::schema::architecture")]
+    #[schemars(default, schema_with = "crate::spec::schema::architecture")]
     pub architecture: Option<String>,
     /// Profiles in order: a later one wins, the container's own config and devices win over all. Absent: [default].
     pub profiles: Option<Vec<String>>,
@@ -71,7 +71,7 @@ pub fn read(node: &Node, mark: Mark, reader: &mut Reader) -> Option<ContainerSpe
     let image = match reader.field(node, "image", "image") {
         Some(node) => image(node, reader),
         None => {
-            reader.missing(mark, "spec.image", Some("name an Image document: `image: NAME`".to_owned()));
+            reader.missing(mark, "spec.image", "name an Image document: `image: NAME`");
             None
         }
     };
@@ -80,7 +80,7 @@ pub fn read(node: &Node, mark: Mark, reader: &mut Reader) -> Option<ContainerSpe
         architecture: reader
             .field(node, "architecture", "architecture")
             .and_then(|n| architecture(n, reader)),
-        profiles: reader.field(node, "profiles", "profiles").map(|node| reader.texts(node, "profiles")),
+        profiles: reader.field(node, "profiles", "profiles").and_then(|node| profiles(node, reader)),
         config: reader
             .field(node, "config", "config")
             .map(|node| reader.config(node, "config", &INSTANCE))
@@ -95,6 +95,12 @@ pub fn read(node: &Node, mark: Mark, reader: &mut Reader) -> Option<ContainerSpe
             .unwrap_or_default(),
     };
     Some(ContainerSpec { image: image?, ..spec })
+}
+
+/// A list; anything else is reported, and counts as absent.
+fn profiles(node: &Node, reader: &mut Reader) -> Option<Vec<String>> {
+    let texts = reader.texts(node, "profiles");
+    matches!(node.value, Value::List(_)).then_some(texts)
 }
 
 fn image(node: &Node, reader: &mut Reader) -> Option<String> {
@@ -184,10 +190,9 @@ fn probe(name: &str, node: &Node, reader: &mut Reader) -> Option<ReadyProbe> {
     let path = format!("ready.{name}");
     if name == "exec" {
         let command = reader.texts(node, &path);
-        if command.is_empty() {
+        if matches!(&node.value, Value::List(items) if items.is_empty()) {
             let wrong = Wrong::new("bad-value", "ready.exec needs a command");
             reader.report.error(node.mark, wrong.help("write `exec: [test, -e, /run/ready]`"));
-            return None;
         }
         return Some(ReadyProbe::Exec(command));
     }

@@ -15,6 +15,11 @@ const SOURCES: Fields = Fields {
 
 const BOOTSTRAP: Fields = Fields { known: &["suite", "include", "snapshot"], later: &[] };
 
+const SOURCE_HELP: &str =
+    "write `source: {busybox: {}}`, `source: {directory: PATH}` or `source: {bootstrap: {suite: bookworm}}`";
+
+const SUITE_HELP: &str = "add Debian's suite: `suite: bookworm`";
+
 const NOTHING: Fields = Fields { known: &[], later: &[] };
 
 /// What the root of a container is made from.
@@ -56,7 +61,13 @@ pub fn read(node: &Node, mark: Mark, reader: &mut Reader) -> Option<ImageSpec> {
     if !reader.mapping(node, "the spec of an Image", &FIELDS) {
         return None;
     }
-    let source = reader.required(node, "source", "source", mark).and_then(|node| source(node, reader));
+    let source = match reader.field(node, "source", "source") {
+        Some(node) => source(node, reader),
+        None => {
+            reader.missing(mark, "spec.source", SOURCE_HELP);
+            None
+        }
+    };
     let fingerprint =
         reader.field(node, "fingerprint", "fingerprint").and_then(|node| fingerprint(node, reader));
     Some(ImageSpec { source: source?, fingerprint })
@@ -74,10 +85,9 @@ fn fingerprint(node: &Node, reader: &mut Reader) -> Option<String> {
 }
 
 fn source(node: &Node, reader: &mut Reader) -> Option<SourceSpec> {
-    let help = "write `source: {busybox: {}}`, `{directory: PATH}` or `{bootstrap: {suite: bookworm}}`";
     if let Some((text, _)) = node.scalar() {
         let wanted = "a mapping with one of busybox, directory, bootstrap";
-        let fix = if text == "busybox" { "write `source: {busybox: {}}`" } else { help };
+        let fix = if text == "busybox" { "write `source: {busybox: {}}`" } else { SOURCE_HELP };
         reader.mistyped(node, "source", wanted, Some(fix.to_owned()));
         return None;
     }
@@ -96,8 +106,8 @@ fn source(node: &Node, reader: &mut Reader) -> Option<SourceSpec> {
             }
         }
         [] => {
-            if entries.iter().all(|entry| !SOURCES.later.contains(&entry.key.as_ref())) {
-                reader.missing(node.mark, "source", Some(help.to_owned()));
+            if entries.is_empty() {
+                reader.missing(node.mark, "spec.source", SOURCE_HELP);
             }
             None
         }
@@ -117,7 +127,7 @@ fn busybox(node: &Node, reader: &mut Reader) -> Option<SourceSpec> {
 fn directory(node: &Node, reader: &mut Reader) -> Option<SourceSpec> {
     let path = reader.text(node, "source.directory")?;
     if path.is_empty() {
-        reader.missing(node.mark, "source.directory", Some("give the path of a folder".to_owned()));
+        reader.missing(node.mark, "source.directory", "give the path of a folder");
         return None;
     }
     Some(SourceSpec::Directory(path))
@@ -127,13 +137,17 @@ fn bootstrap(node: &Node, reader: &mut Reader) -> Option<SourceSpec> {
     let path = "source.bootstrap";
     if node.is_null() || !reader.mapping(node, path, &BOOTSTRAP) {
         if node.is_null() {
-            reader.missing(node.mark, "source.bootstrap.suite", None);
+            reader.missing(node.mark, "source.bootstrap.suite", SUITE_HELP);
         }
         return None;
     }
-    let suite = reader
-        .required(node, "suite", "source.bootstrap.suite", node.mark)
-        .and_then(|node| word(node, "source.bootstrap.suite", reader));
+    let suite = match reader.field(node, "suite", "source.bootstrap.suite") {
+        Some(node) => word(node, "source.bootstrap.suite", reader),
+        None => {
+            reader.missing(node.mark, "source.bootstrap.suite", SUITE_HELP);
+            None
+        }
+    };
     let include = reader
         .field(node, "include", "source.bootstrap.include")
         .map(|node| packages(node, reader))

@@ -45,6 +45,7 @@ fn device(node: &Node, path: &str, reader: &mut Reader) -> Option<DeviceLayer> {
         let name = entry.key.as_ref();
         let path = format!("{path}.{name}");
         reader.remember(&path, entry.mark, &entry.value);
+        reader.names.insert(path.clone(), entry.mark);
         match name {
             "use" => {
                 let wrong = Wrong::new("not-supported", "`use` is not supported yet");

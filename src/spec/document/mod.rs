@@ -70,7 +70,10 @@ pub struct Document {
     pub mark: Mark,
     pub meta: Meta,
     pub body: Body,
+    /// Field path → where its value stands.
     pub marks: Marks,
+    /// Device option's path → where its name stands.
+    pub names: Marks,
 }
 
 pub enum Body {
@@ -108,7 +111,7 @@ pub struct TextState {
 /// Reads one document: `{apiVersion, kind}` first, then the kind's own fields.
 pub fn read(node: &Node, state: &mut TextState, report: &mut Report) -> Option<Document> {
     report.key = None;
-    let mut reader = Reader { report, marks: Marks::new() };
+    let mut reader = Reader { report, marks: Marks::new(), names: Marks::new() };
     if node.entries().is_none() {
         reader.mistyped(node, "a document", "a mapping with apiVersion, kind, metadata and spec", None);
         return None;
@@ -126,9 +129,9 @@ pub fn read(node: &Node, state: &mut TextState, report: &mut Report) -> Option<D
     let nothing = Node { mark, value: super::tree::Value::Map(vec![]) };
     let spec = reader.field(node, "spec", "spec").unwrap_or(&nothing);
     let body = body(kind, spec, mark, &mut reader);
-    let marks = reader.marks;
+    let (marks, names) = (reader.marks, reader.names);
     name?;
-    Some(Document { key, mark, meta, body: body?, marks })
+    Some(Document { key, mark, meta, body: body?, marks, names })
 }
 
 fn body(kind: Kind, spec: &Node, mark: Mark, reader: &mut Reader) -> Option<Body> {
@@ -148,7 +151,7 @@ fn api_version(node: &Node, state: &mut TextState, reader: &mut Reader) {
         None if state.versioned => {}
         None => {
             let help = format!("begin the document with `apiVersion: {API_VERSION}`");
-            reader.missing(node.mark, "apiVersion", Some(help));
+            reader.missing(node.mark, "apiVersion", &help);
         }
         Some(version) => match reader.text(version, "apiVersion") {
             Some(text) if text != API_VERSION => {
@@ -167,7 +170,7 @@ fn kind(node: &Node, reader: &mut Reader) -> Option<Kind> {
     let names = || Kind::ALL.into_iter().map(Kind::name);
     let Some(kind) = reader.field(node, "kind", "kind") else {
         let help = format!("add `kind`: {}", names().collect::<Vec<_>>().join(", "));
-        reader.missing(node.mark, "kind", Some(help));
+        reader.missing(node.mark, "kind", &help);
         return None;
     };
     let text = reader.text(kind, "kind")?;
@@ -191,7 +194,7 @@ fn name(node: &Node, kind: Kind, mark: Mark, reader: &mut Reader) -> Option<Stri
     let found = metadata.and_then(|metadata| reader.field(metadata, "name", "metadata.name"));
     let Some(value) = found else {
         if node.get("metadata").is_none_or(|node| node.entries().is_some() || node.is_null()) {
-            reader.missing(mark, "metadata.name", Some("add `metadata: {name: …}`".to_owned()));
+            reader.missing(mark, "metadata.name", "add `metadata: {name: …}`");
         }
         return None;
     };

@@ -44,7 +44,13 @@ pub fn read(node: &Node, mark: Mark, reader: &mut Reader) -> Option<StoragePoolS
     if !reader.mapping(node, "the spec of a StoragePool", &FIELDS) {
         return None;
     }
-    let driver = reader.required(node, "driver", "driver", mark).and_then(|node| driver(node, reader));
+    let driver = match reader.field(node, "driver", "driver") {
+        Some(node) => driver(node, reader),
+        None => {
+            reader.missing(mark, "spec.driver", "add `driver: dir`");
+            None
+        }
+    };
     let source = reader.field(node, "source", "source").and_then(|node| reader.text(node, "source"));
     let config = reader
         .field(node, "config", "config")

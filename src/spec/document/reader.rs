@@ -15,6 +15,8 @@ pub type Marks = BTreeMap<String, Mark>;
 pub struct Reader<'r> {
     pub report: &'r mut Report,
     pub marks: Marks,
+    /// Device option's path → where its name stands.
+    pub names: Marks,
 }
 
 /// The fields of a mapping: those that are read, and those that a later version will read.
@@ -42,7 +44,10 @@ impl<'r> Reader<'r> {
             }
             let help = did_you_mean(name, fields.known.iter().copied())
                 .or_else(|| did_you_mean(name, fields.later.iter().copied()))
-                .unwrap_or_else(|| format!("known here: {}", fields.known.join(", ")));
+                .unwrap_or_else(|| match fields.known {
+                    [] => "it takes no fields: write `{}`".to_owned(),
+                    known => format!("known here: {}", known.join(", ")),
+                });
             let message = format!("unknown field `{name}` in {at}");
             self.report.error(entry.mark, Wrong::new("unknown-field", message).help(help));
         }
@@ -65,23 +70,8 @@ impl<'r> Reader<'r> {
         Some(&entry.value)
     }
 
-    /// As [`Reader::field`]; absence is a finding at `mark`.
-    pub fn required<'n, 'a>(
-        &mut self,
-        node: &'n Node<'a>,
-        name: &str,
-        path: &str,
-        mark: Mark,
-    ) -> Option<&'n Node<'a>> {
-        let found = self.field(node, name, path);
-        if found.is_none() {
-            self.missing(mark, path, None);
-        }
-        found
-    }
-
-    pub fn missing(&mut self, mark: Mark, path: &str, help: Option<String>) {
-        let help = help.unwrap_or_else(|| format!("add `{path}`"));
+    /// Reports that a field is not there; `help` is what to write.
+    pub fn missing(&mut self, mark: Mark, path: &str, help: &str) {
         self.report.error(mark, Wrong::new("missing-field", format!("`{path}` is missing")).help(help));
     }
 
@@ -94,13 +84,8 @@ impl<'r> Reader<'r> {
     pub fn text(&mut self, node: &Node, path: &str) -> Option<String> {
         match node.scalar() {
             Some((text, Plain::Text)) => Some(text.to_owned()),
-            Some((text, Plain::Null)) => {
-                self.mistyped(
-                    node,
-                    path,
-                    "a text",
-                    Some(format!("for an empty text write \"\"{}", tilde(text))),
-                );
+            Some((_, Plain::Null)) => {
+                self.mistyped(node, path, "a text", Some("for an empty text write \"\"".to_owned()));
                 None
             }
             Some((text, _)) => {
@@ -150,8 +135,9 @@ impl<'r> Reader<'r> {
     pub fn texts(&mut self, node: &Node, path: &str) -> Vec<String> {
         let mut texts = vec![];
         for item in self.list(node, path) {
-            if let Some(text) = self.text(item, path) {
-                self.marks.insert(format!("{path}[{}]", texts.len()), item.mark);
+            let path = format!("{path}[{}]", texts.len());
+            if let Some(text) = self.text(item, &path) {
+                self.marks.insert(path, item.mark);
                 texts.push(text);
             }
         }
@@ -160,12 +146,15 @@ impl<'r> Reader<'r> {
 
     /// One of the given words.
     pub fn choice<T: Copy>(&mut self, node: &Node, path: &str, words: &[(&str, T)]) -> Option<T> {
-        let text = self.text(node, path)?;
+        let names = || words.iter().map(|(word, _)| *word);
+        let Some((text, Plain::Text)) = node.scalar() else {
+            self.mistyped(node, path, &alternatives(names()), None);
+            return None;
+        };
         let found = words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value);
         if found.is_none() {
-            let names = || words.iter().map(|(word, _)| *word);
-            let message = format!("{path} must be {}; it is `{text}`", alternatives(names()));
-            let wrong = Wrong::new("bad-value", message).maybe_help(did_you_mean(&text, names()));
+            let message = format!("{path} must be {}; it is `{}`", alternatives(names()), visible(text));
+            let wrong = Wrong::new("bad-value", message).maybe_help(did_you_mean(text, names()));
             self.report.error(node.mark, wrong);
         }
         found
@@ -193,7 +182,7 @@ impl<'r> Reader<'r> {
 
     /// Reports a value that breaks a rule of names or values.
     pub fn bad(&mut self, mark: Mark, path: &str, text: &str, bad: BadValue) {
-        let message = format!("{path} must be {}; it is `{}`", bad.wanted, visible(text));
+        let message = format!("{path} must be {}; it is {}", bad.wanted, quoted(text));
         self.report.error(mark, Wrong::new("bad-value", message).maybe_help(bad.help));
     }
 
@@ -212,7 +201,7 @@ impl<'r> Reader<'r> {
                 continue;
             }
             self.remember(&format!("{path}.{name}"), entry.mark, &entry.value);
-            if let Err(wrong) = check::supported(table, name) {
+            if let Err(wrong) = check::name(table, name) {
                 self.report.error(entry.mark, wrong);
                 continue;
             }
@@ -220,13 +209,25 @@ impl<'r> Reader<'r> {
                 config.insert(name.to_owned(), None);
                 continue;
             }
-            let Some(text) = self.config_text(&entry.value, name) else { continue };
-            match check::normalise(table, name, &text) {
-                Ok(text) => drop(config.insert(name.to_owned(), Some(text))),
-                Err(wrong) => self.report.error(entry.value.mark, wrong),
+            match self.config_value(&entry.value, name, table) {
+                Some(Ok(text)) => drop(config.insert(name.to_owned(), Some(text))),
+                Some(Err(wrong)) => self.report.error(entry.value.mark, wrong),
+                None => {}
             }
         }
         config
+    }
+
+    /// A config value in its normal form; none when it is reported already.
+    fn config_value(&mut self, node: &Node, name: &str, table: &Table) -> Option<Result<String, Wrong>> {
+        match node.scalar() {
+            // Where the value is wrong in any reading, that says more than the advice to quote it.
+            Some((text, Plain::Float | Plain::OddInteger)) => match check::normalise(table, name, text) {
+                Err(wrong) => Some(Err(wrong)),
+                Ok(_) => self.config_text(node, name).map(Ok),
+            },
+            _ => self.config_text(node, name).map(|text| check::normalise(table, name, &text)),
+        }
     }
 
     /// A config value: a text, a whole number or a bool, as text.
@@ -254,18 +255,20 @@ impl<'r> Reader<'r> {
     }
 }
 
-fn tilde(text: &str) -> &'static str {
-    if text == "~" { ", or quote it: \"~\"" } else { "" }
-}
-
 /// `limits: {memory: 1GiB}` for `limits.memory: 1GiB`.
 fn nested(name: &str, value: &Node, table: &Table) -> Option<String> {
     let first = value.entries()?.first()?;
     let whole = format!("{name}.{}", first.key);
     Some(match table.find(&whole) {
         Some(_) => format!("write `{whole}: …`"),
+        None if table.find(name).is_some() => format!("give `{name}` a single value"),
         None => "write `limits.memory: 1GiB`, not `limits: {memory: 1GiB}`".to_owned(),
     })
+}
+
+/// A text in backticks, or that it is empty.
+pub fn quoted(text: &str) -> String {
+    if text.is_empty() { "empty".to_owned() } else { format!("`{}`", visible(text)) }
 }
 
 /// A text with its control characters escaped.

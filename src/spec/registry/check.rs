@@ -1,28 +1,36 @@
 //! A name and a text as written → the value's normal form, or what is wrong with them.
 
+use super::super::document::reader::quoted;
 use super::super::report::Wrong;
 use super::super::words::did_you_mean;
 use super::{Entry, Support, Table};
 
-/// The entry and the value's normal form. An explicit default is kept: it may override a lower layer
-/// ([`is_default`] drops it later).
+/// The value's normal form. An explicit default is kept: it may override a lower layer ([`is_default`] drops it
+/// later).
 pub fn normalise(table: &Table, name: &str, text: &str) -> Result<String, Wrong> {
-    let entry = supported(table, name)?;
-    pattern_name(entry, name)?;
+    let entry = self::name(table, name)?;
     if text.contains('\0') {
         return Err(Wrong::new("bad-value", format!("`{name}` holds a zero byte")).help("remove it"));
     }
     entry.value.normalise(text).map_err(|bad| {
-        let message = format!("`{name}` must be {}; it is `{text}`", bad.wanted);
+        let message = format!("`{name}` must be {}; it is {}", bad.wanted, quoted(text));
         Wrong::new("bad-value", message).maybe_help(bad.help)
     })
 }
 
+/// The entry of a name that this version supports and that is well formed.
+pub fn name<'t>(table: &'t Table, name: &str) -> Result<&'t Entry, Wrong> {
+    let entry = supported(table, name)?;
+    pattern_name(entry, name).map(|()| entry)
+}
+
 /// The entry of a name that this version supports.
-pub fn supported<'t>(table: &'t Table, name: &str) -> Result<&'t Entry, Wrong> {
+fn supported<'t>(table: &'t Table, name: &str) -> Result<&'t Entry, Wrong> {
     let Some(entry) = table.find(name) else {
         let known = table.supported().map(|entry| entry.name);
-        let help = did_you_mean(name, known).or_else(|| did_you_mean(name, table.entries.keys().copied()));
+        let help = did_you_mean(name, known)
+            .or_else(|| did_you_mean(name, table.entries.keys().copied()))
+            .map(|help| help.replace(".*", ".NAME"));
         let message = format!("`{name}` is no {}", table.noun);
         return Err(Wrong::new("unknown-key", message).maybe_help(help.or_else(|| fallback(table))));
     };

@@ -105,8 +105,11 @@ pub static NETWORK: LazyLock<Table> = LazyLock::new(|| {
 });
 
 /// `config` of `dir` pools; their `source` is a field of the spec.
-pub static POOL: LazyLock<Table> =
-    LazyLock::new(|| Table::new("config key of a dir pool", refused_entries(later::POOL, Support::NotYet)));
+pub static POOL: LazyLock<Table> = LazyLock::new(|| {
+    let reason = "it is a field of the spec, beside `driver`";
+    let refused = refused_entries(later::POOL, Support::NotYet);
+    Table::new("config key of a dir pool", refused.chain(refused_entries("source", Support::Never(reason))))
+});
 
 /// Device type, `nic/NICTYPE` and `gpu/GPUTYPE` → its options.
 pub static DEVICES: LazyLock<BTreeMap<&'static str, Table>> = LazyLock::new(|| {

@@ -21,7 +21,7 @@ pub fn check(resolution: &Resolution, report: &mut Report) {
             taken.gateways(key, network);
         }
     }
-    for (key, object) in &resolution.desired.objects {
+    for (key, object) in in_order(resolution) {
         report.key = Some(key.clone());
         if let Spec::Container(container) = &object.spec {
             for (name, device) in &container.devices {
@@ -78,9 +78,16 @@ fn nets(bridge: &crate::model::step::BridgeNetwork) -> Vec<IpNet> {
     ipv4.into_iter().chain(bridge.ipv6.map(IpNet::V6)).collect()
 }
 
+/// The objects in the order of the texts, so that the later of two is the one that is wrong; built-ins first.
+fn in_order<'r>(resolution: &'r Resolution) -> Vec<(&'r Key, &'r Object)> {
+    let mut objects: Vec<_> = resolution.desired.objects.iter().collect();
+    objects.sort_by_key(|(key, _)| resolution.documents.get(key).map(|document| document.mark));
+    objects
+}
+
 fn subnets(resolution: &Resolution, report: &mut Report) {
     let mut seen: Vec<(IpNet, &Key)> = vec![];
-    for (key, object) in &resolution.desired.objects {
+    for (key, object) in in_order(resolution) {
         let Spec::Network(network) = &object.spec else { continue };
         for net in nets(&typed::bridge(&key.name, &network.config)) {
             let overlap = seen
@@ -89,15 +96,14 @@ fn subnets(resolution: &Resolution, report: &mut Report) {
             if let Some((other, first)) = overlap {
                 report.key = Some(key.clone());
                 let message = format!("subnet {} overlaps {} of {first}", net.trunc(), other.trunc());
-                // The user can change what the user wrote: never blame the built-in one.
-                let (blamed, help) = match resolution.desired.builtin.contains(key) {
-                    true => {
-                        (*first, format!("{key} is built in: choose another subnet, or declare it yourself"))
-                    }
-                    false => (key, "choose another subnet".to_owned()),
+                let help = match resolution.desired.builtin.contains(*first) {
+                    true => format!(
+                        "{first} is built in and in use: choose another subnet, or declare it yourself"
+                    ),
+                    false => "choose another subnet".to_owned(),
                 };
                 let field = if net.addr().is_ipv4() { "config.ipv4.address" } else { "config.ipv6.address" };
-                let mark = mark(resolution, blamed, field, report);
+                let mark = mark(resolution, key, field, report);
                 report.error(mark, Wrong::new("subnet-overlap", message).help(help));
             }
             seen.push((net, key));
@@ -108,7 +114,7 @@ fn subnets(resolution: &Resolution, report: &mut Report) {
 /// No pool's folder is another's, or inside it.
 fn pools(resolution: &Resolution, report: &mut Report) {
     let mut seen: Vec<(&Path, &Key)> = vec![];
-    for (key, object) in &resolution.desired.objects {
+    for (key, object) in in_order(resolution) {
         let Spec::StoragePool(pool) = &object.spec else { continue };
         let Some(source) = pool.source.as_deref() else { continue };
         if let Some((_, first)) =

@@ -25,6 +25,11 @@ pub fn object(key: &Key) -> Option<Object> {
     Some(Object { meta: Meta::default(), spec })
 }
 
+/// The keys of all built-in objects.
+pub fn keys() -> [Key; 3] {
+    [Key::profile(PROFILE), Key::pool(POOL), Key::network(NETWORK)]
+}
+
 /// A root disk on pool `default`, and `eth0` on network `bay0`.
 pub fn profile() -> Profile {
     let device = |device_type: &str, option: (&str, &str)| DeviceLayer {

@@ -34,7 +34,12 @@ impl Resolution<'_> {
         origins.retain(|path, _| !path.starts_with("config") && !path.starts_with("devices"));
         record_config(&config, origins, report);
         let devices = self.devices(&merged, document, origins, report);
-        root_disk(&merged, document, report);
+        if profiles
+            .iter()
+            .all(|name| name == builtin::PROFILE || self.documents.contains_key(&Key::profile(name)))
+        {
+            root_disk(&merged, document, report);
+        }
         distinct(&devices, &merged, document, report);
         self.architecture(spec, document, report);
         let default = |field: &str, origins: &mut FieldOrigins| {

@@ -121,6 +121,11 @@ fn options(merged: &MergedDevice, table: &Table, context: &Context, report: &mut
     let mut complete = true;
     for (name, written) in &merged.options {
         let mark = written.mark.unwrap_or(context.mark);
+        if let Err(wrong) = check::name(table, name) {
+            report.error(written.name.unwrap_or(mark), wrong);
+            complete = false;
+            continue;
+        }
         let normal = check::normalise(table, name, &written.value).and_then(|text| {
             let is_path = table.find(name).is_some_and(|entry| entry.value == ValueType::HostPath);
             if is_path { context.folders.resolve(mark, &text) } else { Ok(text) }

@@ -21,6 +21,7 @@ impl Layered<'_> {
         Written {
             value,
             mark: self.document.map(|document| document.mark_of(path)),
+            name: self.document.and_then(|document| document.names.get(path)).copied(),
             layer: self.layer.clone(),
         }
     }
@@ -31,6 +32,8 @@ impl Layered<'_> {
 pub struct Written<T> {
     pub value: T,
     pub mark: Option<Mark>,
+    /// Where a device option's name stands.
+    pub name: Option<Mark>,
     pub layer: Layer,
 }
 

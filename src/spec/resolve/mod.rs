@@ -172,6 +172,7 @@ impl Resolution<'_> {
             let written = |value: &str, path: &str| Written {
                 value: value.to_owned(),
                 mark: Some(document.mark_of(path)),
+                name: document.names.get(path).copied(),
                 layer: Layer::Document,
             };
             let options = device.options.iter().filter_map(|(option, value)| {
@@ -179,7 +180,12 @@ impl Resolution<'_> {
             });
             let merged = MergedDevice {
                 device_type: written(device_type, &format!("{path}.type")),
-                named: Written { value: (), mark: Some(document.mark_of(&path)), layer: Layer::Document },
+                named: Written {
+                    value: (),
+                    mark: Some(document.mark_of(&path)),
+                    name: None,
+                    layer: Layer::Document,
+                },
                 options: options.collect(),
             };
             if let Some(normal) = devices::check_layer(&merged, &context, report) {

@@ -1,6 +1,7 @@
 //! What objects refer to must be there.
 
-use super::Resolution;
+use super::{Resolution, builtin};
+
 use super::containers::option;
 use crate::model::key::{Key, Kind};
 use crate::model::object::{DeviceType, Object, Spec};
@@ -49,7 +50,10 @@ pub fn check(resolution: &Resolution, report: &mut Report) {
 fn missing(target: &Key, resolution: &Resolution) -> Wrong {
     let names =
         || resolution.documents.keys().filter(|key| key.kind == target.kind).map(|key| key.name.as_str());
-    let help = did_you_mean(&target.name, names()).unwrap_or_else(|| {
+    let builtins = builtin::keys().into_iter().filter(|key| key.kind == target.kind);
+    let builtins: Vec<String> = builtins.map(|key| key.name).collect();
+    let candidates = names().chain(builtins.iter().map(String::as_str));
+    let help = did_you_mean(&target.name, candidates).unwrap_or_else(|| {
         let known: Vec<&str> = names().collect();
         let document = format!("add a document `kind: {}` with this name", target.kind);
         if known.is_empty() { document } else { format!("{document}; declared are {}", known.join(", ")) }

@@ -1,0 +1,306 @@
+//! What travels between a command and whoever carries it out, in this process or over the socket.
+
+use crate::model::key::{Key, Kind};
+use crate::model::object::Power;
+use crate::model::observed::{ExitFacts, Usage};
+use crate::model::origin::Origin;
+use crate::model::record::Override;
+use crate::reconcile::report::Report;
+use crate::spec::SourceText;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use uuid::Uuid;
+
+/// The version of every JSON that commands print, plans and reports (which have their own) aside.
+pub const OUTPUT_VERSION: u32 = 1;
+
+/// Manifests as they travel: texts, read where the command runs.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Manifests {
+    pub files: Vec<ManifestFile>,
+}
+
+/// One text; see [`SourceText`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ManifestFile {
+    pub path: String,
+    pub text: String,
+    pub base: PathBuf,
+    pub root: PathBuf,
+}
+
+impl Manifests {
+    pub fn new(texts: &[SourceText]) -> Manifests {
+        let file = |text: &SourceText| ManifestFile {
+            path: text.path.clone(),
+            text: text.text.clone(),
+            base: text.base.clone(),
+            root: text.root.clone(),
+        };
+        Manifests { files: texts.iter().map(file).collect() }
+    }
+
+    pub fn texts(&self) -> Vec<SourceText> {
+        let text = |file: &ManifestFile| SourceText {
+            path: file.path.clone(),
+            text: file.text.clone(),
+            base: file.base.clone(),
+            root: file.root.clone(),
+        };
+        self.files.iter().map(text).collect()
+    }
+}
+
+/// What a plan is asked for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PlanRequest {
+    pub goal: GoalRequest,
+    /// Not empty: only these objects, and what they need.
+    #[serde(default)]
+    pub only: BTreeSet<Key>,
+    #[serde(default)]
+    pub approval: Approval,
+    /// Who asks, and by what: `apply by root`.
+    pub actor: String,
+}
+
+/// The goals of [`crate::reconcile::goal::Goal`], as a command gives them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum GoalRequest {
+    /// What these manifests say.
+    Site(Manifests),
+    /// What was last declared.
+    Recorded,
+    Delete(Vec<Key>),
+    DeleteAll,
+    /// The objects that these manifests declare.
+    DeleteDeclared(Manifests),
+    Power {
+        key: Key,
+        power: Power,
+        hold: HoldUntil,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        stop: Option<StopWish>,
+    },
+    Resume(Key),
+    Restart {
+        key: Key,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        stop: Option<StopWish>,
+    },
+}
+
+/// What a plan may contain.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Approval {
+    /// Restarts wait.
+    #[default]
+    None,
+    Restart,
+}
+
+/// When a hold ends by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum HoldUntil {
+    /// So many seconds from now.
+    Seconds(u64),
+    NextApply,
+}
+
+/// How a container is to be stopped, where it is not the usual way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum StopWish {
+    Force,
+    TimeoutSeconds(u64),
+}
+
+/// Asks for a plan to be carried out.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ApplyRequest {
+    pub plan: PlanRequest,
+    /// The digest of the plan that was shown: another one now is refused as moved. None: whatever it is now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shown: Option<String>,
+}
+
+/// One line of an apply's answer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum ApplyEvent {
+    /// First: what a cancellation names.
+    Operation(Uuid),
+    /// What is going on.
+    Progress(ProgressLine),
+    /// Last: what came of it.
+    Report(Report),
+    /// Last, instead: nothing was done.
+    Failure(super::error::Failure),
+}
+
+/// Progress of one step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ProgressLine {
+    pub key: Key,
+    /// The step in a few words: `start`.
+    pub what: String,
+    pub line: ProgressWord,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum ProgressWord {
+    Begin,
+    Line(String),
+    Changed,
+    Unchanged,
+    Failed(String),
+    Blocked,
+    Skipped,
+}
+
+/// What `get` shows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Listing {
+    pub version: u32,
+    pub objects: Vec<ObjectStatus>,
+}
+
+/// One object as it stands. Fields that a kind does not have are absent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ObjectStatus {
+    pub key: Key,
+    pub kind: Kind,
+    pub name: String,
+    /// `site edge`, `system`, `the API`.
+    pub owner: String,
+    pub generation: u64,
+    /// A container: `running`, `frozen`, `stopped`; else `present` or `missing`.
+    pub state: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub container: Option<ContainerStatus>,
+    /// What an image or a container's root is made of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fingerprint: Option<String>,
+    /// What people should know; empty when all is well.
+    pub conditions: Vec<Condition>,
+}
+
+/// What only containers have.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ContainerStatus {
+    /// Of its init, on the host.
+    pub pid: Option<u32>,
+    pub incarnation: Option<u64>,
+    pub uuid: Option<Uuid>,
+    pub declared: Option<Power>,
+    pub image: Option<String>,
+    pub addresses: Vec<Address>,
+    pub usage: Option<Usage>,
+    /// A verb's say against the declared state.
+    pub hold: Option<Override>,
+    /// Whether its root stands on another content than its image now has.
+    pub stale: bool,
+    /// How the last incarnation ended, while none runs.
+    pub last_exit: Option<ExitFacts>,
+}
+
+/// An address of a nic, with its prefix length.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Address {
+    pub device: String,
+    pub address: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Condition {
+    /// One word: `Held`, `Stale`, `Unsupervised`, `Broken`, `NotApplied`, `Unrecorded`.
+    #[serde(rename = "type")]
+    pub condition_type: String,
+    pub message: String,
+}
+
+/// What `describe` shows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Description {
+    pub version: u32,
+    pub status: ObjectStatus,
+    /// Who wrote the record last.
+    pub actor: Option<String>,
+    pub labels: BTreeMap<String, String>,
+    pub description: String,
+    pub fields: Vec<FieldStatus>,
+}
+
+/// One declared field.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FieldStatus {
+    /// `config.limits.memory`
+    pub field: String,
+    pub desired: Option<String>,
+    /// What steps established; equal to `desired` when all is applied.
+    pub applied: Option<String>,
+    pub origin: Option<Origin>,
+}
+
+/// What `holds` shows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HoldListing {
+    pub version: u32,
+    pub holds: Vec<HoldStatus>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HoldStatus {
+    pub key: Key,
+    pub declared: Power,
+    pub held: Power,
+    pub by: String,
+    pub since: Timestamp,
+    /// None: until the next apply of a manifest.
+    pub until: Option<Timestamp>,
+}
+
+/// What the daemon says about itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DaemonStatus {
+    pub version: u32,
+    pub pid: u32,
+    pub bayplan: String,
+    pub driver: String,
+    /// What it follows, if it follows anything.
+    pub follows: Option<FollowStatus>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FollowStatus {
+    pub path: PathBuf,
+    pub site: Option<String>,
+    /// When a pass last ended well.
+    pub last_success: Option<Timestamp>,
+    /// What is wrong with the manifests now; the last good ones stay in force.
+    pub load_problem: Option<String>,
+    /// What went wrong in the last pass.
+    pub pass_problem: Option<String>,
+}

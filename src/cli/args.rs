@@ -1,0 +1,141 @@
+//! The form of the command line. What is not in it is a usage error: exit 64.
+
+use super::exit::Exit;
+use super::output::{Color, Format, complain};
+use super::{completion, delete, describe, drift, get, holds, plan, power, schema, validate, version};
+use clap::{CommandFactory, Parser, Subcommand};
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+/// Verbs of the language that a later version brings.
+const LATER: [&str; 29] = [
+    "adopt", "undelete", "export", "fmt", "pin", "graph", "history", "init", "why", "explain", "rollback",
+    "hold", "suspend", "status", "events", "sync", "render", "observe", "file", "image", "remote",
+    "snapshot", "man", "volume", "network", "copy", "move", "migrate", "publish",
+];
+
+/// The declarative controller for Linux system containers.
+#[derive(Debug, Parser)]
+#[command(name = "bayplan", disable_version_flag = true, subcommand_required = true, max_term_width = 110)]
+#[command(
+    after_help = "Exit codes: docs/exit-codes.md. A bare name is a container: `web-1` = `container/web-1`."
+)]
+pub struct Line {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What every command takes.
+#[derive(Debug, clap::Args)]
+pub struct Global {
+    /// Where records and the daemon's socket are
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        env = "BAYPLAN_STATE_DIR",
+        default_value = "/var/lib/bayplan"
+    )]
+    pub state_dir: PathBuf,
+    /// Where roots and images are [default: the state folder's path with .data behind it]
+    #[arg(long, global = true, value_name = "DIR", env = "BAYPLAN_DATA_DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// The host to work on: this machine, or a modelled one (no root needed)
+    #[arg(long, global = true, value_enum, default_value_t, env = "BAYPLAN_DRIVER")]
+    pub driver: DriverArg,
+    /// A daemon elsewhere (not supported yet; the local one is found by its socket)
+    #[arg(long, global = true, value_name = "URL")]
+    pub host: Option<String>,
+    /// The form of the result
+    #[arg(short, long, global = true, value_enum, default_value_t)]
+    pub output: Format,
+    /// No progress, only results and errors
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+    /// When to use colours
+    #[arg(long, global = true, value_enum, default_value_t)]
+    pub color: Color,
+    /// How long to wait for another writer
+    #[arg(long, global = true, value_name = "SECONDS", default_value_t = 0)]
+    pub wait: u64,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum DriverArg {
+    #[default]
+    Native,
+    Memory,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Check manifests without looking at the host
+    Validate(validate::Args),
+    /// Show what apply would do; changes nothing
+    Plan(plan::Args),
+    /// Bring the host to what the manifests say
+    Apply(super::apply::Args),
+    /// Remove objects from the host
+    Delete(delete::Args),
+    /// List objects as they stand
+    Get(get::Args),
+    /// Show one object with the origin of every value
+    Describe(describe::Args),
+    /// Compare the host with what was last applied; needs no manifests
+    Drift(drift::Args),
+    /// Start a container
+    Start(power::PlainArgs),
+    /// Stop a container; one that is declared running is held stopped
+    Stop(power::StopArgs),
+    /// Stop and start a container; also takes what waits for a restart
+    Restart(power::RestartArgs),
+    /// Freeze a container's processes; one that is declared running is held frozen
+    Freeze(power::FreezeArgs),
+    /// Let a frozen container go on
+    Unfreeze(power::PlainArgs),
+    /// End a container's hold
+    Resume(power::ResumeArgs),
+    /// List the holds in force
+    Holds(holds::Args),
+    /// Print the JSON Schema of a kind, or of all
+    Schema(schema::Args),
+    /// Print a shell's completion script
+    Completion(completion::Args),
+    /// Print the version
+    Version(version::Args),
+    #[command(external_subcommand)]
+    Other(Vec<OsString>),
+}
+
+/// Parses; what cannot be parsed is already complained about.
+pub fn parse(words: Vec<OsString>) -> Result<Line, Exit> {
+    let line = Line::try_parse_from(words).map_err(|error| show(&error))?;
+    if let Some(host) = &line.global.host {
+        complain(&format!("error: --host {host} is not supported yet; without it the local daemon is used"));
+        return Err(Exit::Usage);
+    }
+    Ok(line)
+}
+
+/// A verb that is not there: one of a later version, or none at all.
+pub fn refuse(words: &[OsString]) -> Exit {
+    let verb = words.first().map(|word| word.to_string_lossy()).unwrap_or_default();
+    if LATER.contains(&verb.as_ref()) {
+        complain(&format!("error: `bayplan {verb}` is not supported yet; `bayplan help` lists what is"));
+        return Exit::Usage;
+    }
+    let strict = Line::command().allow_external_subcommands(false);
+    match strict.try_get_matches_from(std::iter::once(OsString::from("bayplan")).chain(words.iter().cloned()))
+    {
+        Err(error) => show(&error),
+        Ok(_) => Exit::Usage,
+    }
+}
+
+fn show(error: &clap::Error) -> Exit {
+    // Nothing can be done about a closed standard error.
+    let _ = error.print();
+    if error.use_stderr() { Exit::Usage } else { Exit::Done }
+}

@@ -1,0 +1,136 @@
+//! Every verb that changes something: plan → show → ask → apply → report.
+//!
+//! ```text
+//! plan ──► nothing to do ──► 0
+//!   ├────► a guard ────────► 4
+//!   ├────► no, or Ctrl-C ──► 4
+//!   └────► apply ──► 0 | 3;  moved since it was shown ──► plan again
+//! ```
+
+use super::connection::{Connection, Shown as Match};
+use super::exit::Exit;
+use super::interrupt;
+use super::manifests::Shown;
+use super::output::complain;
+use super::progress;
+use super::question::{self, Consent};
+use super::session::Session;
+use crate::api::error::FailureKind;
+use crate::api::types::{Approval, OUTPUT_VERSION, PlanRequest};
+use crate::model::step::Class;
+use crate::reconcile::plan::Plan;
+use crate::reconcile::render::{self, TextOptions};
+use crate::reconcile::report::{Report, StepOutcome};
+use serde::Serialize;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// How often a plan is made anew because the host moved.
+const ATTEMPTS: u32 = 5;
+
+/// Colours are always written; the output takes them away where they do not belong.
+pub const SHOWN: TextOptions = TextOptions { colour: true, steps: false };
+
+/// What a verb wants.
+pub struct Change<'a> {
+    /// The verb, for others who come to a locked state folder, and for records.
+    pub verb: &'a str,
+    pub request: PlanRequest,
+    pub consent: Consent,
+    /// The texts that findings point into.
+    pub excerpts: Shown,
+    pub matching: Match,
+    /// Why the plan must not be carried out.
+    pub guard: &'a dyn Fn(&Plan) -> Option<String>,
+}
+
+#[derive(Serialize)]
+struct ChangeJson {
+    version: u32,
+    plan: serde_json::Value,
+    report: Option<Report>,
+}
+
+/// Carries a change out and says how it went.
+pub fn run(session: &Session, mut change: Change<'_>) -> anyhow::Result<Exit> {
+    let cancel = interrupt::flag();
+    let connection = Connection::writer(session, change.verb)?;
+    for _ in 0..ATTEMPTS {
+        let plan = connection.plan(&change.request).map_err(|failure| change.excerpts.tell(failure))?;
+        session.out.text(&render::plan_text(&plan, SHOWN))?;
+        if plan.is_empty() && !may_ask_for_restarts(&change, &plan) {
+            finish(session, &plan, None)?;
+            return Ok(Exit::Done);
+        }
+        if let Some(reason) = (change.guard)(&plan) {
+            finish(session, &plan, None)?;
+            complain(&format!("stopped: {reason}; nothing was changed"));
+            return Ok(Exit::Declined);
+        }
+        match ask(&change, &plan, cancel) {
+            Answer::Yes => {}
+            Answer::AlsoRestart => {
+                change.request.approval = Approval::Restart;
+                continue;
+            }
+            Answer::No => {
+                finish(session, &plan, None)?;
+                complain("declined; nothing was changed");
+                return Ok(Exit::Declined);
+            }
+        }
+        if plan.is_empty() {
+            finish(session, &plan, None)?;
+            return Ok(Exit::Done);
+        }
+        let progress = |line| progress::show(session, &line);
+        match connection.apply(&change.request, &plan, change.matching, cancel, &progress) {
+            Err(failure) if failure.kind == FailureKind::Moved => session.out.progress(&failure.message),
+            Err(failure) => return Err(change.excerpts.tell(failure)),
+            Ok(report) => {
+                session.out.text(&render::report_text(&report, SHOWN))?;
+                let exit = exit(&report);
+                finish(session, &plan, Some(report))?;
+                return Ok(exit);
+            }
+        }
+    }
+    anyhow::bail!("the host changed again and again while the plan was shown; try again")
+}
+
+enum Answer {
+    Yes,
+    AlsoRestart,
+    No,
+}
+
+fn ask(change: &Change<'_>, plan: &Plan, cancel: &AtomicBool) -> Answer {
+    if cancel.load(Ordering::Relaxed) {
+        return Answer::No;
+    }
+    if change.consent == Consent::Given {
+        return Answer::Yes;
+    }
+    if may_ask_for_restarts(change, plan) && question::ask("Restart what waits for it, too?", cancel) {
+        return Answer::AlsoRestart;
+    }
+    if plan.is_empty() || question::ask("Apply?", cancel) { Answer::Yes } else { Answer::No }
+}
+
+fn may_ask_for_restarts(change: &Change<'_>, plan: &Plan) -> bool {
+    let waiting = plan.pending.iter().any(|pending| pending.class == Class::Restart);
+    waiting && change.consent == Consent::Ask && change.request.approval == Approval::None
+}
+
+/// Ctrl-C before the first step counts as declined.
+fn exit(report: &Report) -> Exit {
+    let nothing_begun = report.steps.iter().all(|step| step.outcome == StepOutcome::Skipped);
+    match report.is_done() {
+        true => Exit::Done,
+        false if nothing_begun => Exit::Declined,
+        false => Exit::Incomplete,
+    }
+}
+
+fn finish(session: &Session, plan: &Plan, report: Option<Report>) -> anyhow::Result<()> {
+    session.out.json(&ChangeJson { version: OUTPUT_VERSION, plan: render::plan_json(plan), report })
+}

@@ -1,0 +1,93 @@
+//! `plan`: what apply would do; it has no way to write.
+
+use super::change::SHOWN;
+use super::connection::Connection;
+use super::exit::Exit;
+use super::key::parse_key;
+use super::manifests::FromArgs;
+use super::output::complain;
+use super::session::Session;
+use crate::api::types::{Approval, GoalRequest, PlanRequest};
+use crate::model::key::Key;
+use crate::model::step::Cause;
+use crate::reconcile::plan::Plan;
+use crate::reconcile::render;
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    from: FromArgs,
+    /// Only these objects, and what they need
+    #[arg(long, value_name = "KEY", value_parser = parse_key, value_delimiter = ',')]
+    only: Vec<Key>,
+    /// Plan as if this were approved
+    #[arg(long, value_name = "WHAT", value_enum, value_delimiter = ',')]
+    allow: Vec<Allow>,
+    /// What counts as exit code 2 [default: drift,changes]
+    #[arg(long, value_name = "WHAT", value_enum, value_delimiter = ',')]
+    fail_on: Vec<FailOn>,
+}
+
+/// What may be approved for a plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Allow {
+    Restart,
+}
+
+impl Allow {
+    pub fn approval(allowed: &[Allow]) -> Approval {
+        if allowed.contains(&Allow::Restart) { Approval::Restart } else { Approval::None }
+    }
+}
+
+/// What `--fail-on` names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum FailOn {
+    /// The host differs from what was applied
+    Drift,
+    /// The manifests differ from what was applied
+    Changes,
+    /// Something waits for approval
+    Pending,
+    /// Containers that no site owns (none are reported yet)
+    Unmanaged,
+}
+
+pub fn run(session: &Session, args: &Args) -> anyhow::Result<Exit> {
+    let shown = args.from.read()?;
+    let request = PlanRequest {
+        goal: GoalRequest::Site(shown.manifests()),
+        only: args.only.iter().cloned().collect(),
+        approval: Allow::approval(&args.allow),
+        actor: session.actor("plan"),
+    };
+    let connection = Connection::reader(session)?;
+    let plan = connection.plan(&request).map_err(|failure| shown.tell(failure))?;
+    if !plan.warnings.is_empty() {
+        complain(&shown.render(&plan.warnings));
+    }
+    session.out.text(&render::plan_text(&plan, SHOWN))?;
+    session.out.json(&render::plan_json(&plan))?;
+    Ok(exit(&plan, &args.fail_on))
+}
+
+fn exit(plan: &Plan, fail_on: &[FailOn]) -> Exit {
+    let counts = match fail_on {
+        [] => plan.exit_code() != 0,
+        words => words.iter().any(|word| holds(plan, *word)),
+    };
+    if counts { Exit::Changes } else { Exit::Done }
+}
+
+fn holds(plan: &Plan, word: FailOn) -> bool {
+    let mut causes = plan.steps.iter().flat_map(|step| &step.reasons).map(|reason| reason.cause);
+    match word {
+        FailOn::Drift => {
+            !plan.broken.is_empty()
+                || causes.any(|cause| matches!(cause, Cause::Drift | Cause::ChangeAndDrift))
+        }
+        FailOn::Changes => causes.any(|cause| matches!(cause, Cause::Change | Cause::ChangeAndDrift)),
+        FailOn::Pending => !plan.pending.is_empty(),
+        FailOn::Unmanaged => false,
+    }
+}

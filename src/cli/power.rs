@@ -1,0 +1,169 @@
+//! start, stop, restart, freeze, unfreeze and resume: the same flow as apply, without a question. Against the declared
+//! state they set a hold; back to it they end it.
+
+use super::change::{self, Change};
+use super::connection::Shown as Match;
+use super::exit::Exit;
+use super::key::parse_key;
+use super::manifests::Shown;
+use super::question::Consent;
+use super::session::Session;
+use crate::api::types::{Approval, GoalRequest, HoldUntil, PlanRequest, StopWish};
+use crate::model::key::Key;
+use crate::model::object::Power;
+use jiff::{SignedDuration, Span};
+use std::collections::BTreeSet;
+
+/// How long a hold lasts by itself: an hour.
+const HOLD_SECONDS: u64 = 3600;
+
+#[derive(Debug, clap::Args)]
+pub struct PlainArgs {
+    /// The container
+    #[arg(value_name = "KEY", value_parser = parse_key)]
+    key: Key,
+    #[command(flatten)]
+    hold: HoldArgs,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct StopArgs {
+    /// The container
+    #[arg(value_name = "KEY", value_parser = parse_key)]
+    key: Key,
+    #[command(flatten)]
+    hold: HoldArgs,
+    #[command(flatten)]
+    stop: StopWishArgs,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct RestartArgs {
+    /// The container
+    #[arg(value_name = "KEY", value_parser = parse_key)]
+    key: Key,
+    #[command(flatten)]
+    stop: StopWishArgs,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct FreezeArgs {
+    /// The container
+    #[arg(value_name = "KEY", value_parser = parse_key)]
+    key: Key,
+    #[command(flatten)]
+    hold: HoldArgs,
+}
+
+#[derive(Debug, clap::Args)]
+struct HoldArgs {
+    /// How long the hold lasts: 90s, 10m, 1h, 2d [default: 1h]
+    #[arg(long = "for", value_name = "TIME", value_parser = seconds)]
+    hold_for: Option<u64>,
+    /// Hold until the next apply of a manifest
+    #[arg(long, conflicts_with = "hold_for")]
+    until_apply: bool,
+}
+
+#[derive(Debug, clap::Args)]
+struct StopWishArgs {
+    /// Kill at once
+    #[arg(long, conflicts_with = "timeout")]
+    force: bool,
+    /// How long to wait for a clean end before killing, in seconds
+    #[arg(long, value_name = "SECONDS")]
+    timeout: Option<u64>,
+}
+
+impl HoldArgs {
+    fn until(&self) -> HoldUntil {
+        match self.until_apply {
+            true => HoldUntil::NextApply,
+            false => HoldUntil::Seconds(self.hold_for.unwrap_or(HOLD_SECONDS)),
+        }
+    }
+}
+
+impl StopWishArgs {
+    fn wish(&self) -> Option<StopWish> {
+        match self.force {
+            true => Some(StopWish::Force),
+            false => self.timeout.map(StopWish::TimeoutSeconds),
+        }
+    }
+}
+
+pub fn start(session: &Session, args: &PlainArgs) -> anyhow::Result<Exit> {
+    power(session, "start", &args.key, Power::Running, &args.hold)
+}
+
+pub fn freeze(session: &Session, args: &FreezeArgs) -> anyhow::Result<Exit> {
+    power(session, "freeze", &args.key, Power::Frozen, &args.hold)
+}
+
+pub fn unfreeze(session: &Session, args: &PlainArgs) -> anyhow::Result<Exit> {
+    power(session, "unfreeze", &args.key, Power::Running, &args.hold)
+}
+
+pub fn stop(session: &Session, args: &StopArgs) -> anyhow::Result<Exit> {
+    let (key, hold, stop) = (args.key.clone(), args.hold.until(), args.stop.wish());
+    run(session, "stop", GoalRequest::Power { key, power: Power::Stopped, hold, stop })
+}
+
+pub fn restart(session: &Session, args: &RestartArgs) -> anyhow::Result<Exit> {
+    run(session, "restart", GoalRequest::Restart { key: args.key.clone(), stop: args.stop.wish() })
+}
+
+pub fn resume(session: &Session, args: &ResumeArgs) -> anyhow::Result<Exit> {
+    run(session, "resume", GoalRequest::Resume(args.key.clone()))
+}
+
+#[derive(Debug, clap::Args)]
+pub struct ResumeArgs {
+    /// The container
+    #[arg(value_name = "KEY", value_parser = parse_key)]
+    key: Key,
+}
+
+fn power(session: &Session, verb: &str, key: &Key, power: Power, hold: &HoldArgs) -> anyhow::Result<Exit> {
+    run(session, verb, GoalRequest::Power { key: key.clone(), power, hold: hold.until(), stop: None })
+}
+
+fn run(session: &Session, verb: &str, goal: GoalRequest) -> anyhow::Result<Exit> {
+    let request =
+        PlanRequest { goal, only: BTreeSet::new(), approval: Approval::Restart, actor: session.actor(verb) };
+    let guard = |_: &_| None;
+    let (consent, excerpts, matching) = (Consent::Given, Shown::default(), Match::MayMove);
+    change::run(session, Change { verb, request, consent, excerpts, matching, guard: &guard })
+}
+
+/// `90`, `90s`, `10m`, `1h30m`, `2d` as seconds; a day has 24 hours.
+fn seconds(text: &str) -> Result<u64, String> {
+    if let Ok(seconds) = text.parse() {
+        return Ok(seconds);
+    }
+    let wrong = || format!("`{text}` is no length of time; write for example 90s, 10m, 1h or 2d");
+    let span: Span = text.parse().map_err(|_| wrong())?;
+    let days = i64::from(span.get_days());
+    let rest: SignedDuration = span.days(0).try_into().map_err(|_| wrong())?;
+    let seconds =
+        days.checked_mul(86_400).and_then(|days| days.checked_add(rest.as_secs())).ok_or_else(wrong)?;
+    u64::try_from(seconds).ok().filter(|seconds| *seconds > 0).ok_or_else(wrong)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_of_time_are_read_in_the_usual_forms() {
+        assert_eq!(seconds("90"), Ok(90));
+        assert_eq!(seconds("90s"), Ok(90));
+        assert_eq!(seconds("10m"), Ok(600));
+        assert_eq!(seconds("1h"), Ok(3600));
+        assert_eq!(seconds("1h30m"), Ok(5400));
+        assert_eq!(seconds("2d"), Ok(172_800));
+        assert!(seconds("soon").is_err());
+        assert!(seconds("-1h").is_err());
+    }
+}

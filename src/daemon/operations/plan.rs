@@ -1,0 +1,153 @@
+//! A request → its goal → its plan. Changes nothing.
+
+use super::load;
+use crate::api::error::{Failure, FailureKind};
+use crate::api::types::{Approval, GoalRequest, HoldUntil, PlanRequest, StopWish};
+use crate::daemon::wiring::Bay;
+use crate::driver::Driver;
+use crate::driver::Scope;
+use crate::model::desired::Desired;
+use crate::model::key::Key;
+use crate::model::observed::Observed;
+use crate::model::step::{Action, StopHow};
+use crate::reconcile::goal::{Goal, PlanOptions};
+use crate::reconcile::plan::{self, Plan};
+use crate::reconcile::{check, render};
+use jiff::{SignedDuration, Timestamp};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeSet;
+
+impl Bay {
+    /// What would be done.
+    pub fn plan(&self, request: &PlanRequest) -> Result<Plan, Failure> {
+        let observed = self.observe(&Scope::All)?;
+        let (desired, warnings) = match &request.goal {
+            GoalRequest::Site(manifests) | GoalRequest::DeleteDeclared(manifests) => {
+                let loaded = load::load(&manifests.texts(), &observed.host.architecture)?;
+                (loaded.desired, loaded.warnings)
+            }
+            _ => (Desired::default(), vec![]),
+        };
+        let now = Timestamp::now();
+        let goal = goal(&request.goal, &desired, &observed, now)?;
+        let mut options = PlanOptions::new(now, uuid::Uuid::new_v4().into_bytes(), &request.actor);
+        options.only.clone_from(&request.only);
+        options.allow_restart = request.approval == Approval::Restart;
+        if let Goal::Site(desired) = goal {
+            options.missing_paths = self.missing(check::paths_to_check(desired));
+        }
+        let mut plan = plan::plan(&goal, &observed, &options).map_err(plan_failure)?;
+        plan.warnings.splice(0..0, warnings);
+        if let Some(wish) = stop_wish(&request.goal) {
+            stop_as_wished(&mut plan, wish);
+        }
+        Ok(plan)
+    }
+
+    /// What the host has.
+    pub fn observe(&self, scope: &Scope) -> Result<Observed, Failure> {
+        self.driver.observe(scope).map_err(|error| Failure::from_error(FailureKind::Host, &error))
+    }
+}
+
+/// What two plans share when they do the same for the same reasons; uuids that were drawn for new objects, and times,
+/// take no part.
+pub fn digest(plan: &Plan) -> String {
+    let mut hash = Sha256::new();
+    for step in &plan.steps {
+        let words =
+            format!("{} {} {:?} {:?}\n", step.key, render::step_words(&step.action), step.class, step.after);
+        hash.update(words);
+        for reason in &step.reasons {
+            hash.update(format!("{:?} {} {:?} {:?}\n", reason.cause, reason.field, reason.from, reason.to));
+        }
+    }
+    for pending in &plan.pending {
+        hash.update(format!("pending {} {:?}\n", pending.key, pending.class));
+    }
+    hex::encode(hash.finalize())
+}
+
+fn goal<'a>(
+    request: &GoalRequest,
+    desired: &'a Desired,
+    observed: &Observed,
+    now: Timestamp,
+) -> Result<Goal<'a>, Failure> {
+    Ok(match request {
+        GoalRequest::Site(_) => Goal::Site(desired),
+        GoalRequest::Recorded => Goal::Recorded,
+        GoalRequest::Delete(keys) => {
+            keys.iter().try_for_each(|key| known(key, observed))?;
+            Goal::Delete(keys.iter().cloned().collect())
+        }
+        GoalRequest::DeleteAll => Goal::Delete(observed.records.keys().cloned().collect()),
+        GoalRequest::DeleteDeclared(_) => Goal::Delete(declared_and_known(desired, observed)),
+        GoalRequest::Power { key, power, hold, .. } => {
+            known(key, observed)?;
+            Goal::Power { key: key.clone(), power: *power, until: until(*hold, now) }
+        }
+        GoalRequest::Resume(key) => {
+            known(key, observed)?;
+            Goal::Resume(key.clone())
+        }
+        GoalRequest::Restart { key, .. } => {
+            known(key, observed)?;
+            Goal::Restart(key.clone())
+        }
+    })
+}
+
+fn declared_and_known(desired: &Desired, observed: &Observed) -> BTreeSet<Key> {
+    let declared = desired.objects.keys().filter(|key| !desired.builtin.contains(key));
+    declared.filter(|key| observed.records.contains_key(key)).cloned().collect()
+}
+
+/// Fails for a key without a record.
+pub fn known(key: &Key, observed: &Observed) -> Result<(), Failure> {
+    if observed.records.contains_key(key) {
+        return Ok(());
+    }
+    Err(no_such(key))
+}
+
+pub fn no_such(key: &Key) -> Failure {
+    Failure::new(FailureKind::NotFound, format!("there is no {key}; `bayplan get` lists what there is"))
+}
+
+fn until(hold: HoldUntil, now: Timestamp) -> Option<Timestamp> {
+    match hold {
+        HoldUntil::NextApply => None,
+        HoldUntil::Seconds(seconds) => {
+            let length = SignedDuration::from_secs(i64::try_from(seconds).unwrap_or(i64::MAX));
+            Some(now.checked_add(length).unwrap_or(Timestamp::MAX))
+        }
+    }
+}
+
+fn stop_wish(goal: &GoalRequest) -> Option<StopWish> {
+    match goal {
+        GoalRequest::Power { stop, .. } | GoalRequest::Restart { stop, .. } => *stop,
+        _ => None,
+    }
+}
+
+fn stop_as_wished(plan: &mut Plan, wish: StopWish) {
+    for step in &mut plan.steps {
+        if let Action::Stop { how, .. } = &mut step.action {
+            *how = match wish {
+                StopWish::Force => StopHow::Forced,
+                StopWish::TimeoutSeconds(seconds) => {
+                    StopHow::Clean { timeout_ms: seconds.saturating_mul(1000) }
+                }
+            };
+        }
+    }
+}
+
+fn plan_failure(error: plan::Error) -> Failure {
+    match error {
+        plan::Error::Findings(findings) => Failure::findings(findings),
+        plan::Error::Cycle { .. } => Failure::from_error(FailureKind::Findings, &error),
+    }
+}

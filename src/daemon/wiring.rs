@@ -1,0 +1,186 @@
+//! Puts a state folder and a driver together. The only place that builds a driver.
+
+use crate::api::error::{Failure, FailureKind};
+use crate::driver::memory::Memory;
+use crate::driver::memory::host::HostModel;
+use crate::driver::native::{Layout, Native};
+use crate::driver::{self, Driver, Scope, StepContext};
+use crate::model::observed::Observed;
+use crate::model::step::{Outcome, Step};
+use crate::runtime::spawner::Spawner;
+use crate::store::files::FileRecords;
+use crate::store::lock::{self, Lock, LockError};
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Which host is looked at and changed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum DriverName {
+    /// This machine.
+    #[default]
+    Native,
+    /// A modelled one, kept as JSON in the state folder; needs no root.
+    Memory,
+}
+
+impl DriverName {
+    pub fn word(self) -> &'static str {
+        match self {
+            DriverName::Native => "native",
+            DriverName::Memory => "memory",
+        }
+    }
+}
+
+/// Where one Bayplan keeps its things, and what it works on.
+#[derive(Debug, Clone)]
+pub struct Places {
+    pub state: PathBuf,
+    /// None: the state folder's path with `.data` behind it.
+    pub data: Option<PathBuf>,
+    pub driver: DriverName,
+}
+
+impl Places {
+    /// The daemon's socket.
+    pub fn socket(&self) -> PathBuf {
+        self.state.join("unix.socket")
+    }
+
+    /// Whether this process may work here at all; before anything is written.
+    pub fn check(&self) -> Result<(), Failure> {
+        if self.driver == DriverName::Native {
+            refuse_modelled(&self.state)?;
+            refuse_without_root()?;
+        }
+        Ok(())
+    }
+
+    /// Takes the writers' lock.
+    pub fn lock(&self, holder: &str, wait: Duration) -> Result<Lock, Failure> {
+        lock::acquire(&self.state, holder, wait).map_err(|error| {
+            let kind = match &error {
+                LockError::Held { .. } => FailureKind::Locked,
+                LockError::Io { .. } => FailureKind::Host,
+            };
+            Failure::from_error(kind, &error)
+        })
+    }
+}
+
+/// A state folder with its driver.
+pub struct Bay {
+    pub places: Places,
+    pub(super) driver: Built,
+}
+
+/// The driver that was asked for.
+pub enum Built {
+    Memory(Kept),
+    Native(Box<Native>),
+}
+
+impl Driver for Built {
+    fn observe(&self, scope: &Scope) -> Result<Observed, driver::Error> {
+        match self {
+            Built::Memory(memory) => memory.observe(scope),
+            Built::Native(native) => native.observe(scope),
+        }
+    }
+
+    fn execute(&self, step: &Step, context: &StepContext<'_>) -> Result<Outcome, driver::Error> {
+        match self {
+            Built::Memory(memory) => memory.execute(step, context),
+            Built::Native(native) => native.execute(step, context),
+        }
+    }
+}
+
+impl Bay {
+    /// Changes nothing on the host. Must be called before the process has a second thread: the native driver starts
+    /// its spawner here.
+    pub fn open(places: Places) -> Result<Bay, Failure> {
+        places.check()?;
+        let driver = match places.driver {
+            DriverName::Memory => Built::Memory(memory(&places)?),
+            DriverName::Native => Built::Native(Box::new(native(&places)?)),
+        };
+        Ok(Bay { places, driver })
+    }
+
+    /// The real host's driver; None on a modelled one.
+    pub fn native(&self) -> Option<&Native> {
+        match &self.driver {
+            Built::Native(native) => Some(native),
+            Built::Memory(_) => None,
+        }
+    }
+
+    /// Those of `paths` that the host does not have; a modelled host has every path.
+    pub fn missing(&self, paths: BTreeSet<PathBuf>) -> BTreeSet<PathBuf> {
+        match self.places.driver {
+            DriverName::Memory => BTreeSet::new(),
+            DriverName::Native => paths.into_iter().filter(|path| !path.exists()).collect(),
+        }
+    }
+}
+
+fn memory(places: &Places) -> Result<Kept, Failure> {
+    let records = Box::new(FileRecords::new(&places.state));
+    let file = places.state.join(MODELLED_HOST);
+    let memory = Memory::open(&file, HostModel::server(), records)
+        .map_err(|error| Failure::from_error(FailureKind::Host, &error))?;
+    Ok(Kept(memory))
+}
+
+/// A modelled host that is in its file after every step.
+pub struct Kept(Memory);
+
+impl Driver for Kept {
+    fn observe(&self, scope: &Scope) -> Result<Observed, driver::Error> {
+        self.0.observe(scope)
+    }
+
+    fn execute(&self, step: &Step, context: &StepContext<'_>) -> Result<Outcome, driver::Error> {
+        let outcome = self.0.execute(step, context);
+        self.0.save().map_err(|source| driver::Error::Host {
+            what: "the modelled host cannot be written".to_owned(),
+            source: Box::new(source),
+        })?;
+        outcome
+    }
+}
+
+/// The real host. Its spawner is forked here, before any thread exists.
+fn native(places: &Places) -> Result<Native, Failure> {
+    let layout = Layout::new(&places.state, places.data.as_deref())
+        .map_err(|error| Failure::from_error(FailureKind::Refused, &error))?;
+    let spawner = Spawner::start().map_err(|error| Failure::from_error(FailureKind::Host, &error))?;
+    let program = std::env::current_exe().map_err(|error| Failure::from_error(FailureKind::Host, &error))?;
+    Native::new(layout, spawner, program).map_err(|error| Failure::from_error(FailureKind::Host, &error))
+}
+
+fn refuse_without_root() -> Result<(), Failure> {
+    if nix::unistd::geteuid().is_root() {
+        return Ok(());
+    }
+    let message = "not root: the native driver makes namespaces, mounts and links on this host; \
+                   run it as root, or try `--driver memory`";
+    Err(Failure::new(FailureKind::Host, message))
+}
+
+/// A state folder of a modelled host must not be taken for the real one's.
+fn refuse_modelled(state: &Path) -> Result<(), Failure> {
+    if !state.join(MODELLED_HOST).exists() {
+        return Ok(());
+    }
+    let message = format!(
+        "{} belongs to a modelled host; use --driver memory, or another --state-dir",
+        state.display()
+    );
+    Err(Failure::new(FailureKind::Refused, message))
+}
+
+/// The modelled host's file in its state folder.
+const MODELLED_HOST: &str = "modelled-host.json";

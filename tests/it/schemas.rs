@@ -1,0 +1,92 @@
+//! The generated files are current, and an independent validator agrees with the loader.
+
+use crate::golden::{assert_golden, folder};
+use crate::spec_load::examples;
+use bayplan::model::key::Kind;
+use bayplan::spec::document::{METADATA, container, image, network, pool, profile, site};
+use bayplan::spec::{registry, schema};
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::fs;
+
+/// Every document of a YAML text.
+fn documents(text: &str) -> Vec<Value> {
+    serde_saphyr::from_multiple(text).unwrap()
+}
+
+fn validator() -> jsonschema::Validator {
+    let (_, text) = schema::all().into_iter().find(|(name, _)| name == "manifest.json").unwrap();
+    jsonschema::validator_for(&serde_json::from_str(&text).unwrap()).unwrap()
+}
+
+#[test]
+fn the_committed_schemas_are_current() {
+    for (name, text) in schema::all() {
+        assert_golden(&format!("schemas/{name}"), &text);
+    }
+}
+
+#[test]
+fn the_documentation_of_config_keys_is_current() {
+    assert_golden("docs/config-keys.md", &registry::markdown::markdown());
+}
+
+#[test]
+fn a_schema_lists_the_fields_that_the_loader_reads() {
+    let metadata = &METADATA;
+    for (kind, fields) in [
+        (Kind::Site, &site::FIELDS),
+        (Kind::Image, &image::FIELDS),
+        (Kind::StoragePool, &pool::FIELDS),
+        (Kind::Network, &network::FIELDS),
+        (Kind::Profile, &profile::FIELDS),
+        (Kind::Container, &container::FIELDS),
+    ] {
+        let spec = schema::spec(kind);
+        let listed: BTreeSet<&str> =
+            spec["properties"].as_object().unwrap().keys().map(String::as_str).collect();
+        assert_eq!(listed, fields.known.iter().copied().collect(), "{kind}");
+    }
+    assert_eq!(metadata.known, ["name", "labels", "annotations", "description"]);
+}
+
+#[test]
+fn an_independent_validator_accepts_every_example() {
+    let validator = validator();
+    for path in examples() {
+        for document in documents(&fs::read_to_string(&path).unwrap()) {
+            let errors: Vec<String> =
+                validator.iter_errors(&document).map(|error| error.to_string()).collect();
+            assert!(errors.is_empty(), "{}: {errors:?}", path.display());
+        }
+    }
+}
+
+#[test]
+fn an_independent_validator_refuses_what_one_value_gives_away() {
+    let validator = validator();
+    for name in [
+        "envelope-unknown-kind",
+        "envelope-unknown-field",
+        "metadata-unknown-fields",
+        "site-mistyped",
+        "image-no-source",
+        "image-two-sources",
+        "image-fingerprint",
+        "pool-no-driver",
+        "network-config",
+        "network-types",
+        "container-no-image",
+        "container-unknown-fields",
+        "container-mistyped",
+        "config-unknown-keys",
+        "config-keys-not-yet",
+        "config-sizes",
+        "device-types",
+        "disk-options",
+    ] {
+        let text = fs::read_to_string(folder("tests/it/findings").join(format!("{name}.yaml"))).unwrap();
+        let refused = documents(&text).iter().any(|document| !validator.is_valid(document));
+        assert!(refused, "the schema accepts {name}.yaml");
+    }
+}
