@@ -1,6 +1,7 @@
 //! Tests on the real host, as root, with real containers, links, mounts and trees. Each cleans up after itself.
 
 mod config;
+mod conformance;
 mod crash;
 mod drift;
 mod image;

@@ -1,5 +1,6 @@
 //! Tests without root: goldens, properties, the command line, schemas, layers.
 
+mod conformance;
 mod findings;
 mod golden;
 mod properties;
