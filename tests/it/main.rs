@@ -3,6 +3,7 @@
 mod conformance;
 mod findings;
 mod golden;
+mod layers;
 mod properties;
 mod random_site;
 mod reconcile_cases;
