@@ -2,6 +2,7 @@
 //!
 //! `conformance` is the suite that every driver passes; `memory` models a host; `faulty` wraps a driver with faults.
 
+pub mod conformance;
 pub mod faulty;
 pub mod memory;
 pub mod native;

@@ -8,7 +8,7 @@ use crate::model::object::{Object, Power};
 use crate::model::step::{Action, Cause, Class, Reason, Step, StopHow};
 use anstyle::{AnsiColor, Style};
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 /// How text is shown.
@@ -41,8 +41,9 @@ impl Plan {
             unchanged: self.unchanged,
             ..Summary::default()
         };
+        let index = index(self);
         for key in self.objects.keys() {
-            match sign(self, key) {
+            match sign(&index, key) {
                 Some(Sign::Create) => summary.create += 1,
                 Some(Sign::Change) => summary.change += 1,
                 Some(Sign::Repair) => summary.repair += 1,
@@ -59,9 +60,10 @@ impl Plan {
 /// A plan as text; the last line is the summary.
 pub fn plan_text(plan: &Plan, options: TextOptions) -> String {
     let mut text = String::new();
+    let index = index(plan);
     for (key, change) in &plan.objects {
-        if let Some(sign) = sign(plan, key) {
-            object_text(&mut text, plan, (key, change), sign, options);
+        if let Some(sign) = sign(&index, key) {
+            object_text(&mut text, &index, (key, change), sign, options);
         }
     }
     for pending in &plan.pending {
@@ -181,13 +183,24 @@ pub fn step_words(action: &Action) -> String {
     }
 }
 
-fn steps_of<'a>(plan: &'a Plan, key: &'a Key) -> impl Iterator<Item = &'a Step> {
-    plan.steps.iter().filter(move |step| step.key == *key)
+/// The steps of `key`: they stand together in a plan.
+fn steps_of<'a>(index: &Index<'a>, key: &Key) -> impl Iterator<Item = &'a Step> + use<'a> {
+    index.get(key).copied().unwrap_or_default().iter()
 }
 
-fn sign(plan: &Plan, key: &Key) -> Option<Sign> {
-    let classes: BTreeSet<Class> = steps_of(plan, key).map(|step| step.class).collect();
-    let drifted = steps_of(plan, key)
+/// Each object's steps.
+type Index<'a> = BTreeMap<&'a Key, &'a [Step]>;
+
+fn index(plan: &Plan) -> Index<'_> {
+    plan.steps
+        .chunk_by(|a, b| a.key == b.key)
+        .filter_map(|steps| Some((&steps.first()?.key, steps)))
+        .collect()
+}
+
+fn sign(index: &Index<'_>, key: &Key) -> Option<Sign> {
+    let classes: BTreeSet<Class> = steps_of(index, key).map(|step| step.class).collect();
+    let drifted = steps_of(index, key)
         .flat_map(|step| &step.reasons)
         .all(|reason| matches!(reason.cause, Cause::Drift | Cause::Consequence));
     if classes.is_empty() {
@@ -207,7 +220,7 @@ fn sign(plan: &Plan, key: &Key) -> Option<Sign> {
 
 fn object_text(
     text: &mut String,
-    plan: &Plan,
+    index: &Index<'_>,
     (key, change): (&Key, &ObjectChange),
     sign: Sign,
     options: TextOptions,
@@ -220,14 +233,14 @@ fn object_text(
         Sign::Delete => ("-", AnsiColor::Red, "delete"),
         Sign::Record => ("~", AnsiColor::Cyan, "record"),
     };
-    let downtime: u64 = steps_of(plan, key).map(|step| step.downtime_ms).sum();
+    let downtime: u64 = steps_of(index, key).map(|step| step.downtime_ms).sum();
     let downtime =
         if downtime > 0 { format!(", about {} without service", seconds(downtime)) } else { String::new() };
     let place = place(change, "").map_or(String::new(), |place| format!("  ({place})"));
     line(text, options, colour, &format!("{mark} {key}  {word}{downtime}{place}"));
     if !matches!(sign, Sign::Create | Sign::Delete) {
         let mut shown = BTreeSet::new();
-        for step in steps_of(plan, key) {
+        for step in steps_of(index, key) {
             for reason in &step.reasons {
                 let words = reason_text(reason, change, step.class);
                 if shown.insert(words.clone()) {
@@ -270,10 +283,11 @@ fn reason_text(reason: &Reason, change: &ObjectChange, class: Class) -> String {
     if let Some(note) = &reason.note {
         let _ = write!(words, ": {note}");
     }
-    if reason.cause != Cause::Drift && !reason.field.is_empty() {
-        if let Some(place) = place(change, &reason.field) {
-            let _ = write!(words, "  ({place})");
-        }
+    if reason.cause != Cause::Drift
+        && !reason.field.is_empty()
+        && let Some(place) = place(change, &reason.field)
+    {
+        let _ = write!(words, "  ({place})");
     }
     words
 }
@@ -286,9 +300,6 @@ fn place(change: &ObjectChange, field: &str) -> Option<String> {
             return Some(format!("{}:{}", place.file, place.line));
         }
         path = path.rsplit_once('.').map_or("", |(above, _)| above);
-        if path.is_empty() && field.is_empty() {
-            return None;
-        }
         if path.is_empty() {
             return None;
         }

@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod config;
+mod conformance;
 mod crash;
 mod daemon;
 mod drift;

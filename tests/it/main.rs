@@ -1,8 +1,9 @@
 //! Tests without root: goldens, properties, the command line, schemas, layers.
 
-mod cli;
+mod conformance;
 mod findings;
 mod golden;
+mod layers;
 mod properties;
 mod random_site;
 mod reconcile_cases;

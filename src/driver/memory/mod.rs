@@ -104,10 +104,11 @@ impl Driver for Memory {
         }
         let mut outcome = match records::execute(self.records(), step, context)? {
             Some(outcome) => {
+                let mut refreshed = false;
                 if let Action::PutRecord(update) = &step.action {
-                    steps::refresh_identity(&mut self.lock(), &step.key, update);
+                    refreshed = steps::refresh_identity(&mut self.lock(), &step.key, update);
                 }
-                outcome
+                Outcome { changed: outcome.changed || refreshed, ..outcome }
             }
             None => steps::execute(&mut self.lock(), self.records(), step, context)?,
         };

@@ -74,15 +74,16 @@ pub fn execute(
 }
 
 /// The copy beside the root follows the record.
-pub fn refresh_identity(host: &mut HostModel, key: &Key, update: &RecordUpdate) {
-    let roots = host.roots.values_mut().filter(|root| root.identity.key == *key);
-    for root in roots {
-        root.identity.owner = update.owner.clone();
+pub fn refresh_identity(host: &mut HostModel, key: &Key, update: &RecordUpdate) -> bool {
+    let mut changed = false;
+    for root in host.roots.values_mut().filter(|root| root.identity.key == *key) {
+        changed |= set(&mut root.identity.owner, update.owner.clone());
         if let Some(identity) = update.identity.as_ref().filter(|new| new.uuid == root.identity.identity.uuid)
         {
-            root.identity.identity = identity.clone();
+            changed |= set(&mut root.identity.identity, identity.clone());
         }
     }
+    changed
 }
 
 fn refused(key: &Key, wanted: impl Into<String>, found: impl Into<String>) -> Error {
@@ -171,10 +172,13 @@ fn create_root(
     let root = RootModel { pool: pool.to_owned(), identity: seed.with_content(key, fingerprint) };
     let uuid = seed.identity.uuid;
     let outputs = BTreeMap::from([("fingerprint".to_owned(), fingerprint.to_owned())]);
-    match host.roots.get(&uuid) {
-        Some(before) if *before == root => Ok(Outcome { changed: false, outputs }),
+    match host.roots.get_mut(&uuid) {
+        Some(before) if before.pool == root.pool && before.identity.fingerprint == fingerprint => {
+            Ok(Outcome { changed: set(before, root), outputs })
+        }
         Some(before) => {
-            let found = format!("there is one of image content {}", before.identity.fingerprint);
+            let found =
+                format!("there is one of image content {} in {}", before.identity.fingerprint, before.pool);
             Err(refused(key, "it must have no other root", found))
         }
         None => {
@@ -278,8 +282,8 @@ fn set_limits(run: &mut RunFacts, key: &Key, limits: &Limits) -> Result<bool, Er
     if !run.in_cgroup {
         return Err(refused(key, "its init must be in its cgroup", "it is outside"));
     }
-    run.run.limits = limits.clone();
-    Ok(set(&mut run.limits, limits.clone()))
+    let asked = set(&mut run.run.limits, limits.clone());
+    Ok(set(&mut run.limits, limits.clone()) || asked)
 }
 
 fn attach_nic(host: &mut HostModel, key: &Key, uuid: Uuid, nic: &Nic) -> Result<bool, Error> {

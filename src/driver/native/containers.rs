@@ -5,6 +5,7 @@ use super::{Native, host, limits, networks, pools, run_record};
 use crate::driver::Error;
 use crate::model::key::Key;
 use crate::model::record::Record;
+use crate::model::root::Root;
 use crate::model::run::{ContainerRun, Disk, Limits, Nic};
 use crate::model::step::StopHow;
 use crate::runtime::cgroup::{Cgroup, container_path, monitor_path};
@@ -33,6 +34,8 @@ pub fn start(native: &Native, run: &ContainerRun, records: &BTreeMap<Key, Record
             _ => Err(precondition(key, "a container that does not run", "it runs with other settings")),
         };
     }
+    refuse_lost_layers(native, run, records)?;
+    networks::refuse_missing_bridges(key, &run.nics)?;
     // The former incarnation's cgroup and processes may still be on their way out.
     container::stop(native.place(), &run.uuid, StopMode::Forced).map_err(|error| failed(what(), error))?;
     let incarnation = seen.map_or(1, |seen| seen.spec.incarnation + 1);
@@ -46,6 +49,31 @@ pub fn start(native: &Native, run: &ContainerRun, records: &BTreeMap<Key, Record
     }
     prepared.release().map_err(|error| failed(what(), error))?;
     Ok(true)
+}
+
+/// Whether its init lives.
+pub fn runs(native: &Native, key: &Key, uuid: Uuid) -> Result<bool, Error> {
+    Ok(look(native, key, uuid)?.is_some_and(|seen| seen.init.is_some()))
+}
+
+/// Refuses a root that is not there, or stands on lost content.
+fn refuse_lost_layers(
+    native: &Native,
+    run: &ContainerRun,
+    records: &BTreeMap<Key, Record>,
+) -> Result<(), Error> {
+    let root = pools::root(&run.key, &pools::recorded(&native.layout, records, &run.pool), run.uuid)?;
+    let layers = match root {
+        Root::Overlay { layers, .. } => layers,
+        Root::Subvolume { .. } => return Ok(()),
+    };
+    match layers.iter().find(|layer| !layer.is_dir()) {
+        Some(lost) => {
+            let found = format!("{} is not there", lost.display());
+            Err(precondition(&run.key, "the image content below its root", found))
+        }
+        None => Ok(()),
+    }
 }
 
 /// Stops a container, asking first where that is wanted.
@@ -93,6 +121,10 @@ pub fn unfreeze(native: &Native, key: &Key, uuid: Uuid) -> Result<bool, Error> {
 /// Sets the limits of a running container.
 pub fn set_limits(native: &Native, key: &Key, uuid: Uuid, limits: &Limits) -> Result<bool, Error> {
     let running = Running::find(native, key, uuid)?;
+    let inside = running.cgroup(native).contains(running.init.pid);
+    if !inside.map_err(|error| failed(format!("{key}: its cgroup cannot be read"), error))? {
+        return Err(precondition(key, "an init in its cgroup", "it is outside"));
+    }
     let wanted = limits::to_cgroup(limits, uuid, &host::online_processors());
     let written = running
         .cgroup(native)
@@ -137,6 +169,7 @@ pub fn attach_nic(native: &Native, key: &Key, uuid: Uuid, nic: &Nic) -> Result<b
 }
 
 pub fn detach_nic(native: &Native, key: &Key, uuid: Uuid, device: &str) -> Result<bool, Error> {
+    Running::find(native, key, uuid)?;
     let changed = networks::detach(&native.layout, key, uuid, device)?;
     let recorded = run_record::change(&native.layout.run, key, uuid, |run| {
         run.nics.retain(|nic| nic.device != device);
@@ -148,6 +181,13 @@ pub fn detach_nic(native: &Native, key: &Key, uuid: Uuid, device: &str) -> Resul
 pub fn attach_disk(native: &Native, key: &Key, uuid: Uuid, disk: &Disk) -> Result<bool, Error> {
     let what = || format!("{key}: disk {} could not be attached", disk.device);
     let running = Running::find(native, key, uuid)?;
+    let recorded = run_record::read(&native.layout.run, key, uuid)?;
+    let before =
+        recorded.and_then(|record| record.run.disks.into_iter().find(|old| old.device == disk.device));
+    if let Some(other) = before.filter(|other| other != disk) {
+        let found = format!("it is mounted at {}", other.path.display());
+        return Err(precondition(key, format!("disk {} detached first", disk.device), found));
+    }
     let target = disk.path.display().to_string();
     let standing = mounts::targets(running.init.pid).map_err(|error| failed(what(), error))?;
     let mut changed = false;

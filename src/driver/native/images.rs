@@ -39,7 +39,7 @@ pub fn import(
     }
 }
 
-/// Removes content that no root stands on (the plan knows).
+/// Removes content that no root stands on; the caller has looked.
 pub fn delete(layout: &Layout, key: &Key, fingerprint: &str) -> Result<bool, Error> {
     let what = || format!("{key} could not be removed");
     if !layout.images().exists() {

@@ -109,7 +109,10 @@ impl Native {
                 let (fingerprint, changed) = images::import(&self.layout, key, image, context)?;
                 return Ok((changed, Some(fingerprint)));
             }
-            Action::DeleteImage { fingerprint } => images::delete(&self.layout, key, fingerprint)?,
+            Action::DeleteImage { fingerprint } => {
+                pools::refuse_users(&self.layout, &self.all_records()?, key, fingerprint)?;
+                images::delete(&self.layout, key, fingerprint)?
+            }
             Action::CreateRoot { pool, image, root } => {
                 let fingerprint = self.fingerprint(image, key)?;
                 let layer = images::layer(&self.layout, key, &fingerprint)?;
@@ -127,7 +130,9 @@ impl Native {
                 pools::delete_root(key, &pool, *uuid)? || forgotten
             }
             Action::EnsureNetwork(network) => networks::ensure(&self.layout, key, network)?,
-            Action::DeleteNetwork { name } => networks::remove(&self.layout, key, name)?,
+            Action::DeleteNetwork { name } => {
+                networks::remove(&self.layout, key, name, &|uuid| containers::runs(self, key, uuid))?
+            }
             other => self.act_on_container(key, other, context)?,
         };
         Ok((changed, None))
@@ -179,7 +184,10 @@ impl Driver for Native {
 
     fn execute(&self, step: &Step, context: &StepContext<'_>) -> Result<Outcome, Error> {
         let (changed, fingerprint) = match record_steps::execute(&self.records, step, context)? {
-            Some(outcome) => (outcome.changed || self.refresh_identity(step)?, None),
+            Some(outcome) => {
+                let refreshed = self.refresh_identity(step)?;
+                (outcome.changed || refreshed, None)
+            }
             None => self.act(step, context)?,
         };
         let committed = record_steps::commit(&self.records, step, fingerprint.as_deref(), context)?;

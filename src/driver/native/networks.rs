@@ -11,10 +11,10 @@ use crate::model::run::{Nic, NicAttachment};
 use crate::model::step::BridgeNetwork;
 use crate::model::typed;
 use crate::network::address::{Mac, Mark, host_nic_name};
-use crate::network::bridge::{self, BridgeSpec};
+use crate::network::bridge::{self, BridgeError, BridgeSpec};
 use crate::network::links::{Link, LinkKind, Links};
 use crate::network::nat::{self, TableState};
-use crate::network::nic::{self, NicSpec, Uplink};
+use crate::network::nic::{self, NicError, NicSpec, Uplink};
 use crate::network::ruleset::{Difference, TableSpec};
 use crate::network::{Effect, sysctl};
 use ipnet::IpNet;
@@ -26,8 +26,12 @@ use uuid::Uuid;
 /// Makes a bridge with its rules, or brings it to what is wanted.
 pub fn ensure(layout: &Layout, key: &Key, network: &BridgeNetwork) -> Result<bool, Error> {
     let what = format!("{key} could not be made");
-    let mut effect =
-        bridge::ensure(&bridge_spec(layout, key, network)?).map_err(|error| failed(&what, error))?;
+    let mut effect = match bridge::ensure(&bridge_spec(layout, key, network)?) {
+        Err(BridgeError::Foreign { name, what }) => {
+            return Err(precondition(key, format!("no link {name} of others"), what));
+        }
+        other => other.map_err(|error| failed(&what, error))?,
+    };
     if network.ipv4.is_some() {
         effect = effect.and(sysctl::ensure_ipv4_forwarding().map_err(|error| failed(&what, error))?);
     }
@@ -38,11 +42,28 @@ pub fn ensure(layout: &Layout, key: &Key, network: &BridgeNetwork) -> Result<boo
     Ok(effect == Effect::Changed)
 }
 
-/// Removes a bridge and its rules.
-pub fn remove(layout: &Layout, key: &Key, name: &str) -> Result<bool, Error> {
+/// Removes a bridge without ports, and its rules. A port of a container that does not run any more is none: the
+/// kernel takes it away a moment after the container's end. A link of others that has the bridge's name stays.
+pub fn remove(
+    layout: &Layout,
+    key: &Key,
+    name: &str,
+    runs: &dyn Fn(Uuid) -> Result<bool, Error>,
+) -> Result<bool, Error> {
     let what = format!("{key} could not be removed");
+    let links = Links::observe().map_err(|error| failed(&what, error))?;
+    let ours = links.get(name).filter(|link| link.bears(&bridge_mark(layout, name)));
+    for port in ours.into_iter().flat_map(|bridge| links.ports(bridge)) {
+        let uuid = port.mark().filter(|mark| mark.tag == layout.tag).and_then(|mark| nic_of(&mark));
+        if uuid.map_or(Ok(true), |(uuid, _)| runs(uuid))? {
+            return Err(precondition(key, "a bridge without ports", format!("{} is on it", port.name)));
+        }
+    }
     let rules = nat::remove(&table_name(layout, name)).map_err(|error| failed(&what, error))?;
-    let link = bridge::remove(name, &bridge_mark(layout, name)).map_err(|error| failed(&what, error))?;
+    let link = match ours {
+        Some(_) => bridge::remove(name, &bridge_mark(layout, name)).map_err(|error| failed(&what, error))?,
+        None => Effect::Unchanged,
+    };
     Ok(rules.and(link) == Effect::Changed)
 }
 
@@ -99,9 +120,30 @@ pub fn attach(
     netns: BorrowedFd<'_>,
 ) -> Result<bool, Error> {
     let spec = nic_spec(layout, key, (uuid, incarnation), nic)?;
-    let effect = nic::attach(&spec, netns)
-        .map_err(|error| failed(format!("{key}: nic {} could not be attached", nic.device), error))?;
-    Ok(effect == Effect::Changed)
+    match nic::attach(&spec, netns) {
+        Err(NicError::NoBridge { bridge, .. }) => Err(no_bridge(key, &bridge)),
+        other => {
+            let what = || format!("{key}: nic {} could not be attached", nic.device);
+            Ok(other.map_err(|error| failed(what(), error))? == Effect::Changed)
+        }
+    }
+}
+
+/// Refuses a run whose bridges are not all there.
+pub fn refuse_missing_bridges(key: &Key, nics: &[Nic]) -> Result<(), Error> {
+    let links = Links::observe().map_err(|error| failed("the host's links cannot be read", error))?;
+    let missing = nics.iter().find_map(|nic| match &nic.attachment {
+        NicAttachment::Bridged { bridge } => {
+            let stands = links.get(bridge).is_some_and(|link| link.kind == LinkKind::Bridge);
+            (!stands).then_some(bridge)
+        }
+        NicAttachment::PointToPoint => None,
+    });
+    missing.map_or(Ok(()), |bridge| Err(no_bridge(key, bridge)))
+}
+
+fn no_bridge(key: &Key, bridge: &str) -> Error {
+    precondition(key, format!("bridge {bridge}"), "there is none")
 }
 
 /// Removes a nic by its host end.

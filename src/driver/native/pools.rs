@@ -9,10 +9,14 @@ use crate::model::observed::{ImageFacts, PoolFacts, RootFacts};
 use crate::model::record::{Record, RootIdentity};
 use crate::model::root::Root;
 use crate::storage::dir::DirPool;
+use crate::storage::error::StorageError;
 use crate::storage::{Effect, Pool, Presence, StoredRoot};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use uuid::Uuid;
+
+/// Roots by their containers' uuids.
+type Roots = BTreeMap<Uuid, RootFacts>;
 
 /// The pool of that name: at the source that its object names, else inside the data folder.
 pub fn open(layout: &Layout, name: &str, source: Option<&PathBuf>) -> Pool {
@@ -41,15 +45,30 @@ pub fn ensure(layout: &Layout, key: &Key, pool: &StoragePool) -> Result<bool, Er
 }
 
 pub fn remove(key: &Key, pool: &Pool) -> Result<bool, Error> {
-    let effect = pool.remove().map_err(|error| failed(format!("{key} could not be removed"), error))?;
-    Ok(effect == Effect::Changed)
+    match pool.remove() {
+        Err(StorageError::NotEmpty { count, .. }) => {
+            Err(precondition(key, "an empty pool", format!("it has {count} roots")))
+        }
+        other => {
+            let effect = other.map_err(|error| failed(format!("{key} could not be removed"), error))?;
+            Ok(effect == Effect::Changed)
+        }
+    }
 }
 
 /// Makes a container's root on an image's content, and lays the identity beside it.
 pub fn create_root(key: &Key, pool: &Pool, layer: PathBuf, identity: &RootIdentity) -> Result<bool, Error> {
     let what = || format!("{key}: its root could not be made");
     let uuid = identity.identity.uuid;
-    let (_, made) = pool.create_root(uuid, vec![layer]).map_err(|error| failed(what(), error))?;
+    let made = match pool.create_root(uuid, vec![layer]) {
+        Err(StorageError::NoPool { path }) => {
+            return Err(precondition(key, "its pool", format!("{} is not there", path.display())));
+        }
+        Err(StorageError::OtherLayers { .. }) => {
+            return Err(precondition(key, "no other root", "it has one on another content"));
+        }
+        other => other.map_err(|error| failed(what(), error))?.1,
+    };
     let text = serde_json::to_vec_pretty(identity).map_err(|error| failed(what(), error))?;
     let written = pool.write_identity(uuid, &text).map_err(|error| failed(what(), error))?;
     Ok(made == Effect::Changed || written == Effect::Changed)
@@ -96,7 +115,7 @@ pub fn observe(
     layout: &Layout,
     records: &BTreeMap<Key, Record>,
     images: &BTreeMap<String, ImageFacts>,
-) -> Result<Found, Error> {
+) -> Result<(BTreeMap<String, PoolFacts>, Roots), Error> {
     let mut pools = BTreeMap::new();
     let mut roots = BTreeMap::new();
     for name in names(layout, records) {
@@ -119,6 +138,20 @@ pub fn observe(
         }
     }
     Ok((pools, roots))
+}
+
+/// Refuses where a root stands on the content.
+pub fn refuse_users(
+    layout: &Layout,
+    records: &BTreeMap<Key, Record>,
+    key: &Key,
+    fingerprint: &str,
+) -> Result<(), Error> {
+    let (_, roots) = observe(layout, records, &BTreeMap::new())?;
+    match roots.values().find(|root| root.identity.fingerprint == fingerprint) {
+        Some(root) => Err(precondition(key, "no root on it", format!("{} stands on it", root.identity.key))),
+        None => Ok(()),
+    }
 }
 
 /// A root whose identity cannot be read is half made: nothing is known that could be adopted.

@@ -24,7 +24,10 @@ pub fn wait(
     let begun = Instant::now();
     let timeout = Duration::from_millis(ready.timeout_ms);
     loop {
-        Running::find(native, key, uuid)?;
+        if let Err(Error::Precondition { .. }) = Running::find(native, key, uuid) {
+            let last = "its init does not run".to_owned();
+            return Err(Error::NotReady { key: key.clone(), waited_ms: elapsed_ms(begun), last });
+        }
         let last = match probe(native, key, uuid, &ready.probe)? {
             Verdict::Ready => return Ok(()),
             Verdict::NotYet(last) => last,
@@ -33,12 +36,15 @@ pub fn wait(
             return Err(Error::Cancelled);
         }
         if begun.elapsed() >= timeout {
-            let waited_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-            return Err(Error::NotReady { key: key.clone(), waited_ms, last });
+            return Err(Error::NotReady { key: key.clone(), waited_ms: elapsed_ms(begun), last });
         }
         (context.progress)(&format!("{key}: waiting until it is ready ({last})"));
         std::thread::sleep(Duration::from_millis(ready.interval_ms.max(10)));
     }
+}
+
+fn elapsed_ms(begun: Instant) -> u64 {
+    u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX)
 }
 
 enum Verdict {

@@ -107,12 +107,9 @@ impl<'a> Walk<'a> {
             }
             _ => {}
         }
+        let starts = up && self.view.run.is_none() && !self.is_broken();
         match self.view.run {
-            None if up => {
-                if !self.is_broken() {
-                    self.start(self.start_reasons(), Class::Live);
-                }
-            }
+            None if starts => self.start(self.start_reasons(), Class::Live),
             None => {}
             Some(_) if want == Power::Stopped => self.stop(),
             Some(run) => self.running(run),

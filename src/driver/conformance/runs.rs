@@ -1,0 +1,154 @@
+//! Running containers: start to stop, live changes, and what a stopped one refuses.
+
+use super::script::uuid;
+use super::{Bench, nobody};
+use crate::driver::Error;
+use crate::model::object::Ready;
+use crate::model::observed::{ExitCause, RunFacts};
+use crate::model::run::{ContainerRun, Limits, MemoryEnforce, MemoryLimit, Nic};
+use crate::model::step::{Action, StopHow};
+
+/// A running container, from nothing.
+fn started(bench: &Bench<'_>) -> RunFacts {
+    for step in &bench.fixture.up()[..9] {
+        bench.does(step);
+    }
+    running(bench)
+}
+
+#[track_caller]
+fn running(bench: &Bench<'_>) -> RunFacts {
+    bench.facts().run.expect("a running container")
+}
+
+pub fn life(bench: &Bench<'_>) {
+    let fixture = bench.fixture;
+    let run = fixture.container_run();
+    for step in &fixture.up()[..7] {
+        bench.does(step);
+    }
+    bench.refuses(&fixture.start(&run));
+    bench.does(&fixture.up()[7]);
+    bench.leaves(&fixture.kill());
+    bench.changes(&fixture.start(&run));
+    let facts = running(bench);
+    assert_as_asked(&facts, &run);
+    assert_eq!(facts.incarnation, 1);
+    bench.refuses(&fixture.start(&ContainerRun { hostname: "other".to_owned(), ..run.clone() }));
+    bench.refuses(&fixture.delete_root());
+    bench.refuses(&fixture.delete_network());
+    bench.leaves(&fixture.act(Action::Supervise { uuid: uuid() }));
+    bench.leaves(&fixture.act(Action::WaitReady { uuid: uuid(), ready: Ready::default() }));
+    bench.changes(&fixture.act(Action::Stop { uuid: uuid(), how: StopHow::Clean { timeout_ms: 20_000 } }));
+    let facts = bench.facts();
+    let exit = facts.exit.expect("how it ended");
+    assert!(facts.run.is_none() && facts.root.is_some());
+    assert_eq!((exit.cause, exit.incarnation), (ExitCause::PowerOff, 1));
+    bench.changes(&fixture.start(&run));
+    let facts = bench.facts();
+    assert_eq!((facts.run.map(|run| run.incarnation), facts.exit), (Some(2), None));
+    bench.changes(&fixture.kill());
+    let exit = bench.facts().exit.expect("how it ended");
+    assert_eq!((exit.cause, exit.status, exit.incarnation), (ExitCause::Killed, Some(128 + 9), 2));
+    bench.changes(&fixture.delete_network());
+    bench.refuses(&fixture.start(&run));
+}
+
+#[track_caller]
+fn assert_as_asked(facts: &RunFacts, run: &ContainerRun) {
+    assert_eq!(facts.run, *run);
+    assert!(facts.supervised && facts.in_cgroup && !facts.frozen, "{facts:#?}");
+    assert_eq!(facts.limits, run.limits);
+    let nics: Vec<&String> = facts.nics.keys().collect();
+    let asked: Vec<&String> = run.nics.iter().map(|nic| &nic.device).collect();
+    assert_eq!(nics, asked);
+    assert!(facts.nics.values().all(|nic| nic.up), "{:?}", facts.nics);
+    assert!(run.disks.iter().all(|disk| facts.disks.contains(&disk.device)), "{:?}", facts.disks);
+    assert!(facts.pid > 0);
+}
+
+pub fn freezing(bench: &Bench<'_>) {
+    started(bench);
+    bench.changes(&bench.fixture.act(Action::Freeze { uuid: uuid() }));
+    assert!(running(bench).frozen);
+    bench.changes(&bench.fixture.act(Action::Unfreeze { uuid: uuid() }));
+    assert!(!running(bench).frozen);
+    bench.changes(&bench.fixture.act(Action::Freeze { uuid: uuid() }));
+    bench.changes(&bench.fixture.kill());
+}
+
+pub fn limits(bench: &Bench<'_>) {
+    let fixture = bench.fixture;
+    let before = started(bench);
+    let memory = Some(MemoryLimit { bytes: 96 << 20, enforce: MemoryEnforce::Hard });
+    let less = Limits { memory, processes: None, ..Limits::default() };
+    bench.changes(&fixture.act(Action::SetLimits { uuid: uuid(), limits: less.clone() }));
+    let facts = running(bench);
+    assert_eq!((&facts.limits, &facts.run.limits, facts.pid), (&less, &less, before.pid));
+    bench.leaves(&fixture.act(Action::RepairCgroup { uuid: uuid(), limits: less }));
+    let none = Limits::default();
+    bench.changes(&fixture.act(Action::RepairCgroup { uuid: uuid(), limits: none.clone() }));
+    let facts = running(bench);
+    assert_eq!((&facts.limits, &facts.run.limits, facts.in_cgroup), (&none, &none, true));
+}
+
+pub fn devices(bench: &Bench<'_>) {
+    let fixture = bench.fixture;
+    let before = started(bench);
+    nics(bench);
+    let at = |path: &str| Action::AttachDisk { uuid: uuid(), disk: Box::new(fixture.disk(path)) };
+    bench.changes(&fixture.act(at("/srv/data")));
+    let facts = running(bench);
+    assert!(facts.disks.contains("data") && facts.run.disks == [fixture.disk("/srv/data")], "{facts:#?}");
+    bench.refuses(&fixture.act(at("/srv/other")));
+    let away = Action::DetachDisk { uuid: uuid(), disk: Box::new(fixture.disk("/srv/data")) };
+    bench.changes(&fixture.act(away));
+    let facts = running(bench);
+    assert!(facts.disks.is_empty() && facts.run.disks.is_empty(), "{facts:#?}");
+    assert_eq!(facts.run, before.run);
+    assert_eq!((facts.pid, facts.incarnation), (before.pid, before.incarnation));
+}
+
+fn nics(bench: &Bench<'_>) {
+    let fixture = bench.fixture;
+    let attach = |nic: &Nic| fixture.act(Action::AttachNic { uuid: uuid(), nic: Box::new(nic.clone()) });
+    bench.changes(&attach(&fixture.wire()));
+    let facts = running(bench);
+    assert_eq!(facts.run.nics, [fixture.nic(), fixture.wire()]);
+    assert_eq!((facts.nics["wire"].bridge.clone(), facts.nics["wire"].up), (None, true));
+    assert_eq!(facts.nics["eth0"].bridge.as_deref(), Some(fixture.bridge.as_str()));
+    // Another name inside: it is the same device, made anew.
+    let renamed = Nic { name: "eth8".to_owned(), ..fixture.wire() };
+    bench.changes(&attach(&renamed));
+    assert_eq!(running(bench).run.nics, [fixture.nic(), renamed]);
+    bench.changes(&fixture.act(Action::DetachNic { uuid: uuid(), device: "wire".to_owned() }));
+    let facts = running(bench);
+    assert!(!facts.nics.contains_key("wire") && facts.run.nics == [fixture.nic()], "{facts:#?}");
+}
+
+pub fn stopped(bench: &Bench<'_>) {
+    let fixture = bench.fixture;
+    for step in &fixture.up()[..8] {
+        bench.does(step);
+    }
+    for uuid in [uuid(), nobody()] {
+        let limits = Limits::default();
+        let refused = [
+            Action::Freeze { uuid },
+            Action::Unfreeze { uuid },
+            Action::SetLimits { uuid, limits: limits.clone() },
+            Action::RepairCgroup { uuid, limits },
+            Action::AttachNic { uuid, nic: Box::new(fixture.wire()) },
+            Action::DetachNic { uuid, device: "eth0".to_owned() },
+            Action::AttachDisk { uuid, disk: Box::new(fixture.disk("/srv/data")) },
+            Action::DetachDisk { uuid, disk: Box::new(fixture.disk("/srv/data")) },
+            Action::Supervise { uuid },
+        ];
+        for action in refused {
+            bench.refuses(&fixture.act(action));
+        }
+        let done = bench.execute(&fixture.act(Action::WaitReady { uuid, ready: Ready::default() }));
+        assert!(matches!(done, Err(Error::NotReady { .. })), "{done:?}");
+        bench.leaves(&fixture.act(Action::Stop { uuid, how: StopHow::Forced }));
+    }
+}

@@ -1,0 +1,146 @@
+//! Records, images, pools, networks, roots.
+
+use super::script::{step, uuid};
+use super::{Bench, nobody};
+use crate::driver::Error;
+use crate::model::key::Key;
+use crate::model::object::Image;
+use crate::model::record::Owner;
+use crate::model::step::{Action, ImageContent};
+use ipnet::{IpNet, Ipv4Net};
+
+pub fn records(bench: &Bench<'_>) {
+    let fixture = bench.fixture;
+    let key = fixture.pool_key();
+    let mut note = fixture.ensure_pool();
+    note.action = Action::Note;
+    let done = bench.execute(&note);
+    assert!(matches!(done, Err(Error::NoRecord { .. })), "{done:?}");
+    bench.changes(&fixture.put(&key, &fixture.pool_object(), "one"));
+    let record = bench.look().records.remove(&key).expect("a record");
+    assert_eq!(record.owner, Owner::Site("one".to_owned()));
+    assert_eq!((record.desired, record.applied), (Some(fixture.pool_object()), None));
+    assert_eq!(record.actor, "conformance");
+    bench.changes(&fixture.put(&key, &fixture.pool_object(), "two"));
+    bench.changes(&note);
+    let record = bench.look().records.remove(&key).expect("a record");
+    assert_eq!(record.applied.map(|applied| applied.object), Some(fixture.pool_object()));
+    bench.changes(&fixture.forget(&key));
+    assert!(bench.look().records.is_empty());
+}
+
+pub fn images(bench: &Bench<'_>) {
+    let fixture = bench.fixture;
+    let done = bench.execute(&fixture.import());
+    assert!(matches!(done, Err(Error::NoRecord { .. })), "an import without a record: {done:?}");
+    bench.changes(&fixture.put(&fixture.image_key(), &fixture.image_object(), "one"));
+    let fingerprint = import(bench);
+    let observed = bench.look();
+    assert!(observed.images.contains_key(&fingerprint), "{:?}", observed.images);
+    let applied = observed.records[&fixture.image_key()].applied.clone().expect("an applied image");
+    assert_eq!(applied.fingerprint, Some(fingerprint.clone()));
+    let pinned = |pin: &str| {
+        let image = Image { fingerprint: Some(pin.to_owned()), ..fixture.image.clone() };
+        step(&fixture.image_key(), Action::ImportImage { image })
+    };
+    bench.leaves(&pinned(&fingerprint));
+    let other = "0".repeat(64);
+    let done = bench.execute(&pinned(&other));
+    let told = matches!(&done, Err(Error::Fingerprint { wanted, .. }) if *wanted == other);
+    assert!(told, "another content than the pinned one: {done:?}");
+    let images = bench.look().images;
+    assert!(images.len() == 1 && images.contains_key(&fingerprint), "{images:?}");
+    bench.changes(&step(&fixture.image_key(), Action::DeleteImage { fingerprint: fingerprint.clone() }));
+    assert!(bench.look().images.is_empty());
+    // Lost content comes back under the same fingerprint.
+    let back = bench.changes(&pinned(&fingerprint));
+    assert_eq!(back.outputs["fingerprint"], fingerprint);
+}
+
+/// Imports the image, whose record is there; answers its fingerprint.
+fn import(bench: &Bench<'_>) -> String {
+    let done = bench.execute(&bench.fixture.import());
+    assert!(done.is_ok(), "{done:?}");
+    bench.leaves(&bench.fixture.import());
+    done.unwrap_or_default().outputs["fingerprint"].clone()
+}
+
+pub fn pools(bench: &Bench<'_>) {
+    let fixture = bench.fixture;
+    bench.leaves(&step(&fixture.pool_key(), Action::DeletePool));
+    bench.changes(&fixture.put(&fixture.pool_key(), &fixture.pool_object(), "one"));
+    assert!(bench.look().pools.is_empty());
+    bench.changes(&fixture.ensure_pool());
+    assert!(bench.look().pools.contains_key(&fixture.pool));
+    bench.changes(&step(&fixture.pool_key(), Action::DeletePool));
+    assert!(bench.look().pools.is_empty());
+}
+
+pub fn networks(bench: &Bench<'_>) {
+    let fixture = bench.fixture;
+    bench.leaves(&fixture.delete_network());
+    bench.changes(&fixture.put(&fixture.network_key(), &fixture.network_object(fixture.address), "one"));
+    let other =
+        Ipv4Net::new(fixture.member(2), fixture.address.prefix_len()).expect("a prefix of the fixture");
+    for address in [fixture.address, other] {
+        bench.changes(&fixture.ensure_network(address));
+        let facts = bench.look().networks.remove(&fixture.bridge).expect("the bridge");
+        assert!(facts.ours && facts.up, "{facts:?}");
+        assert_eq!(facts.addresses, [IpNet::V4(address)].into());
+        assert_eq!(facts.rules, fixture.network(address).rules_digest());
+    }
+    bench.changes(&fixture.delete_network());
+    assert!(!bench.look().networks.contains_key(&fixture.bridge));
+}
+
+pub fn roots(bench: &Bench<'_>) {
+    let fixture = bench.fixture;
+    let image = ImageContent::ImportOf(fixture.image_key());
+    bench.changes(&fixture.put(&fixture.container_key(), &fixture.container_object(), "conformance"));
+    let done = bench.execute(&fixture.create_root(image.clone()));
+    assert!(matches!(done, Err(Error::NoRecord { .. })), "an image without a record: {done:?}");
+    bench.changes(&fixture.put(&fixture.image_key(), &fixture.image_object(), "one"));
+    bench.refuses(&fixture.create_root(image.clone()));
+    let fingerprint = import(bench);
+    bench.refuses(&fixture.create_root(image.clone()));
+    bench.changes(&fixture.put(&fixture.pool_key(), &fixture.pool_object(), "one"));
+    bench.changes(&fixture.ensure_pool());
+    bench.refuses(&fixture.create_root(ImageContent::Fingerprint("0".repeat(64))));
+    bench.leaves(&fixture.delete_root());
+    let made = bench.changes(&fixture.create_root(image));
+    assert_eq!(made.outputs["fingerprint"], fingerprint);
+    let root = bench.facts().root.expect("the root");
+    assert_eq!(root.pool, fixture.pool);
+    assert_eq!(root.identity.key, fixture.container_key());
+    assert_eq!(
+        (root.identity.identity, root.identity.fingerprint),
+        (fixture.identity(), fingerprint.clone())
+    );
+    assert!(root.image_present);
+    let applied = bench.look().records[&fixture.container_key()].applied.clone();
+    assert_eq!(applied.and_then(|applied| applied.fingerprint), Some(fingerprint.clone()));
+    bench.leaves(&fixture.create_root(ImageContent::Fingerprint(fingerprint.clone())));
+    bench.refuses(&fixture.create_root(ImageContent::Fingerprint("0".repeat(64))));
+    bench.refuses(&step(&fixture.image_key(), Action::DeleteImage { fingerprint }));
+    bench.refuses(&step(&fixture.pool_key(), Action::DeletePool));
+    bench.changes(&fixture.delete_root());
+    assert!(bench.facts().root.is_none());
+    bench.leaves(&step(
+        &Key::container("nobody"),
+        Action::DeleteRoot { pool: fixture.pool.clone(), uuid: nobody() },
+    ));
+}
+
+pub fn identity_beside_root(bench: &Bench<'_>) {
+    let fixture = bench.fixture;
+    for step in &fixture.up()[..8] {
+        bench.does(step);
+    }
+    bench.changes(&fixture.put(&fixture.container_key(), &fixture.container_object(), "two"));
+    let root = bench.look().containers[&uuid()].root.clone().expect("the root");
+    assert_eq!(root.identity.owner, Owner::Site("two".to_owned()));
+    // A root that stands is brought to what is asked, not refused.
+    bench.changes(&fixture.create_root(ImageContent::ImportOf(fixture.image_key())));
+    let root = bench.look().containers[&uuid()].root.clone().expect("the root");
+    assert_eq!(root.identity.owner, Owner::Site("conformance".to_owned()));
+}
