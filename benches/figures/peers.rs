@@ -291,7 +291,12 @@ impl Lxc {
     }
 
     pub fn kill(&self, id: &str) -> Result<Duration> {
-        time(|| run(self.command("lxc-stop").args(["-n", id, "-k"])))
+        let spent = time(|| run(self.command("lxc-stop").args(["-n", id, "-k"])))?;
+        // It leaves these behind; the next start of that name would have to find another one.
+        for folder in cgroups(&[&format!("lxc.monitor.{id}"), &format!("lxc.payload.{id}")]) {
+            remove_soon(&folder);
+        }
+        Ok(spent)
     }
 
     pub fn list(&self) -> Result<Duration> {
@@ -314,8 +319,35 @@ impl Lxc {
     }
 
     fn command(&self, program: &str) -> Command {
-        let mut command = Command::new(program);
-        command.arg("-P").arg(&self.folder);
+        let mut command = Command::new(Path::new("/usr/bin").join(program));
+        // With newuidmap at hand LXC asks it, and root has no line in /etc/subuid: without, it writes the map itself.
+        command.env("PATH", "/nowhere").arg("-P").arg(&self.folder);
         command
+    }
+}
+
+impl Drop for Lxc {
+    fn drop(&mut self) {
+        cgroups(&["lxc.pivot"]).iter().for_each(|folder| remove_soon(folder));
+    }
+}
+
+/// The cgroups of these names in every hierarchy.
+fn cgroups(names: &[&str]) -> Vec<PathBuf> {
+    let hierarchies = fs::read_dir("/sys/fs/cgroup").into_iter().flatten().flatten().map(|entry| entry.path());
+    let roots: Vec<PathBuf> = hierarchies.chain([PathBuf::from("/sys/fs/cgroup")]).collect();
+    let all = names.iter().flat_map(|name| roots.iter().map(move |root| root.join(name)));
+    all.filter(|folder| folder.exists()).collect()
+}
+
+/// Its last process may still be ending.
+fn remove_soon(cgroup: &Path) {
+    for _ in 0..200 {
+        match fs::remove_dir(cgroup) {
+            Err(error) if error.raw_os_error() == Some(libc::EBUSY) => {
+                std::thread::sleep(Duration::from_millis(2));
+            }
+            _ => return,
+        }
     }
 }
