@@ -129,7 +129,10 @@ impl Ours {
     pub fn command(&self, words: &[&str]) -> Result<Duration> {
         let mut command = self.program();
         let mut output = None;
-        let spent = time(|| Ok(output = Some(command.args(words).output()?)))?;
+        let spent = time(|| {
+            output = Some(command.args(words).output()?);
+            Ok(())
+        })?;
         let output = output.context("no output")?;
         let said = String::from_utf8_lossy(&output.stderr);
         ensure!(output.status.success(), "bayplan {} ended with {}: {said}", words.join(" "), output.status);
@@ -145,7 +148,8 @@ impl Ours {
 
     /// Deletes these containers, as an apply of a deletion does.
     pub fn delete_containers(&self) -> Result<()> {
-        let containers = self.keys()?.into_iter().filter(|key| key.kind == bayplan::model::key::Kind::Container);
+        let containers =
+            self.keys()?.into_iter().filter(|key| key.kind == bayplan::model::key::Kind::Container);
         self.delete(containers.collect())
     }
 

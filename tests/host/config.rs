@@ -168,9 +168,8 @@ fn limit(product: &Product, container: &str, controller: &str, v1: &str, v2: &st
             if let Ok(text) = fs::read_to_string(folder.join(name)) {
                 last = text.trim().to_owned();
                 let default = last == "max" || last == "max 100000" || last == "-1";
-                if !default && last.parse::<u64>().is_ok_and(|value| value < 1 << 60)
-                    || last.contains(' ') && !default
-                {
+                let huge = last.parse::<u64>().is_ok_and(|value| value >= 1 << 60);
+                if !default && !huge {
                     return last;
                 }
             }

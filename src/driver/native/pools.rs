@@ -106,9 +106,6 @@ pub fn root(key: &Key, pool: &Pool, uuid: Uuid) -> Result<Root, Error> {
         .ok_or_else(|| precondition(key, "a root", "there is none"))
 }
 
-/// Pools by name, and the roots in them by uuid.
-pub type Found = (BTreeMap<String, PoolFacts>, BTreeMap<Uuid, RootFacts>);
-
 /// What pools there are, and the roots in them. Pools are those of records, and those in the data folder whose
 /// record was lost.
 pub fn observe(
