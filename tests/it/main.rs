@@ -6,7 +6,7 @@ mod cli;
 mod conformance;
 mod findings;
 mod golden;
-mod lay.rs;
+mod layers;
 mod properties;
 mod random_site;
 mod reconcile_cases;
