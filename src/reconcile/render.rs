@@ -89,7 +89,7 @@ pub fn plan_text(plan: &Plan, options: TextOptions) -> String {
     for warning in &plan.warnings {
         let _ = writeln!(text, "warning: {}", warning.message);
     }
-    if options.steps {
+    if options.steps && !plan.is_empty() {
         steps_text(&mut text, plan);
     }
     let _ = writeln!(text, "{}", summary_line(plan));

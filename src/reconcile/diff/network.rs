@@ -69,6 +69,7 @@ fn drift(wanted: &BridgeNetwork, facts: Option<&NetworkFacts>) -> Vec<Reason> {
         differs("config.bridge.mtu", facts.mtu.to_string(), mtu.to_string(), note);
     }
     let note = "the firewall rules were changed or flushed".to_owned();
-    differs("rules", facts.rules.clone(), wanted.rules_digest(), note);
+    let rules = |text: String| if text.is_empty() { "none".to_owned() } else { text };
+    differs("rules", rules(facts.rules.clone()), rules(wanted.rules_digest()), note);
     reasons
 }
