@@ -14,6 +14,7 @@ pub fn execute(
 ) -> Result<Option<Outcome>, Error> {
     let changed = match &step.action {
         Action::PutRecord(update) => put(records, &step.key, update, context.actor)?,
+        Action::Retire => retire(records, &step.key, context.actor)?,
         Action::ForgetRecord => records.forget(&step.key).map_err(store_error)?,
         Action::Note => false,
         _ => return Ok(None),
@@ -54,6 +55,14 @@ pub fn store_error(source: crate::store::Error) -> Error {
     Error::Host { what: "the records cannot be read or written".to_owned(), source: Box::new(source) }
 }
 
+/// Nothing to do where there is no record (any more).
+fn retire(records: &dyn Records, key: &Key, actor: &str) -> Result<bool, Error> {
+    let record = records.get(key).map_err(store_error)?.filter(|record| !record.retiring);
+    let Some(record) = record else { return Ok(false) };
+    let retiring = Record { retiring: true, actor: actor.to_owned(), ..record };
+    records.put(key, &retiring).map_err(store_error)
+}
+
 fn put(records: &dyn Records, key: &Key, update: &RecordUpdate, actor: &str) -> Result<bool, Error> {
     let before = records.get(key).map_err(store_error)?;
     let mut record = before.clone().unwrap_or_else(|| Record {
@@ -65,8 +74,10 @@ fn put(records: &dyn Records, key: &Key, update: &RecordUpdate, actor: &str) -> 
         applied: None,
         identity: None,
         overrides: vec![],
+        retiring: false,
         actor: actor.to_owned(),
     });
+    record.retiring = false;
     record.owner = update.owner.clone();
     record.generation = update.generation;
     if let Some(desired) = &update.desired {

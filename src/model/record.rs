@@ -31,6 +31,9 @@ pub struct Record {
     pub identity: Option<Identity>,
     #[serde(default)]
     pub overrides: Vec<Override>,
+    /// Its deletion has begun: every later pass goes on with it, until a manifest declares the object again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub retiring: bool,
     /// Who wrote it last.
     pub actor: String,
 }

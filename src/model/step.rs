@@ -85,6 +85,8 @@ pub enum Action {
     // --- records
     /// Writes what is declared, who owns it and its identity; `applied` is left as it is.
     PutRecord(Box<RecordUpdate>),
+    /// Marks the record: the object's deletion has begun. `PutRecord` takes the mark away.
+    Retire,
     ForgetRecord,
     /// Only writes the step's `applied` (live keys that exist in records alone: user.*, environment.*).
     Note,

@@ -125,7 +125,10 @@ fn pool(findings: &mut Findings<'_>, observed: &Observed, joined: &Joined<'_>) {
 fn network(findings: &mut Findings<'_>, bridge: &BridgeNetwork, observed: &Observed) {
     let facts = observed.networks.get(&bridge.name);
     if facts.is_some_and(|facts| !facts.ours) {
-        let message = format!("the host has a link {} that is not Bayplan's", bridge.name);
+        let message = format!(
+            "{} needs the link {}, and the host has one that is not Bayplan's",
+            findings.key, bridge.name
+        );
         findings.error("foreign-link", "", message, "give the network another name, or remove the link");
     }
     let subnets = bridge.ipv4.map(IpNet::V4).into_iter().chain(bridge.ipv6.map(IpNet::V6));
@@ -134,8 +137,8 @@ fn network(findings: &mut Findings<'_>, bridge: &BridgeNetwork, observed: &Obser
             if matches!(subnet, IpNet::V4(_)) { "config.ipv4.address" } else { "config.ipv6.address" };
         let overlaps = |other: &&IpNet| other.contains(&subnet.trunc()) || subnet.trunc().contains(*other);
         if let Some(other) = observed.host.foreign_subnets.iter().find(overlaps) {
-            let message =
-                format!("{} overlaps {}, which the host uses on another link", subnet.trunc(), other.trunc());
+            let (key, own, other) = (findings.key, subnet.trunc(), other.trunc());
+            let message = format!("{key}: {own} overlaps {other}, which the host uses on another link");
             findings.error("overlapping-subnet", field, message, "choose another subnet");
         }
     }

@@ -1,13 +1,14 @@
 //! When to look again: the loop of the daemon and of `apply --watch`, without its waiting.
 
+use super::Error;
 use super::apply::{ApplyOptions, apply};
 use super::goal::{Goal, PlanOptions};
-use super::plan::Plan;
+use super::plan::{self, Plan};
 use super::queue::Queue;
 use super::report::{Report, StepOutcome};
-use super::{Error, propose};
-use crate::driver::Driver;
+use crate::driver::{Driver, Scope};
 use crate::model::key::Key;
+use crate::model::observed::Observed;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeSet;
 
@@ -59,17 +60,31 @@ impl Controller {
         if !full && due.is_empty() {
             return Ok(None);
         }
+        let observed = match driver.observe(&Scope::All) {
+            Ok(observed) => observed,
+            Err(error) => {
+                due.into_iter().for_each(|key| self.queue.failed(key, now));
+                return Err(Error::Observe(error));
+            }
+        };
+        // A key that the goal does not know (kept, forgotten, another site's) is nobody's business here.
+        let (due, unknown): (Vec<Key>, Vec<Key>) =
+            due.into_iter().partition(|key| full || knows(goal, &observed, key));
+        unknown.iter().for_each(|key| self.queue.succeeded(key));
+        if !full && due.is_empty() {
+            return Ok(None);
+        }
         let mut options = plan_options.clone();
         if full {
             self.next_full = later(now, self.period);
         } else {
             options.only = due.iter().cloned().collect();
         }
-        let plan = match propose(driver, goal, &options) {
+        let plan = match plan::plan(goal, &observed, &options) {
             Ok(plan) => plan,
             Err(error) => {
                 due.into_iter().for_each(|key| self.queue.failed(key, now));
-                return Err(error);
+                return Err(error.into());
             }
         };
         let report = apply(driver, &plan, apply_options);
@@ -96,4 +111,12 @@ impl Controller {
 
 fn later(now: Timestamp, wait: SignedDuration) -> Timestamp {
     now.checked_add(wait).unwrap_or(Timestamp::MAX)
+}
+
+/// Whether `--only KEY` makes sense for the goal.
+fn knows(goal: &Goal<'_>, observed: &Observed, key: &Key) -> bool {
+    match goal {
+        Goal::Site(desired) => desired.objects.contains_key(key),
+        _ => observed.records.get(key).is_some_and(|record| !record.retiring),
+    }
 }

@@ -89,7 +89,7 @@ pub fn plan_text(plan: &Plan, options: TextOptions) -> String {
     for warning in &plan.warnings {
         let _ = writeln!(text, "warning: {}", warning.message);
     }
-    if options.steps {
+    if options.steps && !plan.is_empty() {
         steps_text(&mut text, plan);
     }
     let _ = writeln!(text, "{}", summary_line(plan));
@@ -157,6 +157,7 @@ pub fn report_text(report: &Report, options: TextOptions) -> String {
 pub fn step_words(action: &Action) -> String {
     match action {
         Action::PutRecord(_) => "record".to_owned(),
+        Action::Retire => "retire".to_owned(),
         Action::ForgetRecord => "forget".to_owned(),
         Action::Note => "note".to_owned(),
         Action::ImportImage { .. } => "import image".to_owned(),
@@ -292,17 +293,17 @@ fn reason_text(reason: &Reason, change: &ObjectChange, class: Class) -> String {
     words
 }
 
-/// `file:line` of a field, or of the nearest field above it that has one.
+/// `file:line` of a field, or of the nearest field above it that has one, at last of the object.
 fn place(change: &ObjectChange, field: &str) -> Option<String> {
     let mut path = field;
     loop {
         if let Some(place) = change.origins.get(path).and_then(|origin| origin.place.as_ref()) {
             return Some(format!("{}:{}", place.file, place.line));
         }
-        path = path.rsplit_once('.').map_or("", |(above, _)| above);
         if path.is_empty() {
             return None;
         }
+        path = path.rsplit_once('.').map_or("", |(above, _)| above);
     }
 }
 

@@ -66,8 +66,14 @@ pub fn world<'a>(
         }
     }
     match goal {
-        Goal::Site(desired) => site(&mut world, desired, observed, joined, options),
-        Goal::Recorded => all_recorded(&mut world, observed, options),
+        Goal::Site(desired) => {
+            site(&mut world, desired, observed, joined, options);
+            retire(&mut world, observed, joined);
+        }
+        Goal::Recorded => {
+            all_recorded(&mut world, observed, options);
+            retire(&mut world, observed, joined);
+        }
         Goal::Delete(keys) => delete(&mut world, keys, observed, joined),
         Goal::Power { key, .. } | Goal::Resume(key) | Goal::Restart(key) => {
             verb(&mut world, goal, key, observed, options);
@@ -123,17 +129,32 @@ fn site<'a>(
         };
         world.targets.insert(key.clone(), target);
     }
-    let is_kept =
-        |(key, record): &(&Key, &Record)| record.owner == site && !desired.objects.contains_key(*key);
+    let is_kept = |(key, record): &(&Key, &Record)| {
+        record.owner == site && !record.retiring && !desired.objects.contains_key(*key)
+    };
     world.kept = observed.records.iter().filter(is_kept).map(|(key, _)| key.clone()).collect();
 }
 
 fn all_recorded<'a>(world: &mut World<'a>, observed: &'a Observed, options: &PlanOptions) {
-    for (key, record) in &observed.records {
+    for (key, record) in observed.records.iter().filter(|(_, record)| !record.retiring) {
         if let Some(target) = recorded_target(record, options) {
             world.targets.insert(key.clone(), target);
         }
     }
+}
+
+/// Deletions that were begun go on, but for what is declared again or needed again.
+fn retire<'a>(world: &mut World<'a>, observed: &'a Observed, joined: &Joined<'a>) {
+    let retiring = observed.records.iter().filter(|(_, record)| record.retiring);
+    let mut keys: BTreeSet<Key> = retiring.map(|(key, _)| key.clone()).collect();
+    keys.retain(|key| !world.targets.contains_key(key));
+    if keys.is_empty() {
+        return;
+    }
+    let leaving = keys.clone();
+    let needed: BTreeSet<Key> = world.targets.values().flat_map(|target| references(target.object)).collect();
+    keys.retain(|key| !needed.contains(key) && users(key, observed, joined, &leaving).is_empty());
+    world.deletions.extend(keys);
 }
 
 fn recorded_target<'a>(record: &'a Record, options: &PlanOptions) -> Option<Target<'a>> {
@@ -157,7 +178,12 @@ fn verb<'a>(
     observed: &'a Observed,
     options: &PlanOptions,
 ) {
-    let target = observed.records.get(key).and_then(|record| recorded_target(record, options));
+    let record = observed.records.get(key);
+    if record.is_some_and(|record| record.retiring) {
+        world.findings.push(leaving(key));
+        return;
+    }
+    let target = record.and_then(|record| recorded_target(record, options));
     let (Some(mut target), Kind::Container) = (target, key.kind) else {
         world.findings.push(no_such(key));
         return;
@@ -261,6 +287,7 @@ fn narrow(world: &mut World<'_>, options: &PlanOptions) {
     }
     world.targets.retain(|key, _| wanted.contains(key));
     world.kept.retain(|key| wanted.contains(key));
+    world.deletions.retain(|key| wanted.contains(key));
     world.findings.retain(|finding| {
         finding.code == "no-such-object" || finding.key.as_ref().is_none_or(|key| wanted.contains(key))
     });
@@ -302,6 +329,17 @@ fn no_such(key: &Key) -> Finding {
         key: Some(key.clone()),
         message: format!("there is no {key}"),
         help: Some("`bayplan get` lists what there is".to_owned()),
+    }
+}
+
+fn leaving(key: &Key) -> Finding {
+    Finding {
+        severity: Severity::Error,
+        code: "being-deleted",
+        place: None,
+        key: Some(key.clone()),
+        message: format!("{key} is being deleted"),
+        help: Some(format!("`bayplan delete {key}` goes on; declaring and applying it makes it anew")),
     }
 }
 

@@ -177,6 +177,7 @@ mod tests {
             applied: None,
             identity: None,
             overrides: vec![],
+            retiring: false,
             actor: "test".to_owned(),
         }
     }

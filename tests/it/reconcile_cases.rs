@@ -1,12 +1,17 @@
 //! Main cases of planning, end to end on the modelled host.
 
 use crate::reconcile_support::*;
+use bayplan::driver::faulty::{Fault, Faulty, Side};
 use bayplan::driver::memory::Memory;
 use bayplan::model::key::Key;
 use bayplan::model::object::{Container, DeviceType, Power};
+use bayplan::model::step::Cause;
+use bayplan::reconcile::apply::ApplyOptions;
+use bayplan::reconcile::controller::Controller;
 use bayplan::reconcile::drift::drift;
-use bayplan::reconcile::goal::Goal;
+use bayplan::reconcile::goal::{Goal, PlanOptions};
 use bayplan::reconcile::propose;
+use bayplan::reconcile::render::step_words;
 
 #[test]
 fn a_small_site_is_made_and_the_next_plan_is_empty() {
@@ -116,6 +121,96 @@ fn a_restart_waits_for_approval_and_counts_as_nothing_to_do() {
     converge(&host, &Goal::Site(&desired), &approved);
     let plan = planned(&host, &Goal::Site(&desired), &options());
     assert!(plan.is_empty() && plan.pending.is_empty(), "{plan:#?}");
+}
+
+#[test]
+fn a_delete_that_was_interrupted_is_completed_by_the_next_pass_of_any_kind() {
+    let desired = site(&[("web-1", web()), ("web-2", web())]);
+    let key = Key::container("web-1");
+    let without = site(&[("web-2", web())]);
+    for (goal, comes_back) in
+        [(Goal::Recorded, false), (Goal::Site(&without), false), (Goal::Site(&desired), true)]
+    {
+        for at in 0..4 {
+            let host = server();
+            converge(&host, &Goal::Site(&desired), &options());
+            let plan = planned(&host, &Goal::Delete([key.clone()].into()), &options());
+            let words: Vec<String> = plan.steps.iter().map(|step| step_words(&step.action)).collect();
+            assert_eq!(words, ["retire", "stop", "delete root", "forget"]);
+            carry_out(&Faulty::new(&host, Fault::Crash { at, side: Side::After }), &plan, 1);
+            converge(&host, &goal, &options());
+            let keys: Vec<Key> = host.host().runs.into_values().map(|run| run.run.key).collect();
+            assert_eq!(keys.contains(&key), comes_back, "{goal:?} after step {at}");
+            assert_eq!(look(&host).records.contains_key(&key), comes_back, "{goal:?} after step {at}");
+            assert!(keys.contains(&Key::container("web-2")));
+            let again = planned(&host, &goal, &options());
+            assert!(again.is_empty() && again.kept.is_empty(), "{:#?}", again.steps);
+        }
+    }
+}
+
+#[test]
+fn a_verb_on_what_is_being_deleted_is_refused() {
+    let host = server();
+    converge(&host, &Goal::Site(&site(&[("web-1", web())])), &options());
+    let key = Key::container("web-1");
+    let plan = planned(&host, &Goal::Delete([key.clone()].into()), &options());
+    carry_out(&Faulty::new(&host, Fault::Crash { at: 1, side: Side::After }), &plan, 1);
+    let error = propose(&host, &Goal::Restart(key), &options()).unwrap_err();
+    assert_eq!(error.to_string(), "container/web-1 is being deleted");
+}
+
+#[test]
+fn a_network_that_drifts_and_changes_shows_both() {
+    let host = server();
+    converge(&host, &Goal::Site(&site(&[])), &options());
+    assert!(host.change_address("bay0", "192.0.2.1/24".parse().unwrap()) && host.flush_rules());
+    let mut desired = site(&[]);
+    desired.objects.insert(Key::network("bay0"), network("10.77.0.1/24"));
+    let plan = planned(&host, &Goal::Site(&desired), &options());
+    let reasons: Vec<_> = plan.steps.iter().flat_map(|step| &step.reasons).collect();
+    let of = |field: &str, cause: Cause| {
+        let found = reasons.iter().find(|reason| reason.field == field && reason.cause == cause);
+        (*found.unwrap_or_else(|| panic!("{field}: {reasons:#?}"))).clone()
+    };
+    let address = of("config.ipv4.address", Cause::ChangeAndDrift);
+    let values = (address.from.as_deref(), address.to.as_deref());
+    assert_eq!(values, (Some("192.0.2.1/24"), Some("10.77.0.1/24")));
+    of("rules", Cause::Drift);
+    assert_eq!(drift(&plan).rows.len(), 2);
+    converge(&host, &Goal::Site(&desired), &options());
+    assert!(planned(&host, &Goal::Site(&desired), &options()).is_empty());
+}
+
+#[test]
+fn a_mark_for_what_the_site_does_not_declare_is_no_error() {
+    let host = server();
+    let desired = site(&[("web-1", web())]);
+    converge(&host, &Goal::Site(&desired), &options());
+    let second = |number| jiff::Timestamp::from_second(SECOND + number).unwrap();
+    let mut controller =
+        Controller::new(second(0), jiff::SignedDuration::from_secs(1), jiff::SignedDuration::from_secs(60));
+    let cancel = std::sync::atomic::AtomicBool::new(false);
+    let pass = |controller: &mut Controller, number| {
+        let apply_options = ApplyOptions {
+            workers: 1,
+            cancel: &cancel,
+            deadline: None,
+            progress: &|_| (),
+            now: second(number),
+            actor: "daemon",
+        };
+        let plan_options = PlanOptions { now: second(number), ..options() };
+        controller.pass(&host, &Goal::Site(&desired), &plan_options, &apply_options).unwrap()
+    };
+    assert!(pass(&mut controller, 0).unwrap().0.is_empty());
+    controller.mark_dirty([Key::container("stranger")], second(1));
+    assert!(pass(&mut controller, 2).is_none());
+    host.kill_init(&Key::container("web-1"));
+    controller.mark_dirty([Key::container("stranger"), Key::container("web-1")], second(3));
+    let (plan, report) = pass(&mut controller, 4).unwrap();
+    assert!(report.is_done() && report.changed(), "{plan:#?}");
+    assert_eq!(controller.next_wakeup(second(5)), second(60));
 }
 
 #[test]

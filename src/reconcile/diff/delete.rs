@@ -10,7 +10,12 @@ pub fn diff(scene: &Scene<'_>, key: &Key) -> ObjectDiff {
     let mut diff = ObjectDiff::new(key);
     diff.way = Way::Down;
     let record = scene.observed.records.get(key);
-    for action in effects(scene, key) {
+    let effects = effects(scene, key);
+    if record.is_some_and(|record| !record.retiring) && !effects.is_empty() {
+        let reasons = vec![because(Cause::Verb, "", "delete")];
+        diff.push(Action::Retire, Class::Delete, reasons, None);
+    }
+    for action in effects {
         diff.push(action, Class::Delete, vec![because(Cause::Verb, "", "delete")], None);
     }
     if record.is_some() {

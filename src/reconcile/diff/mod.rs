@@ -119,6 +119,9 @@ pub fn record_update(
             if declared {
                 reasons.push(because(Cause::Change, "", "the declaration changed"));
             }
+            if record.retiring {
+                reasons.push(because(Cause::Change, "", "declared again while its deletion was under way"));
+            }
             if owner {
                 let note = format!("{} takes it over from {}", target.owner, record.owner);
                 reasons.push(because(Cause::Change, "", note));

@@ -2,7 +2,7 @@
 
 use super::{ObjectDiff, Scene, because, object_reasons, reason, record_update};
 use crate::model::key::Key;
-use crate::model::object::Network;
+use crate::model::object::{Network, Spec};
 use crate::model::observed::NetworkFacts;
 use crate::model::record::Applied;
 use crate::model::step::{Action, BridgeNetwork, Cause, Class, Reason};
@@ -21,9 +21,17 @@ pub fn diff(scene: &Scene<'_>, key: &Key, target: &Target<'_>, network: &Network
     let wanted = typed::bridge(&key.name, &network.config);
     let changed = before != Some(target.object);
     let mut reasons = if changed { object_reasons(before, target.object) } else { vec![] };
-    // What a change is about is no drift: where the declaration changed, the host is not yet as declared.
-    if !changed {
-        reasons.extend(drift(&wanted, scene.observed.networks.get(&key.name)));
+    // Drift is what differs from what was applied; where the declaration changed too, both are told.
+    if let Some(Spec::Network(applied)) = before.map(|object| &object.spec) {
+        let applied = typed::bridge(&key.name, &applied.config);
+        for drifted in drift(&applied, scene.observed.networks.get(&key.name)) {
+            match reasons.iter_mut().find(|reason| reason.field == drifted.field) {
+                Some(both) => {
+                    *both = Reason { cause: Cause::ChangeAndDrift, to: both.to.take(), ..drifted };
+                }
+                None => reasons.push(drifted),
+            }
+        }
     }
     if !reasons.is_empty() {
         let class = if before.is_none() { Class::Create } else { Class::Live };
@@ -61,6 +69,7 @@ fn drift(wanted: &BridgeNetwork, facts: Option<&NetworkFacts>) -> Vec<Reason> {
         differs("config.bridge.mtu", facts.mtu.to_string(), mtu.to_string(), note);
     }
     let note = "the firewall rules were changed or flushed".to_owned();
-    differs("rules", facts.rules.clone(), wanted.rules_digest(), note);
+    let rules = |text: String| if text.is_empty() { "none".to_owned() } else { text };
+    differs("rules", rules(facts.rules.clone()), rules(wanted.rules_digest()), note);
     reasons
 }

@@ -14,14 +14,15 @@ pub fn diff(scene: &Scene<'_>, key: &Key, target: &Target<'_>) -> ObjectDiff {
     let applied = Applied { object: target.object.clone(), fingerprint: None };
     let established = before == Some(target.object);
     let reasons = object_reasons(before, target.object);
+    let class = if before.is_none() { Class::Create } else { Class::Record };
     match record_update(scene, target, record, None, None) {
         Some((update, _)) if !established => {
-            diff.push(Action::PutRecord(Box::new(update)), Class::Record, reasons, Some(applied));
+            diff.push(Action::PutRecord(Box::new(update)), class, reasons, Some(applied));
         }
         Some((update, reasons)) => {
             diff.push(Action::PutRecord(Box::new(update)), Class::Record, reasons, None);
         }
-        None if !established => diff.push(Action::Note, Class::Record, reasons, Some(applied)),
+        None if !established => diff.push(Action::Note, class, reasons, Some(applied)),
         None => {}
     }
     diff

@@ -1,0 +1,147 @@
+//! What this host cannot give: `plans/findings-NAME.txt`. `BAYPLAN_BLESS=1` writes them anew.
+
+use crate::golden::assert_golden;
+use crate::plan_goldens::manifest;
+use crate::reconcile_support::*;
+use crate::spec_load::{load_text, text};
+use bayplan::driver::memory::Memory;
+use bayplan::driver::memory::host::HostModel;
+use bayplan::model::key::Key;
+use bayplan::model::object::{Spec, StoragePool};
+use bayplan::model::observed::NetworkFacts;
+use bayplan::reconcile::Error;
+use bayplan::reconcile::check::paths_to_check;
+use bayplan::reconcile::goal::{Goal, PlanOptions};
+use bayplan::reconcile::plan::Error as PlanError;
+use bayplan::reconcile::propose;
+use bayplan::spec::diagnostic::render_all;
+
+const BUSYBOX: &str = "source: {busybox: {}}";
+
+/// The findings of a manifest on a host, which is left as it is.
+#[track_caller]
+fn golden(name: &str, host: &Memory, source: &str, options: &PlanOptions) {
+    let desired = load_text(source).unwrap().desired;
+    let before = (host.host(), look(host).records);
+    match propose(host, &Goal::Site(&desired), options) {
+        Err(Error::Plan(PlanError::Findings(findings))) => {
+            let shown = render_all(&findings, &[text("site.yaml", source)]);
+            assert_golden(&format!("tests/it/plans/findings-{name}.txt"), &shown);
+        }
+        other => panic!("{other:#?}"),
+    }
+    assert_eq!(before, (host.host(), look(host).records));
+}
+
+#[track_caller]
+fn on_host(name: &str, source: &str, edit: impl FnOnce(&mut HostModel)) {
+    let host = server();
+    host.edit_host(edit);
+    golden(name, &host, source, &options());
+}
+
+fn web(lines: &[&str]) -> String {
+    manifest(BUSYBOX, &[("web-1", lines)])
+}
+
+#[test]
+fn missing_paths() {
+    let source = manifest(
+        "source: {directory: /srv/tree}",
+        &[(
+            "web-1",
+            &[
+                "devices:",
+                "  data: {type: disk, source: /srv/a, path: /srv}",
+                "  more: {type: disk, source: /srv/b, path: /mnt, required: false}",
+            ],
+        )],
+    );
+    let missing_paths = paths_to_check(&load_text(&source).unwrap().desired);
+    assert_eq!(missing_paths.len(), 3);
+    golden("missing-paths", &server(), &source, &PlanOptions { missing_paths, ..options() });
+}
+
+#[test]
+fn a_kernel_limit_above_the_ceiling_names_both_values() {
+    let source = web(&["config:", "  limits.kernel.nofile: 4096"]);
+    on_host("rlimit", &source, |host| {
+        host.machine.rlimit_ceilings.insert("nofile".to_owned(), Some(1024));
+    });
+}
+
+#[test]
+fn more_processors_than_the_host_has() {
+    let source = manifest(
+        BUSYBOX,
+        &[("web-1", &["config: {limits.cpu: 9}"]), ("web-2", &["config: {limits.cpu: 2-8}"])],
+    );
+    on_host("processors", &source, |_| ());
+}
+
+#[test]
+fn a_subnet_that_the_host_uses() {
+    on_host("subnet", &web(&[]), |host| host.machine.foreign_subnets.push("10.66.0.0/16".parse().unwrap()));
+}
+
+#[test]
+fn no_user_namespaces() {
+    let source = manifest(BUSYBOX, &[("web-1", &[]), ("web-2", &["config: {security.privileged: true}"])]);
+    on_host("user-namespaces", &source, |host| host.machine.user_namespaces = false);
+}
+
+#[test]
+fn a_missing_controller() {
+    let source = web(&["config:", "  limits.memory: 1GiB", "  limits.processes: 10"]);
+    on_host("controller", &source, |host| host.machine.controllers.retain(|name| name != "memory"));
+}
+
+#[test]
+fn a_foreign_link_of_the_networks_name() {
+    on_host("foreign-link", &web(&[]), |host| {
+        host.networks.insert("bay0".to_owned(), NetworkFacts { ours: false, ..NetworkFacts::default() });
+    });
+}
+
+#[test]
+fn another_architecture() {
+    // The loader knows the host's; a plan from a record or from elsewhere is looked at again.
+    let other = bayplan::model::object::Container { architecture: "arm64".to_owned(), ..container() };
+    let error = propose(&server(), &Goal::Site(&site(&[("web-1", other)])), &options()).unwrap_err();
+    assert_eq!(error.to_string(), "it is for arm64, and this host is amd64");
+}
+
+#[test]
+fn no_free_ids() {
+    on_host("ids", &web(&[]), |host| host.machine.id_ranges.iter_mut().for_each(|span| span.count = 1000));
+}
+
+#[test]
+fn an_owner_that_has_it_already() {
+    let host = server();
+    let mut other = site(&[("web-1", container())]);
+    other.site = "core".to_owned();
+    converge(&host, &Goal::Site(&other), &options());
+    golden("owner", &host, &web(&[]), &options());
+    let desired = load_text(&web(&[])).unwrap().desired;
+    let taking = PlanOptions { take_ownership: true, ..options() };
+    converge(&host, &Goal::Site(&desired), &taking);
+    assert!(planned(&host, &Goal::Site(&desired), &options()).is_empty());
+    let owners: Vec<String> =
+        host.host().roots.into_values().map(|root| root.identity.owner.to_string()).collect();
+    assert_eq!(owners, ["site edge"]);
+}
+
+#[test]
+fn a_pool_with_roots_does_not_move() {
+    let host = server();
+    let mut desired = site(&[("web-1", container())]);
+    converge(&host, &Goal::Site(&desired), &options());
+    if let Some(Spec::StoragePool(StoragePool { source, .. })) =
+        desired.objects.get_mut(&Key::pool("default")).map(|object| &mut object.spec)
+    {
+        *source = Some("/srv/pool".into());
+    }
+    let error = propose(&host, &Goal::Site(&desired), &options()).unwrap_err();
+    assert_eq!(error.to_string(), "storagepool/default has 1 roots: its source cannot change in place");
+}
