@@ -6,6 +6,7 @@ mod drift;
 mod image;
 mod lifecycle;
 mod network;
+mod processes;
 mod product;
 mod runtime;
 mod storage;
