@@ -12,8 +12,9 @@ state() {
   for loop in /sys/block/loop*/loop/backing_file; do [ -e "$loop" ] && echo "loop $(cat "$loop")"; done
   command -v nft >/dev/null && [ "$(id -u)" -eq 0 ] && nft list tables 2>/dev/null | sed 's/^/nft /'
   for process in /proc/[0-9]*; do
-    executable=$(readlink "$process/exe" 2>/dev/null) || continue
-    case $executable in */bayplan|*'/bayplan (deleted)'|/memfd:bayplan*) echo "process ${process#/proc/} $executable";; esac
+    # the runtime's processes run from a mount that has no path; their names tell them
+    name=$(cat "$process/comm" 2>/dev/null) || continue
+    case $name in bayplan|bayplan-*) echo "process ${process#/proc/} $name";; esac
   done
   find /run/bayplan -mindepth 1 -maxdepth 1 2>/dev/null | sed 's/^/run /'
   return 0

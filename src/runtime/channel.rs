@@ -4,7 +4,7 @@ use crate::runtime::error::{Error, Result, call};
 use rustix::io::Errno;
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
-    SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recvmsg, sendmsg, socketpair,
+    SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recv, recvmsg, sendmsg, socketpair,
 };
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -14,7 +14,6 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// The kernel's own bound of descriptors in one message (SCM_MAX_FD).
 const DESCRIPTORS: usize = 253;
-const LARGEST: usize = 200 * 1024;
 
 /// What the runtime's processes answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -117,7 +116,17 @@ pub fn send<T: Serialize>(channel: impl AsFd, message: &T, descriptors: &[Borrow
 
 /// Receives one message with its descriptors; `None` when the other end is gone.
 pub fn receive<T: DeserializeOwned>(channel: impl AsFd) -> Result<Option<(T, Vec<OwnedFd>)>> {
-    let mut text = vec![0u8; LARGEST];
+    // The length first: a buffer for the largest message would stay with every monitor as touched memory.
+    let flags = RecvFlags::PEEK | RecvFlags::TRUNC;
+    let expected = match rustix::io::retry_on_intr(|| recv(&channel, &mut [0u8; 0], flags)) {
+        Ok((_, length)) => length,
+        Err(Errno::CONNRESET) => 0,
+        Err(error) => return Err(call("receive a message")(error)),
+    };
+    if expected == 0 {
+        return Ok(None);
+    }
+    let mut text = vec![0u8; expected];
     let mut space = vec![MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS))];
     let mut ancillary = RecvAncillaryBuffer::new(&mut space);
     let received = rustix::io::retry_on_intr(|| {

@@ -243,7 +243,7 @@ fn settle(cgroup: &Cgroup<'_>, spec: &StartSpec, folder: &Path, status: Option<i
         version: records::VERSION,
         boot_id: boot_id().map_err(call("read the boot id"))?,
         incarnation: spec.incarnation,
-        cause: monitor::cause(code, signal, 0),
+        cause: monitor::cause(code, signal, false),
         code,
         signal,
         at_ms: records::now_ms(),

@@ -9,11 +9,12 @@
 //! It decides nothing: it drains the console into a capped log, answers a few small commands, and records how init
 //! ended. It must stay small (one for each container) and must never block on a client.
 
-use crate::runtime::cgroup::{Cgroup, Hierarchies, memory};
+use crate::runtime::cgroup::{Cgroup, Hierarchies};
 use crate::runtime::channel::{self, Answer, Failure, Process, step};
 use crate::runtime::console::Log;
 use crate::runtime::identity::{ProcessId, boot_id};
 use crate::runtime::init::{self, Context, Go, Report};
+use crate::runtime::oom::OomWatch;
 use crate::runtime::records::{self, Cause, Exit, Started};
 use crate::runtime::start_spec::{Confinement, StartSpec};
 use crate::runtime::{confinement, devices, monitor_loop, rootfs};
@@ -57,7 +58,7 @@ pub fn start(reply: OwnedFd, descriptors: Vec<OwnedFd>, folder: &Path) -> i32 {
         }
     };
     drop(reply);
-    watch(watched, folder)
+    watch(watched, folder, OomWatch::from_birth)
 }
 
 /// Watches a container whose monitor was lost.
@@ -68,7 +69,7 @@ pub fn supervise(reply: &OwnedFd, folder: &Path) -> i32 {
             if channel::send(reply, &Answer::Done, &[]).is_err() {
                 return 1;
             }
-            watch(watched, folder)
+            watch(watched, folder, OomWatch::open)
         }
         Err(failure) => {
             let _ = channel::send(reply, &failure.answer(Process::Monitor), &[]);
@@ -213,19 +214,20 @@ fn adopt(folder: &Path) -> Result<Watched, Failure> {
 }
 
 /// Until init is dead; then the record, the cgroup, the socket, and what the spec wants after a reboot.
-fn watch(mut watched: Watched, folder: &Path) -> i32 {
+fn watch(mut watched: Watched, folder: &Path, open_watch: fn(&Cgroup<'_>) -> OomWatch) -> i32 {
     let bytes = watched.spec.console_log_bytes;
     let Ok(log) = Log::open(&folder.join(records::CONSOLE), bytes) else { return 1 };
-    linux::process::trim_heap();
-    let is_attended = monitor_loop::run(&mut watched, log);
-    let (code, signal) = reap(watched.pidfd.as_fd());
     let Ok(hierarchies) = Hierarchies::detect() else { return 1 };
-    let cgroup = Cgroup { hierarchies: &hierarchies, path: &watched.spec.cgroup };
+    let path = watched.spec.cgroup.clone();
+    let cgroup = Cgroup { hierarchies: &hierarchies, path: &path };
+    let mut memory = open_watch(&cgroup);
+    let is_attended = monitor_loop::run(&mut watched, log, &cgroup, &mut memory);
+    let (code, signal) = reap(watched.pidfd.as_fd());
     let exit = Exit {
         version: records::VERSION,
         boot_id: watched.started.boot_id.clone(),
         incarnation: watched.spec.incarnation,
-        cause: cause(code, signal, memory::kills(&cgroup).unwrap_or(0)),
+        cause: cause(code, signal, memory.has_new_kill(&cgroup)),
         code,
         signal,
         at_ms: records::now_ms(),
@@ -257,11 +259,11 @@ fn reap(pidfd: BorrowedFd<'_>) -> (Option<i32>, Option<i32>) {
 }
 
 /// pid_namespaces(7): reboot(2) inside ends init by SIGHUP for a restart, by SIGINT for halt and power off.
-pub fn cause(code: Option<i32>, signal: Option<i32>, memory_kills: u64) -> Cause {
+pub fn cause(code: Option<i32>, signal: Option<i32>, is_for_memory: bool) -> Cause {
     match (code, signal) {
         (_, Some(libc::SIGINT)) | (Some(0), _) => Cause::PowerOff,
         (_, Some(libc::SIGHUP)) => Cause::Reboot,
-        (_, Some(libc::SIGKILL)) if memory_kills > 0 => Cause::Oom,
+        (_, Some(libc::SIGKILL)) if is_for_memory => Cause::Oom,
         (_, Some(libc::SIGKILL | libc::SIGTERM)) => Cause::Killed,
         (None, None) => Cause::Unknown,
         _ => Cause::Failed,
@@ -294,12 +296,12 @@ mod tests {
 
     #[test]
     fn the_ways_to_end_are_told_apart() {
-        assert_eq!(cause(None, Some(libc::SIGINT), 0), Cause::PowerOff);
-        assert_eq!(cause(None, Some(libc::SIGHUP), 3), Cause::Reboot);
-        assert_eq!(cause(None, Some(libc::SIGKILL), 0), Cause::Killed);
-        assert_eq!(cause(None, Some(libc::SIGKILL), 1), Cause::Oom);
-        assert_eq!(cause(Some(1), None, 0), Cause::Failed);
-        assert_eq!(cause(None, Some(libc::SIGSEGV), 0), Cause::Failed);
-        assert_eq!(cause(None, None, 0), Cause::Unknown);
+        assert_eq!(cause(None, Some(libc::SIGINT), false), Cause::PowerOff);
+        assert_eq!(cause(None, Some(libc::SIGHUP), true), Cause::Reboot);
+        assert_eq!(cause(None, Some(libc::SIGKILL), false), Cause::Killed);
+        assert_eq!(cause(None, Some(libc::SIGKILL), true), Cause::Oom);
+        assert_eq!(cause(Some(1), None, false), Cause::Failed);
+        assert_eq!(cause(None, Some(libc::SIGSEGV), false), Cause::Failed);
+        assert_eq!(cause(None, None, false), Cause::Unknown);
     }
 }

@@ -7,10 +7,14 @@
 //! | listener readable | one more client                                          |
 //! | client readable   | one command, one answer; an end or an error drops it     |
 //! | stream readable   | to the console; an end detaches                          |
+//! | memory is short   | looks a moment later whether init has outlived it        |
+//! | nothing, a second | gives memory back, then waits without a limit            |
 
+use crate::runtime::cgroup::Cgroup;
 use crate::runtime::channel::{self, Failure, step};
 use crate::runtime::console::{self, Action, Command, Log, Response};
 use crate::runtime::monitor::Watched;
+use crate::runtime::oom::OomWatch;
 use crate::runtime::records;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{Mode, OFlags, fcntl_getfl, fcntl_setfl};
@@ -19,9 +23,12 @@ use rustix::net::{
 };
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
+use std::time::Duration;
 
 /// A console whose every slave was hung up polls as ready for ever: leave it alone this long.
-const HUNG_UP_PAUSE: Timespec = Timespec { tv_sec: 0, tv_nsec: 200_000_000 };
+const HUNG_UP_PAUSE: Duration = Duration::from_millis(200);
+/// After this long without an event the monitor is idle.
+const IDLE_AFTER: Duration = Duration::from_secs(1);
 const CLIENTS: usize = 64;
 
 struct Client {
@@ -47,7 +54,7 @@ pub fn listen(folder: &Path) -> Result<OwnedFd, Failure> {
 }
 
 /// Runs until init is dead; answers whether a controller attends.
-pub fn run(watched: &mut Watched, mut log: Log) -> bool {
+pub fn run(watched: &mut Watched, mut log: Log, cgroup: &Cgroup<'_>, memory: &mut OomWatch) -> bool {
     let mut clients: Vec<Client> = Vec::new();
     // Typed text that the console has not taken yet.
     let mut pending: Vec<u8> = Vec::new();
@@ -55,8 +62,22 @@ pub fn run(watched: &mut Watched, mut log: Log) -> bool {
     if let Some((master, _)) = &watched.console {
         let _ = set_nonblocking(master);
     }
+    let mut is_idle = false;
     loop {
-        let ready = wait(watched, &clients, !pending.is_empty(), is_hung_up);
+        if is_idle {
+            linux::memory::give_back();
+        }
+        let limit = match (is_hung_up, memory.remaining()) {
+            (true, _) => Some(HUNG_UP_PAUSE),
+            (false, Some(remaining)) => Some(remaining),
+            (false, None) => (!is_idle).then_some(IDLE_AFTER),
+        };
+        let polled = Polled { watched, clients: &clients, has_pending: !pending.is_empty(), is_hung_up };
+        let ready = wait(&polled, memory, limit);
+        if ready.memory {
+            memory.noticed();
+        }
+        is_idle = !ready.any && !is_hung_up && memory.remaining().is_none();
         let master = watched.console.as_ref().map(|(master, _)| master.as_fd());
         is_hung_up = false;
         if let Some(master) = master {
@@ -68,6 +89,7 @@ pub fn run(watched: &mut Watched, mut log: Log) -> bool {
         if ready.init {
             return clients.iter().any(|client| client.attends);
         }
+        memory.settle(cgroup);
         if ready.listener && clients.len() < CLIENTS {
             clients.extend(accept(&watched.listener));
         }
@@ -84,37 +106,54 @@ pub fn run(watched: &mut Watched, mut log: Log) -> bool {
     }
 }
 
+/// What decides which descriptors are waited for.
+struct Polled<'a> {
+    watched: &'a Watched,
+    clients: &'a [Client],
+    has_pending: bool,
+    is_hung_up: bool,
+}
+
 #[derive(Default)]
 struct Ready {
+    /// Whether anything at all has happened.
+    any: bool,
     init: bool,
     listener: bool,
     console: bool,
+    memory: bool,
     /// Place, has a command, has typed text.
     clients: Vec<(usize, bool, bool)>,
 }
 
-fn wait(watched: &Watched, clients: &[Client], has_pending: bool, is_hung_up: bool) -> Ready {
+fn wait(polled: &Polled<'_>, memory: &OomWatch, limit: Option<Duration>) -> Ready {
+    let Polled { watched, clients, has_pending, is_hung_up } = polled;
     let mut fds =
         vec![PollFd::new(&watched.pidfd, PollFlags::IN), PollFd::new(&watched.listener, PollFlags::IN)];
     let console = watched.console.as_ref().filter(|_| !is_hung_up);
     if let Some((master, _)) = console {
-        let writable = if has_pending { PollFlags::OUT } else { PollFlags::empty() };
+        let writable = if *has_pending { PollFlags::OUT } else { PollFlags::empty() };
         fds.push(PollFd::new(master, PollFlags::IN | writable));
     }
+    let notice = memory.poll();
+    let at_notice = fds.len();
+    let is_noticing = notice.is_some();
+    fds.extend(notice);
     let first = fds.len();
-    for client in clients {
+    for client in *clients {
         fds.push(PollFd::new(&client.socket, PollFlags::IN));
         fds.extend(client.stream.iter().map(|stream| PollFd::new(stream, PollFlags::IN)));
     }
-    let pause = is_hung_up.then_some(&HUNG_UP_PAUSE);
-    if poll(&mut fds, pause).is_err() {
-        return Ready::default();
-    }
+    let limit = limit
+        .map(|limit| Timespec { tv_sec: limit.as_secs() as i64, tv_nsec: i64::from(limit.subsec_nanos()) });
+    let Ok(count) = poll(&mut fds, limit.as_ref()) else { return Ready { any: true, ..Ready::default() } };
     let is_ready = |place: usize| fds.get(place).is_some_and(|fd| !fd.revents().is_empty());
     let mut ready = Ready {
+        any: count > 0,
         init: is_ready(0),
         listener: is_ready(1),
         console: console.is_some() && is_ready(2),
+        memory: is_noticing && is_ready(at_notice),
         clients: Vec::new(),
     };
     let mut at = first;

@@ -1,9 +1,11 @@
 //! The small process that forks all others.
 //!
-//! A program with threads must not fork. So main starts the spawner before any thread exists; it stays
-//! single-threaded, takes requests from its channel, forks one child for each, and ends when the channel does. A
-//! request carries its own reply end: the child answers its caller directly, and many run side by side. If the
-//! spawner is lost a fresh one is executed; nothing that it has started depends on it.
+//! A program with threads must not fork. So the spawner is executed, from a file that nobody can write (`sealed`):
+//! for a moment init and every program of exec still are that file, inside a container. It stays single-threaded
+//! and small, because each monitor begins as a copy of it, takes requests from its channel, forks one child for
+//! each, and ends when the channel does. A request carries its own reply end: the child answers its caller
+//! directly, and many run side by side. If the spawner is lost a fresh one is executed; nothing that it has started
+//! depends on it.
 
 use crate::model::id_map::IdMap;
 use crate::model::root::Root;
@@ -12,9 +14,10 @@ use crate::runtime::channel::{self, Answer, Failure, Process};
 use crate::runtime::error::{Error, Result, call};
 use crate::runtime::exec::ExecSpec;
 use crate::runtime::identity::ProcessId;
-use crate::runtime::{entry, exec, monitor, mounts, rootfs};
+use crate::runtime::{entry, exec, monitor, mounts, rootfs, sealed};
 use serde::{Deserialize, Serialize};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, PoisonError};
@@ -73,18 +76,12 @@ pub struct Spawner {
 }
 
 impl Spawner {
-    /// Forks the spawner off this process, which has no threads yet.
+    /// Executes a spawner from this very program, which understands `entry::HIDDEN_WORD`.
     pub fn start() -> Result<Spawner> {
-        let (ours, theirs) = channel::pair()?;
-        linux::process::fork_keeping(vec![theirs], Vec::new(), |mut kept, _| match kept.pop() {
-            Some(channel) => serve(&channel),
-            None => 1,
-        })
-        .map_err(call("fork the spawner"))?;
-        Ok(Spawner { channel: Mutex::new(ours), program: PathBuf::from("/proc/self/exe") })
+        Spawner::execute(Path::new("/proc/self/exe"))
     }
 
-    /// Executes a spawner, for a process that has threads already.
+    /// Executes a spawner from `program`, which understands `entry::HIDDEN_WORD`.
     pub fn execute(program: &Path) -> Result<Spawner> {
         let channel = Mutex::new(execute(program)?);
         Ok(Spawner { channel, program: program.to_path_buf() })
@@ -135,7 +132,10 @@ impl Spawner {
 
 fn execute(program: &Path) -> Result<OwnedFd> {
     let (ours, theirs) = channel::pair()?;
-    let status = Command::new(program)
+    let sealed = sealed::open(program)?;
+    // Still open when the kernel looks the path up, closed by execve itself.
+    let status = Command::new(format!("/proc/self/fd/{}", sealed.as_raw_fd()))
+        .arg0("bayplan")
         .args([entry::HIDDEN_WORD, entry::SPAWNER])
         .stdin(Stdio::from(theirs))
         .stdout(Stdio::null())

@@ -12,6 +12,7 @@ mod image;
 mod images;
 mod lifecycle;
 mod network;
+mod processes;
 mod product;
 mod runtime;
 mod storage;

@@ -6,6 +6,7 @@
 pub mod device_filter;
 pub mod ids;
 pub mod link;
+pub mod memory;
 pub mod mount;
 pub mod probe;
 pub mod process;

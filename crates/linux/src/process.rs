@@ -117,12 +117,6 @@ pub fn ignore_signal(signal: i32) {
     unsafe { libc::signal(signal, libc::SIG_IGN) };
 }
 
-/// Gives unused heap back to the kernel, so that a small lasting process stays small.
-pub fn trim_heap() {
-    // SAFETY: malloc_trim takes any pad and touches free memory only.
-    unsafe { libc::malloc_trim(0) };
-}
-
 /// Sends any signal, real-time ones too, by pidfd.
 pub fn pidfd_signal(pidfd: BorrowedFd<'_>, signal: i32) -> io::Result<()> {
     // SAFETY: the descriptor is borrowed for the call; a null siginfo is allowed.

@@ -2,7 +2,10 @@
 
 use super::files::{read_keyed, read_limit, write};
 use super::{Cgroup, Controller, files};
-use crate::runtime::error::{Error, Result};
+use crate::runtime::error::{Error, Result, call, file};
+use std::fs::{self, OpenOptions};
+use std::io::Read;
+use std::os::fd::{AsRawFd, OwnedFd};
 
 /// v1 has no word for "no limit": it answers the largest page count. Anything this large is no limit.
 const V1_UNLIMITED: u64 = 1 << 62;
@@ -42,6 +45,39 @@ pub fn used_bytes(cgroup: &Cgroup<'_>) -> Result<u64> {
         Controller::V2(folder) => folder.join("memory.current"),
     };
     if file.exists() { Ok(read_limit(&file)?.unwrap_or(0)) } else { Ok(0) }
+}
+
+/// What becomes ready when memory is so short that the kernel may kill.
+#[derive(Debug)]
+pub enum Notice {
+    /// v1: an eventfd, readable. It tells of the cgroup's own limit only.
+    Event(OwnedFd),
+    /// v2: memory.events, read once, with priority data.
+    File(fs::File),
+}
+
+/// Opens a notice; none where no controller counts.
+pub fn notice(cgroup: &Cgroup<'_>) -> Result<Option<Notice>> {
+    match cgroup.controller("memory") {
+        Controller::V1(folder) => {
+            let path = folder.join("memory.oom_control");
+            let counter = fs::File::open(&path).map_err(file("open", &path))?;
+            let flags = rustix::event::EventfdFlags::CLOEXEC | rustix::event::EventfdFlags::NONBLOCK;
+            let event = rustix::event::eventfd(0, flags).map_err(call("make an eventfd"))?;
+            let line = format!("{} {}", event.as_raw_fd(), counter.as_raw_fd());
+            write(&folder.join("cgroup.event_control"), &line)?;
+            Ok(Some(Notice::Event(event)))
+        }
+        Controller::V2(folder) => {
+            let path = folder.join("memory.events");
+            if !path.exists() {
+                return Ok(None);
+            }
+            let mut events = OpenOptions::new().read(true).open(&path).map_err(file("open", &path))?;
+            events.read_to_end(&mut Vec::new()).map_err(file("read", &path))?;
+            Ok(Some(Notice::File(events)))
+        }
+    }
 }
 
 /// How often the kernel has killed in this cgroup because its memory was full.

@@ -1,0 +1,42 @@
+//! The program as a file that nobody can write, whoever gets hold of it.
+//!
+//! Between clone and execve a process in a container is this program. A container's root could open it through
+//! /proc/PID/exe, keep it, and write it once it is no longer busy (CVE-2019-5736); with a user namespace the file's
+//! owner forbids that, in a privileged container nothing else does.
+//!
+//! The file is executed from a clone of its mount that is read-only and attached nowhere. After execve nobody holds
+//! that mount by a descriptor, and the kernel changes the flags of no mount that is in no namespace. Its pages are
+//! those of the page cache: no copy is made.
+
+use crate::runtime::error::{Result, call, file};
+use linux::mount::{READ_ONLY, Reach};
+use rustix::fs::{CWD, MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
+use rustix::mount::{OpenTreeFlags, open_tree};
+use std::fs::File;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::path::Path;
+
+/// Opens `program` for execution through /proc/self/fd.
+pub fn open(program: &Path) -> Result<OwnedFd> {
+    // A program that lies on no mount of ours (a memfd, another mount namespace) is copied.
+    mount(program).or_else(|_| copy(program))
+}
+
+fn mount(program: &Path) -> std::io::Result<OwnedFd> {
+    let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+    let tree = open_tree(CWD, program, flags)?;
+    linux::mount::set_flags(tree.as_fd(), READ_ONLY, Reach::One)?;
+    Ok(tree)
+}
+
+fn copy(program: &Path) -> Result<OwnedFd> {
+    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+    let mut copy = File::from(memfd_create("bayplan", flags).map_err(call("make a memory file"))?);
+    let mut source = File::open(program).map_err(file("open", program))?;
+    std::io::copy(&mut source, &mut copy).map_err(call("copy the program"))?;
+    let seals = SealFlags::SEAL | SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE;
+    fcntl_add_seals(&copy, seals).map_err(call("seal the program"))?;
+    // Executing a file that is open for writing is refused (ETXTBSY): hand over one that is not.
+    let path = format!("/proc/self/fd/{}", copy.as_raw_fd());
+    File::open(path).map(OwnedFd::from).map_err(call("open the sealed program"))
+}
