@@ -58,13 +58,15 @@ fn assert_ordered(
         reach.push(all);
     }
     let down = |key: &bayplan::model::key::Key| {
-        let turns = plan.steps.iter().filter(|step| step.key == *key).filter(|step| {
+        let mut turns = plan.steps.iter().filter(|step| step.key == *key).filter(|step| {
             matches!(
                 step.action,
                 Action::Stop { .. } | Action::ForgetRecord | Action::Start(_) | Action::CreateRoot { .. }
             )
         });
-        turns.last().is_some_and(|step| matches!(step.action, Action::Stop { .. } | Action::ForgetRecord))
+        turns
+            .next_back()
+            .is_some_and(|step| matches!(step.action, Action::Stop { .. } | Action::ForgetRecord))
     };
     for (key, needed) in needs {
         for other in needed.iter().filter(|_| !down(key)) {

@@ -153,7 +153,7 @@ impl RandomSite {
         if random.other_image {
             container.image = Key::image("tree");
         }
-        let pool = if number % 2 == 0 { "default" } else { "fast" };
+        let pool = if number.is_multiple_of(2) { "default" } else { "fast" };
         container
             .devices
             .insert("root".to_owned(), device(DeviceType::Disk, &[("path", "/"), ("pool", pool)]));
