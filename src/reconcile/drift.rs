@@ -4,6 +4,7 @@ use super::plan::{Broken, Pending, Plan};
 use crate::model::key::Key;
 use crate::model::step::{Cause, Reason};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 /// The version of the JSON.
 pub const DRIFT_VERSION: u32 = 1;
@@ -46,6 +47,7 @@ impl Drift {
 pub fn drift(plan: &Plan) -> Drift {
     let mut rows = vec![];
     let mut not_applied = vec![];
+    let mut seen = BTreeSet::new();
     for step in &plan.steps {
         for reason in &step.reasons {
             let list = match reason.cause {
@@ -54,7 +56,7 @@ pub fn drift(plan: &Plan) -> Drift {
                 Cause::Verb | Cause::Consequence => continue,
             };
             let row = row(&step.key, reason);
-            if !list.contains(&row) {
+            if seen.insert((reason.cause == Cause::Change, row.clone())) {
                 list.push(row);
             }
         }

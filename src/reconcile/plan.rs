@@ -250,30 +250,41 @@ fn diffs(scene: &Scene<'_>, identities: &BTreeMap<Key, Identity>) -> BTreeMap<Ke
 }
 
 fn needs(scene: &Scene<'_>, diffs: &BTreeMap<Key, ObjectDiff>) -> BTreeMap<Key, BTreeSet<Key>> {
+    let contents = if scene.world.deletions.is_empty() { BTreeMap::new() } else { contents(scene) };
     let of = |(key, diff): (&Key, &ObjectDiff)| {
         let object = scene.world.targets.get(key).map(|target| target.object);
         let object = object.or_else(|| scene.observed.records.get(key).and_then(recorded));
         let mut needs = object.map(references).unwrap_or_default();
         needs.extend(diff.also_after.iter().cloned());
         if scene.world.deletions.contains(key) {
-            needs.extend(stands_on(scene, key));
+            needs.extend(stands_on(scene, key, &contents));
         }
         (key.clone(), needs)
     };
     diffs.iter().map(of).collect()
 }
 
+/// Fingerprint → the images that name it.
+type Contents<'a> = BTreeMap<&'a str, Vec<&'a Key>>;
+
+fn contents<'a>(scene: &Scene<'a>) -> Contents<'a> {
+    let mut contents = Contents::new();
+    for (key, record) in scene.observed.records.iter().filter(|(key, _)| key.kind == Kind::Image) {
+        if let Some(content) = record.applied.as_ref().and_then(|applied| applied.fingerprint.as_deref()) {
+            contents.entry(content).or_default().push(key);
+        }
+    }
+    contents
+}
+
 /// What a container on the host stands on, whatever is declared: its pool, its content's images, its bridges.
-fn stands_on(scene: &Scene<'_>, key: &Key) -> BTreeSet<Key> {
+fn stands_on(scene: &Scene<'_>, key: &Key, contents: &Contents<'_>) -> BTreeSet<Key> {
     let view = scene.joined.view(key);
     let mut keys = BTreeSet::new();
     if let Some(root) = view.root {
         keys.insert(Key::pool(&root.pool));
-        let content = Some(&root.identity.fingerprint);
-        let of_content = scene.observed.records.iter().filter(|(_, record)| {
-            record.applied.as_ref().and_then(|applied| applied.fingerprint.as_ref()) == content
-        });
-        keys.extend(of_content.map(|(key, _)| key.clone()).filter(|key| key.kind == Kind::Image));
+        let images = contents.get(root.identity.fingerprint.as_str()).into_iter().flatten();
+        keys.extend(images.map(|image| (*image).clone()));
     }
     let bridges =
         view.run.into_iter().flat_map(|run| run.nics.values()).filter_map(|nic| nic.bridge.as_ref());

@@ -2,10 +2,10 @@
 
 use super::diff::field::texts;
 use super::plan::{ObjectChange, Pending, Plan, Summary};
-use super::report::{Report, StepOutcome};
+use super::report::{Report, StepOutcome, StepReport};
 use crate::model::key::Key;
 use crate::model::object::{Object, Power};
-use crate::model::step::{Action, Cause, Class, Reason, Step, StopHow};
+use crate::model::step::{Action, Cause, Class, Reason, Step, StepId, StopHow};
 use anstyle::{AnsiColor, Style};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -109,6 +109,7 @@ pub fn plan_json(plan: &Plan) -> Value {
 /// A report as text: what failed and why, what waits; the last line is the summary.
 pub fn report_text(report: &Report, options: TextOptions) -> String {
     let mut text = String::new();
+    let by_id: BTreeMap<StepId, &StepReport> = report.steps.iter().map(|step| (step.id, step)).collect();
     let (mut changed, mut unchanged, mut failed, mut blocked, mut skipped) = (0, 0, 0, 0, 0);
     for step in &report.steps {
         match &step.outcome {
@@ -126,7 +127,7 @@ pub fn report_text(report: &Report, options: TextOptions) -> String {
             }
             StepOutcome::Blocked { by } => {
                 blocked += 1;
-                let cause = report.steps.iter().find(|other| other.id == *by);
+                let cause = by_id.get(by);
                 let cause = cause.map_or(String::new(), |other| format!("{} {}", other.what, other.key));
                 let _ = writeln!(text, "blocked: {} {}: waits for {cause}", step.what, step.key);
             }

@@ -153,7 +153,11 @@ fn retire<'a>(world: &mut World<'a>, observed: &'a Observed, joined: &Joined<'a>
     }
     let leaving = keys.clone();
     let needed: BTreeSet<Key> = world.targets.values().flat_map(|target| references(target.object)).collect();
-    keys.retain(|key| !needed.contains(key) && users(key, observed, joined, &leaving).is_empty());
+    let users = users(observed, joined);
+    keys.retain(|key| {
+        let mut users = users.get(key).into_iter().flatten();
+        !needed.contains(key) && users.all(|user| leaving.contains(user))
+    });
     world.deletions.extend(keys);
 }
 
@@ -223,12 +227,14 @@ fn verb<'a>(
 }
 
 fn delete<'a>(world: &mut World<'a>, keys: &BTreeSet<Key>, observed: &'a Observed, joined: &Joined<'a>) {
+    let all_users = users(observed, joined);
     for key in keys {
         if !observed.records.contains_key(key) && joined.view(key).root.is_none() {
             world.findings.push(no_such(key));
             continue;
         }
-        let users: Vec<String> = users(key, observed, joined, keys).iter().map(Key::to_string).collect();
+        let users = all_users.get(key).into_iter().flatten().filter(|user| !keys.contains(user));
+        let users: Vec<String> = users.map(Key::to_string).collect();
         if users.is_empty() {
             world.deletions.insert(key.clone());
         } else {
@@ -244,25 +250,33 @@ fn delete<'a>(world: &mut World<'a>, keys: &BTreeSet<Key>, observed: &'a Observe
     }
 }
 
-/// Who needs `key`, besides those that go with it.
-fn users(key: &Key, observed: &Observed, joined: &Joined<'_>, leaving: &BTreeSet<Key>) -> BTreeSet<Key> {
-    let mut users = BTreeSet::new();
-    for (other, record) in &observed.records {
-        let owned = key.kind == Kind::Site && record.owner == site_owner(&key.name) && other != key;
+/// Who needs each object: by references, declared or established; by ownership; by what stands on it.
+fn users(observed: &Observed, joined: &Joined<'_>) -> BTreeMap<Key, BTreeSet<Key>> {
+    let mut users: BTreeMap<Key, BTreeSet<Key>> = BTreeMap::new();
+    let mut contents: BTreeMap<&str, Vec<&Key>> = BTreeMap::new();
+    for (key, record) in &observed.records {
         let objects = [record.desired.as_ref(), record.applied.as_ref().map(|applied| &applied.object)];
-        if owned || objects.into_iter().flatten().any(|object| references(object).contains(key)) {
-            users.insert(other.clone());
+        for needed in objects.into_iter().flatten().flat_map(references) {
+            users.entry(needed).or_default().insert(key.clone());
+        }
+        if let Owner::Site(site) = &record.owner {
+            users.entry(Key::site(site)).or_default().insert(key.clone());
+        }
+        let content = record.applied.as_ref().and_then(|applied| applied.fingerprint.as_deref());
+        if let (Kind::Image, Some(content)) = (key.kind, content) {
+            contents.entry(content).or_default().push(key);
         }
     }
-    let content = observed.records.get(key).and_then(|record| record.applied.as_ref()?.fingerprint.clone());
-    for (other, view) in &joined.containers {
+    for (key, view) in &joined.containers {
         let Some(root) = view.root else { continue };
-        let on_image = key.kind == Kind::Image && content.as_ref() == Some(&root.identity.fingerprint);
-        if on_image || (key.kind == Kind::StoragePool && root.pool == key.name) {
-            users.insert(other.clone());
+        users.entry(Key::pool(&root.pool)).or_default().insert(key.clone());
+        for image in contents.get(root.identity.fingerprint.as_str()).into_iter().flatten() {
+            users.entry((*image).clone()).or_default().insert(key.clone());
         }
     }
-    users.retain(|user| !leaving.contains(user));
+    for (key, others) in &mut users {
+        others.remove(key);
+    }
     users
 }
 

@@ -105,8 +105,9 @@ impl Driver for Memory {
         let mut outcome = match records::execute(self.records(), step, context)? {
             Some(outcome) => {
                 let mut refreshed = false;
-                if let Action::PutRecord(update) = &step.action {
-                    refreshed = steps::refresh_identity(&mut self.lock(), &step.key, update);
+                if matches!(step.action, Action::PutRecord(_)) {
+                    let record = records::existing(self.records(), &step.key)?;
+                    refreshed = steps::refresh_identity(&mut self.lock(), &record);
                 }
                 Outcome { changed: outcome.changed || refreshed, ..outcome }
             }

@@ -7,10 +7,9 @@ use crate::model::object::{Image, StoragePool};
 use crate::model::observed::{
     ExitCause, ExitFacts, ImageFacts, NetworkFacts, NicFacts, PoolFacts, RunFacts, Usage,
 };
+use crate::model::record::Record;
 use crate::model::run::{ContainerRun, Disk, Limits, Nic, NicAttachment};
-use crate::model::step::{
-    Action, BridgeNetwork, ImageContent, Outcome, RecordUpdate, RootSeed, Step, StopHow,
-};
+use crate::model::step::{Action, BridgeNetwork, ImageContent, Outcome, RootSeed, Step, StopHow};
 use crate::store::Records;
 use ipnet::IpNet;
 use sha2::{Digest, Sha256};
@@ -74,16 +73,11 @@ pub fn execute(
 }
 
 /// The copy beside the root follows the record.
-pub fn refresh_identity(host: &mut HostModel, key: &Key, update: &RecordUpdate) -> bool {
-    let mut changed = false;
-    for root in host.roots.values_mut().filter(|root| root.identity.key == *key) {
-        changed |= set(&mut root.identity.owner, update.owner.clone());
-        if let Some(identity) = update.identity.as_ref().filter(|new| new.uuid == root.identity.identity.uuid)
-        {
-            changed |= set(&mut root.identity.identity, identity.clone());
-        }
-    }
-    changed
+pub fn refresh_identity(host: &mut HostModel, record: &Record) -> bool {
+    let Some(identity) = &record.identity else { return false };
+    let Some(root) = host.roots.get_mut(&identity.uuid) else { return false };
+    let owned = set(&mut root.identity.owner, record.owner.clone());
+    set(&mut root.identity.identity, identity.clone()) || owned
 }
 
 fn refused(key: &Key, wanted: impl Into<String>, found: impl Into<String>) -> Error {

@@ -4,7 +4,6 @@ use super::failure::{failed, precondition};
 use super::{Native, host, limits, networks, pools, run_record};
 use crate::driver::Error;
 use crate::model::key::Key;
-use crate::model::record::Record;
 use crate::model::root::Root;
 use crate::model::run::{ContainerRun, Disk, Limits, Nic};
 use crate::model::step::StopHow;
@@ -24,7 +23,7 @@ use uuid::Uuid;
 const CONSOLE_LOG_BYTES: u64 = 1 << 20;
 
 /// Starts a container; one that runs as asked is left alone, one that runs otherwise is refused.
-pub fn start(native: &Native, run: &ContainerRun, records: &BTreeMap<Key, Record>) -> Result<bool, Error> {
+pub fn start(native: &Native, run: &ContainerRun) -> Result<bool, Error> {
     let key = &run.key;
     let what = || format!("{key} could not be started");
     let seen = look(native, key, run.uuid)?;
@@ -34,13 +33,13 @@ pub fn start(native: &Native, run: &ContainerRun, records: &BTreeMap<Key, Record
             _ => Err(precondition(key, "a container that does not run", "it runs with other settings")),
         };
     }
-    refuse_lost_layers(native, run, records)?;
+    refuse_lost_layers(native, run)?;
     networks::refuse_missing_bridges(key, &run.nics)?;
     // The former incarnation's cgroup and processes may still be on their way out.
     container::stop(native.place(), &run.uuid, StopMode::Forced).map_err(|error| failed(what(), error))?;
     let incarnation = seen.map_or(1, |seen| seen.spec.incarnation + 1);
     run_record::write(&native.layout.run, incarnation, run)?;
-    let (spec, mounts) = start_spec(native, run, incarnation, records)?;
+    let (spec, mounts) = start_spec(native, run, incarnation)?;
     let prepared =
         container::prepare(native.place(), &spec, mounts).map_err(|error| failed(what(), error))?;
     let namespace = networks::net_namespace(key, prepared.init.pid as u32)?;
@@ -57,12 +56,8 @@ pub fn runs(native: &Native, key: &Key, uuid: Uuid) -> Result<bool, Error> {
 }
 
 /// Refuses a root that is not there, or stands on lost content.
-fn refuse_lost_layers(
-    native: &Native,
-    run: &ContainerRun,
-    records: &BTreeMap<Key, Record>,
-) -> Result<(), Error> {
-    let root = pools::root(&run.key, &pools::recorded(&native.layout, records, &run.pool), run.uuid)?;
+fn refuse_lost_layers(native: &Native, run: &ContainerRun) -> Result<(), Error> {
+    let root = pools::root(&run.key, &native.pool(&run.pool)?, run.uuid)?;
     let layers = match root {
         Root::Overlay { layers, .. } => layers,
         Root::Subvolume { .. } => return Ok(()),
@@ -292,16 +287,10 @@ fn look(native: &Native, key: &Key, uuid: Uuid) -> Result<Option<Seen>, Error> {
         .map_err(|error| failed(format!("{key}: its run folder cannot be read"), error))
 }
 
-fn start_spec(
-    native: &Native,
-    run: &ContainerRun,
-    incarnation: u64,
-    records: &BTreeMap<Key, Record>,
-) -> Result<(StartSpec, Mounts), Error> {
+fn start_spec(native: &Native, run: &ContainerRun, incarnation: u64) -> Result<(StartSpec, Mounts), Error> {
     let key = &run.key;
     let what = || format!("{key} could not be started");
-    let pool = pools::recorded(&native.layout, records, &run.pool);
-    let root = pools::root(key, &pool, run.uuid)?;
+    let root = pools::root(key, &native.pool(&run.pool)?, run.uuid)?;
     let covered = confinement::usual_paths(run.nesting);
     let layout = &native.layout;
     let mut spec = StartSpec {

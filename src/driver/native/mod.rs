@@ -32,6 +32,7 @@ use crate::model::typed;
 use crate::runtime::cgroup::Hierarchies;
 use crate::runtime::container::Place;
 use crate::runtime::spawner::Spawner;
+use crate::storage::Pool;
 use crate::store::Records;
 use crate::store::files::FileRecords;
 use record_steps::store_error;
@@ -116,18 +117,15 @@ impl Native {
             Action::CreateRoot { pool, image, root } => {
                 let fingerprint = self.fingerprint(image, key)?;
                 let layer = images::layer(&self.layout, key, &fingerprint)?;
-                let pool = pools::recorded(&self.layout, &self.all_records()?, pool);
+                let pool = self.pool(pool)?;
                 let changed = pools::create_root(key, &pool, layer, &root.with_content(key, &fingerprint))?;
                 return Ok((changed, Some(fingerprint)));
             }
             Action::EnsurePool { pool } => pools::ensure(&self.layout, key, pool)?,
-            Action::DeletePool => {
-                pools::remove(key, &pools::recorded(&self.layout, &self.all_records()?, &key.name))?
-            }
+            Action::DeletePool => pools::remove(key, &self.pool(&key.name)?)?,
             Action::DeleteRoot { pool, uuid } => {
                 let forgotten = containers::forget(self, key, *uuid)?;
-                let pool = pools::recorded(&self.layout, &self.all_records()?, pool);
-                pools::delete_root(key, &pool, *uuid)? || forgotten
+                pools::delete_root(key, &self.pool(pool)?, *uuid)? || forgotten
             }
             Action::EnsureNetwork(network) => networks::ensure(&self.layout, key, network)?,
             Action::DeleteNetwork { name } => {
@@ -140,7 +138,7 @@ impl Native {
 
     fn act_on_container(&self, key: &Key, action: &Action, context: &StepContext<'_>) -> Result<bool, Error> {
         match action {
-            Action::Start(run) => containers::start(self, run, &self.all_records()?),
+            Action::Start(run) => containers::start(self, run),
             Action::Stop { uuid, how } => containers::stop(self, key, *uuid, *how),
             Action::Freeze { uuid } => containers::freeze(self, key, *uuid),
             Action::Unfreeze { uuid } => containers::unfreeze(self, key, *uuid),
@@ -165,11 +163,16 @@ impl Native {
         let (Some(identity), Some(applied)) = (&record.identity, &record.applied) else { return Ok(false) };
         let Spec::Container(container) = &applied.object.spec else { return Ok(false) };
         let Some(pool) = typed::root_pool(&container.devices) else { return Ok(false) };
-        let pool = pools::recorded(&self.layout, &self.all_records()?, pool);
-        pools::refresh_identity(&step.key, &pool, identity.uuid, |beside| {
+        pools::refresh_identity(&step.key, &self.pool(pool)?, identity.uuid, |beside| {
             beside.owner = update.owner.clone();
             beside.identity = identity.clone();
         })
+    }
+
+    /// The pool of that name, by its record.
+    fn pool(&self, name: &str) -> Result<Pool, Error> {
+        let record = self.records.get(&Key::pool(name)).map_err(store_error)?;
+        Ok(pools::recorded(&self.layout, record.as_ref(), name))
     }
 
     fn all_records(&self) -> Result<BTreeMap<Key, crate::model::record::Record>, Error> {
