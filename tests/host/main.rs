@@ -1,4 +1,6 @@
 //! Tests on the real host, as root, with real containers, links, mounts and trees. Each cleans up after itself.
+// Clippy's exception for tests does not cover functions that tests share.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
 
 mod config;
 mod conformance;

@@ -1,4 +1,6 @@
 //! Tests without root: goldens, properties, the command line, schemas, layers.
+// Clippy's exception for tests does not cover functions that tests share.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
 
 mod conformance;
 mod findings;
