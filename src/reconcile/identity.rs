@@ -3,6 +3,7 @@
 //! Pure: from machine id, names, what is taken, and a seed. Ranges and addresses start at a hash of the names and
 //! go on to the next free one, so that the same container gets the same ones on the same machine.
 
+use super::spans::Spans;
 use crate::model::finding::{Finding, Severity};
 use crate::model::key::Key;
 use crate::model::object::Container;
@@ -232,36 +233,6 @@ impl<'a> Allocator<'a> {
         self.addresses.insert(address);
         Ok(address)
     }
-}
-
-/// Spans that do not overlap, by first id.
-#[derive(Debug, Default)]
-struct Spans(BTreeMap<u64, u64>);
-
-impl Spans {
-    fn take(&mut self, span: IdSpan) {
-        let (mut first, mut end) = bounds(span);
-        while let Some((other_first, other_end)) = self.overlapping(first, end) {
-            self.0.remove(&other_first);
-            first = first.min(other_first);
-            end = end.max(other_end);
-        }
-        self.0.insert(first, end);
-    }
-
-    fn is_free(&self, span: IdSpan) -> bool {
-        let (first, end) = bounds(span);
-        self.overlapping(first, end).is_none()
-    }
-
-    fn overlapping(&self, first: u64, end: u64) -> Option<(u64, u64)> {
-        let (other_first, other_end) = self.0.range(..end).next_back()?;
-        (*other_end > first).then_some((*other_first, *other_end))
-    }
-}
-
-fn bounds(span: IdSpan) -> (u64, u64) {
-    (u64::from(span.first), u64::from(span.first) + u64::from(span.count))
 }
 
 fn hash(parts: &[&[u8]]) -> [u8; 32] {

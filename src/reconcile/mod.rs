@@ -10,18 +10,21 @@
 //! | --- | --- |
 //! | `goal` | what a plan is for: a site, healing, or a verb |
 //! | `world` | goal ⊕ records ⊕ overrides: the objects as they should be, and who may change them |
+//! | `deletions` | what is to go |
 //! | `join` | records and host facts side by side |
-//! | `identity`, `realize` | what the planner chooses: ids, addresses; container → run |
+//! | `identity`, `spans`, `realize` | what the planner chooses: ids, addresses; container → run |
 //! | `check` | findings that need the host |
 //! | `diff/` | one file a kind: differences → steps of one object |
-//! | `graph` | the objects' order |
+//! | `graph`, `assemble` | the objects' order, the steps' numbers |
 //! | `plan`, `drift`, `render` | the plan, its drift rows, its text and JSON |
 //! | `apply`, `report` | carrying a plan out |
 //! | `queue`, `controller` | when to look again |
 
 pub mod apply;
+pub mod assemble;
 pub mod check;
 pub mod controller;
+pub mod deletions;
 pub mod diff;
 pub mod drift;
 pub mod goal;
@@ -33,6 +36,7 @@ pub mod queue;
 pub mod realize;
 pub mod render;
 pub mod report;
+pub mod spans;
 pub mod world;
 
 use crate::driver::{Driver, Scope};

@@ -1,23 +1,24 @@
 //! The plan: all steps in order, what waits, what is left alone, and why.
 
+use super::assemble::{assemble, needs, ways};
 use super::check;
 use super::diff::{self, ImageState, ObjectDiff, Scene};
 use super::goal::{Goal, PlanOptions};
-use super::graph::{Order, Way, order, references};
+use super::graph::order;
 use super::identity::{Allocator, Networks};
 use super::join::{Joined, join};
-use super::world::{World, recorded, world};
+use super::world::{World, world};
 use crate::model::finding::{Finding, Severity};
-use crate::model::key::{Key, Kind};
+use crate::model::key::Key;
 use crate::model::object::{Container, Object, Power, Spec};
 use crate::model::observed::Observed;
 use crate::model::origin::FieldOrigins;
 use crate::model::record::{Identity, Owner};
-use crate::model::step::{Class, ImageContent, Reason, Step, StepId};
+use crate::model::step::{Class, ImageContent, Reason, Step};
 use crate::model::typed;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// The version of a plan's JSON.
 pub const PLAN_VERSION: u32 = 1;
@@ -247,120 +248,6 @@ fn diffs(scene: &Scene<'_>, identities: &BTreeMap<Key, Identity>) -> BTreeMap<Ke
     });
     let gone = scene.world.deletions.iter().map(|key| diff::delete::diff(scene, key));
     wanted.chain(gone).map(|diff| (diff.key.clone(), diff)).collect()
-}
-
-fn needs(scene: &Scene<'_>, diffs: &BTreeMap<Key, ObjectDiff>) -> BTreeMap<Key, BTreeSet<Key>> {
-    let contents = if scene.world.deletions.is_empty() { BTreeMap::new() } else { contents(scene) };
-    let of = |(key, diff): (&Key, &ObjectDiff)| {
-        let object = scene.world.targets.get(key).map(|target| target.object);
-        let object = object.or_else(|| scene.observed.records.get(key).and_then(recorded));
-        let mut needs = object.map(references).unwrap_or_default();
-        needs.extend(diff.also_after.iter().cloned());
-        if scene.world.deletions.contains(key) {
-            needs.extend(stands_on(scene, key, &contents));
-        }
-        (key.clone(), needs)
-    };
-    diffs.iter().map(of).collect()
-}
-
-/// Fingerprint → the images that name it.
-type Contents<'a> = BTreeMap<&'a str, Vec<&'a Key>>;
-
-fn contents<'a>(scene: &Scene<'a>) -> Contents<'a> {
-    let mut contents = Contents::new();
-    for (key, record) in scene.observed.records.iter().filter(|(key, _)| key.kind == Kind::Image) {
-        if let Some(content) = record.applied.as_ref().and_then(|applied| applied.fingerprint.as_deref()) {
-            contents.entry(content).or_default().push(key);
-        }
-    }
-    contents
-}
-
-/// What a container on the host stands on, whatever is declared: its pool, its content's images, its bridges.
-fn stands_on(scene: &Scene<'_>, key: &Key, contents: &Contents<'_>) -> BTreeSet<Key> {
-    let view = scene.joined.view(key);
-    let mut keys = BTreeSet::new();
-    if let Some(root) = view.root {
-        keys.insert(Key::pool(&root.pool));
-        let images = contents.get(root.identity.fingerprint.as_str()).into_iter().flatten();
-        keys.extend(images.map(|image| (*image).clone()));
-    }
-    let bridges =
-        view.run.into_iter().flat_map(|run| run.nics.values()).filter_map(|nic| nic.bridge.as_ref());
-    keys.extend(bridges.map(Key::network));
-    keys
-}
-
-fn ways(diffs: &BTreeMap<Key, ObjectDiff>) -> BTreeMap<Key, Way> {
-    diffs.iter().map(|(key, diff)| (key.clone(), diff.way)).collect()
-}
-
-/// Numbers the steps in the objects' order. An object without steps hands on what it waits for.
-fn assemble(
-    scene: &Scene<'_>,
-    mut diffs: BTreeMap<Key, ObjectDiff>,
-    order: &Order,
-    warnings: Vec<Finding>,
-) -> Plan {
-    let mut plan = Plan {
-        version: PLAN_VERSION,
-        generation: scene.generation,
-        steps: vec![],
-        objects: BTreeMap::new(),
-        pending: vec![],
-        kept: scene.world.kept.clone(),
-        holds: scene.world.holds(),
-        broken: vec![],
-        stale: vec![],
-        unchanged: 0,
-        warnings,
-    };
-    let mut tails: BTreeMap<&Key, BTreeSet<StepId>> = BTreeMap::new();
-    for key in &order.keys {
-        let Some(diff) = diffs.remove(key) else { continue };
-        let before = order.before.get(key).into_iter().flatten();
-        let mut after: BTreeSet<StepId> =
-            before.filter_map(|other| tails.get(other)).flatten().copied().collect();
-        if !diff.steps.is_empty() || diff.pending.is_some() {
-            plan.objects.insert(key.clone(), object_change(scene, key));
-        }
-        if diff.steps.is_empty() && diff.pending.is_none() && diff.broken.is_none() {
-            plan.unchanged += 1;
-        }
-        for draft in diff.steps {
-            let id = StepId(u32::try_from(plan.steps.len()).unwrap_or(u32::MAX));
-            plan.steps.push(Step {
-                id,
-                key: key.clone(),
-                action: draft.action,
-                class: draft.class,
-                reasons: draft.reasons,
-                downtime_ms: draft.downtime_ms,
-                after: after.into_iter().collect(),
-                applied: draft.applied.map(Box::new),
-            });
-            after = BTreeSet::from([id]);
-        }
-        tails.insert(key, after);
-        plan.pending.extend(diff.pending);
-        plan.broken.extend(diff.broken);
-        if diff.stale {
-            plan.stale.push(key.clone());
-        }
-    }
-    plan
-}
-
-fn object_change(scene: &Scene<'_>, key: &Key) -> ObjectChange {
-    let record = scene.observed.records.get(key);
-    let before = record.and_then(|record| record.applied.as_ref()).map(|applied| applied.object.clone());
-    let target = scene.world.targets.get(key);
-    ObjectChange {
-        before,
-        after: target.map(|target| target.object.clone()),
-        origins: target.and_then(|target| target.origins).cloned().unwrap_or_default(),
-    }
 }
 
 /// The owner that a goal writes into the records of its objects.

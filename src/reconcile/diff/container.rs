@@ -6,11 +6,12 @@
 //!                                └──────────── Stop ◄────────────┴──── Unfreeze ◄──────┘
 //! ```
 
-use super::field::{Field, differing, differing_texts};
-use super::{ObjectDiff, Scene, because, live, reason, record_update};
+use super::field::{Field, differing};
+use super::reasons::{change_reasons, note_class, restart_downtime_ms, restart_reasons};
+use super::{ObjectDiff, Scene, because, live, record_update};
 use crate::model::key::Key;
-use crate::model::object::{Container, Object, Power, ReadyProbe, Spec};
-use crate::model::observed::{ExitCause, ExitFacts, RunFacts};
+use crate::model::object::{Container, Object, Power, Spec};
+use crate::model::observed::{ExitCause, RunFacts};
 use crate::model::record::{Applied, Identity};
 use crate::model::run::ContainerRun;
 use crate::model::step::{Action, Cause, Class, ImageContent, Reason, RootSeed, StopHow};
@@ -166,31 +167,6 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn start_reasons(&self) -> Vec<Reason> {
-        let mut reasons = vec![];
-        match &self.applied {
-            _ if self.target.verb => reasons.push(because(Cause::Verb, "state", "asked for")),
-            None => reasons.push(because(Cause::Change, "", "new")),
-            Some(_) if self.changed.contains(&Field::State) => {
-                reasons.extend(self.reasons_of(|field| *field == Field::State));
-            }
-            Some(_) => {
-                let plain = reason(
-                    Cause::Drift,
-                    "state",
-                    Some("stopped".to_owned()),
-                    Some(power_word(self.target.power).to_owned()),
-                );
-                let note = self.view.exit.map_or_else(|| "it does not run".to_owned(), exit_words);
-                reasons.push(Reason { note: Some(note), ..plain });
-            }
-        }
-        reasons.extend(self.reasons_of(|field| {
-            !matches!(field, Field::State) && !field.serves_creation() && field.class() != Class::Record
-        }));
-        reasons
-    }
-
     fn stop(&mut self) {
         self.diff.way = Way::Down;
         let reasons = self.power_reasons("running");
@@ -313,13 +289,6 @@ impl<'a> Walk<'a> {
         self.diff.broken = Some(Broken { key: self.key.clone(), message, help });
     }
 
-    /// The reasons of the changed fields that `wanted` picks.
-    pub fn reasons_of(&self, wanted: impl Fn(&Field) -> bool) -> Vec<Reason> {
-        let fields: Vec<&Field> = self.changed.iter().filter(|field| wanted(field)).collect();
-        let of = |reason: &&Reason| fields.iter().any(|field| field.covers(&reason.field));
-        self.reasons.iter().filter(of).cloned().collect()
-    }
-
     /// `field` is as declared once the next pushed step is done.
     pub fn establish(&mut self, field: &Field) {
         self.changed.remove(field);
@@ -346,86 +315,5 @@ impl<'a> Walk<'a> {
         let object = Object { meta: self.target.object.meta.clone(), spec };
         self.applied = Some(Applied { object, fingerprint: kept });
         self.changed.retain(Field::serves_creation);
-    }
-
-    fn power_reasons(&self, found: &str) -> Vec<Reason> {
-        if self.target.verb {
-            return vec![because(Cause::Verb, "state", "asked for")];
-        }
-        if self.changed.contains(&Field::State) {
-            return self.reasons_of(|field| *field == Field::State);
-        }
-        let wanted = power_word(self.target.power).to_owned();
-        vec![reason(Cause::Drift, "state", Some(found.to_owned()), Some(wanted))]
-    }
-}
-
-/// Reasons for what differs between established and declared.
-fn change_reasons(before: Option<&Applied>, after: &Object) -> Vec<Reason> {
-    let Some(before) = before else { return vec![] };
-    differing_texts(&before.object, after)
-        .into_iter()
-        .map(|(path, from, to)| reason(Cause::Change, &path, from, to))
-        .collect()
-}
-
-/// Why a running incarnation must be replaced to be as declared; empty: it need not.
-fn restart_reasons(walk: &Walk<'_>, facts: &RunFacts) -> Vec<Reason> {
-    let (running, wanted) = (&facts.run, &walk.run);
-    let parts = [
-        ("hostname", running.hostname == wanted.hostname),
-        ("id map", running.id_map == wanted.id_map),
-        ("config.security.nesting", running.nesting == wanted.nesting),
-        ("config.linux.sysctl", running.sysctls == wanted.sysctls),
-    ];
-    let differing: Vec<&str> = parts.into_iter().filter(|(_, same)| !same).map(|(part, _)| part).collect();
-    if differing.is_empty() {
-        return vec![];
-    }
-    let changes = walk.reasons_of(|field| field.class() == Class::Restart);
-    if !changes.is_empty() {
-        return changes;
-    }
-    let note = "differs in what runs from what is declared";
-    differing.into_iter().map(|part| because(Cause::Consequence, part, note)).collect()
-}
-
-fn note_class(field: &Field) -> Class {
-    match field.class() {
-        Class::Record => Class::Record,
-        Class::Live => Class::Live,
-        _ => Class::Deferred,
-    }
-}
-
-/// Predicted: what a clean stop and a start took in trials; a Debian boots longer than a single process.
-fn restart_downtime_ms(container: &Container) -> u64 {
-    match container.ready.probe {
-        ReadyProbe::Alive => 1_000,
-        ReadyProbe::Systemd | ReadyProbe::Exec(_) => 10_000,
-    }
-}
-
-fn power_word(power: Power) -> &'static str {
-    match power {
-        Power::Running => "running",
-        Power::Stopped => "stopped",
-        Power::Frozen => "frozen",
-        Power::Any => "any",
-    }
-}
-
-fn exit_words(exit: &ExitFacts) -> String {
-    match (exit.cause, exit.status) {
-        (ExitCause::PowerOff, _) => "powered off from inside".to_owned(),
-        (ExitCause::Reboot, _) => "rebooted from inside".to_owned(),
-        (ExitCause::Killed, Some(status)) if status > 128 => {
-            format!("init was killed (signal {})", status - 128)
-        }
-        (ExitCause::Killed, _) => "init was killed".to_owned(),
-        (ExitCause::Failed, Some(status)) => format!("init ended with status {status}"),
-        (ExitCause::Failed, None) => "init ended".to_owned(),
-        (ExitCause::Oom, _) => "init was killed: out of memory".to_owned(),
-        (ExitCause::Unknown, _) => "init is gone; how it ended is not known".to_owned(),
     }
 }

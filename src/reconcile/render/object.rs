@@ -1,0 +1,172 @@
+//! One object of a plan: what happens to it, why, and its differences.
+
+use super::{TextOptions, class_word, line, seconds};
+use crate::model::key::Key;
+use crate::model::object::Object;
+use crate::model::step::{Cause, Class, Reason, Step};
+use crate::reconcile::diff::field::texts;
+use crate::reconcile::plan::{ObjectChange, Plan};
+use anstyle::AnsiColor;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
+
+/// The steps of `key`: they stand together in a plan.
+pub fn steps_of<'a>(index: &Index<'a>, key: &Key) -> impl Iterator<Item = &'a Step> + use<'a> {
+    index.get(key).copied().unwrap_or_default().iter()
+}
+
+/// Each object's steps.
+pub type Index<'a> = BTreeMap<&'a Key, &'a [Step]>;
+
+/// Steps by object.
+pub fn index(plan: &Plan) -> Index<'_> {
+    plan.steps
+        .chunk_by(|a, b| a.key == b.key)
+        .filter_map(|steps| Some((&steps.first()?.key, steps)))
+        .collect()
+}
+
+/// What happens to one object, in one sign.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sign {
+    Create,
+    Change,
+    Repair,
+    Restart,
+    Delete,
+    Record,
+}
+
+/// What happens to an object; None: nothing.
+pub fn sign(index: &Index<'_>, key: &Key) -> Option<Sign> {
+    let classes: BTreeSet<Class> = steps_of(index, key).map(|step| step.class).collect();
+    let drifted = steps_of(index, key)
+        .flat_map(|step| &step.reasons)
+        .all(|reason| matches!(reason.cause, Cause::Drift | Cause::Consequence));
+    if classes.is_empty() {
+        None
+    } else if classes.contains(&Class::Delete) {
+        Some(Sign::Delete)
+    } else if classes.contains(&Class::Create) {
+        Some(Sign::Create)
+    } else if classes.contains(&Class::Restart) {
+        Some(Sign::Restart)
+    } else if classes == BTreeSet::from([Class::Record]) {
+        Some(Sign::Record)
+    } else {
+        Some(if drifted { Sign::Repair } else { Sign::Change })
+    }
+}
+
+/// An object with its reasons and differences.
+pub fn object_text(
+    text: &mut String,
+    index: &Index<'_>,
+    (key, change): (&Key, &ObjectChange),
+    sign: Sign,
+    options: TextOptions,
+) {
+    let (mark, colour, word) = match sign {
+        Sign::Create => ("+", AnsiColor::Green, "create"),
+        Sign::Change => ("~", AnsiColor::Yellow, "change"),
+        Sign::Repair => ("~", AnsiColor::Yellow, "repair"),
+        Sign::Restart => ("±", AnsiColor::Magenta, "restart"),
+        Sign::Delete => ("-", AnsiColor::Red, "delete"),
+        Sign::Record => ("~", AnsiColor::Cyan, "record"),
+    };
+    let downtime: u64 = steps_of(index, key).map(|step| step.downtime_ms).sum();
+    let downtime =
+        if downtime > 0 { format!(", about {} without service", seconds(downtime)) } else { String::new() };
+    let place = place(change, "").map_or(String::new(), |place| format!("  ({place})"));
+    line(text, options, colour, &format!("{mark} {key}  {word}{downtime}{place}"));
+    if !matches!(sign, Sign::Create | Sign::Delete) {
+        let mut shown = BTreeSet::new();
+        for step in steps_of(index, key) {
+            for reason in &step.reasons {
+                let words = reason_text(reason, change, step.class);
+                if shown.insert(words.clone()) {
+                    let _ = writeln!(text, "    {words}");
+                }
+            }
+        }
+    }
+    diff_text(text, key, change, sign, options);
+}
+
+/// One reason in a line.
+pub fn reason_text(reason: &Reason, change: &ObjectChange, class: Class) -> String {
+    let cause = match reason.cause {
+        Cause::Change => "change",
+        Cause::Drift => "drift",
+        Cause::ChangeAndDrift => "change and drift",
+        Cause::Verb => "asked",
+        Cause::Consequence => "follows",
+    };
+    let mut words = format!("{cause} [{}]", class_word(class));
+    if !reason.field.is_empty() {
+        let _ = write!(words, " {}", reason.field);
+    }
+    if reason.from.is_some() || reason.to.is_some() {
+        let shown = |value: &Option<String>| value.clone().unwrap_or_else(|| "none".to_owned());
+        let _ = write!(words, ": {} -> {}", shown(&reason.from), shown(&reason.to));
+    }
+    if let Some(note) = &reason.note {
+        let _ = write!(words, ": {note}");
+    }
+    if reason.cause != Cause::Drift
+        && !reason.field.is_empty()
+        && let Some(place) = place(change, &reason.field)
+    {
+        let _ = write!(words, "  ({place})");
+    }
+    words
+}
+
+/// `file:line` of a field, or of the nearest field above it that has one, at last of the object.
+fn place(change: &ObjectChange, field: &str) -> Option<String> {
+    let mut path = field;
+    loop {
+        if let Some(place) = change.origins.get(path).and_then(|origin| origin.place.as_ref()) {
+            return Some(format!("{}:{}", place.file, place.line));
+        }
+        if path.is_empty() {
+            return None;
+        }
+        path = path.rsplit_once('.').map_or("", |(above, _)| above);
+    }
+}
+
+/// A unified diff of an object as declared; nothing where only the host drifted.
+fn diff_text(text: &mut String, key: &Key, change: &ObjectChange, sign: Sign, options: TextOptions) {
+    let (before, after) = (lines_of(change.before.as_ref()), lines_of(change.after.as_ref()));
+    if before == after || sign == Sign::Delete {
+        return;
+    }
+    if sign == Sign::Create {
+        for added in after.lines() {
+            line(text, options, AnsiColor::Green, &format!("    + {added}"));
+        }
+        return;
+    }
+    let diff = similar::TextDiff::from_lines(before.as_str(), after.as_str());
+    let unified = diff
+        .unified_diff()
+        .context_radius(1)
+        .header(&format!("applied {key}"), &format!("declared {key}"))
+        .to_string();
+    for row in unified.lines() {
+        match row.chars().next() {
+            Some('+') => line(text, options, AnsiColor::Green, &format!("    {row}")),
+            Some('-') => line(text, options, AnsiColor::Red, &format!("    {row}")),
+            _ => {
+                let _ = writeln!(text, "    {row}");
+            }
+        }
+    }
+}
+
+/// An object as lines: field path and value.
+fn lines_of(object: Option<&Object>) -> String {
+    let Some(object) = object else { return String::new() };
+    texts(object).into_iter().map(|(path, value)| format!("{path}: {value}\n")).collect()
+}
