@@ -34,9 +34,11 @@ unsafe extern "C" fn unmap_file_pages(object: *mut libc::dl_phdr_info, _: usize,
     for header in headers.iter().filter(|one| one.p_type == libc::PT_LOAD && one.p_flags & libc::PF_W == 0) {
         let begin = (object.dlpi_addr + header.p_vaddr) as usize & !(PAGE - 1);
         let end = (object.dlpi_addr + header.p_vaddr + header.p_memsz) as usize;
-        // SAFETY: a private file mapping without write permission since the loader made it holds no page of its own:
-        // what is dropped is read from the file again.
-        unsafe { libc::madvise(begin as *mut c_void, end - begin, libc::MADV_DONTNEED) };
+        for advice in [libc::MADV_NOHUGEPAGE, libc::MADV_DONTNEED] {
+            // SAFETY: a private file mapping without write permission since the loader made it holds no page of its
+            // own: what is dropped is read from the file again, without the huge pages that one touch would map.
+            unsafe { libc::madvise(begin as *mut c_void, end - begin, advice) };
+        }
     }
     0
 }
