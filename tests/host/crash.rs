@@ -143,7 +143,8 @@ impl SmallDisk<'_> {
 impl Drop for SmallDisk<'_> {
     fn drop(&mut self) {
         self.product.run(&["delete", "--all", "--yes", "--allow", "delete"]);
-        assert!(Command::new("umount").arg(&self.folder).status().unwrap().success());
+        // Lazily: a container that another test starts just now may hold a copy of the mount for a moment.
+        assert!(Command::new("umount").arg("-l").arg(&self.folder).status().unwrap().success());
     }
 }
 

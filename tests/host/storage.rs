@@ -92,7 +92,7 @@ fn a_root_with_a_mount_below_is_not_removed_and_trash_is_swept() {
     let kept = target.join("kept").exists();
     let by_descriptor = tree_remove(&upper);
     let still_kept = target.join("kept").exists();
-    unmount(&target, UnmountFlags::empty()).unwrap();
+    unmount(&target, UnmountFlags::DETACH).unwrap();
     assert!(matches!(refused, Err(StorageError::Mounted { .. })), "{refused:?}");
     assert!(kept && still_kept);
     assert_eq!(by_descriptor, Some(libc::EXDEV));
@@ -119,7 +119,7 @@ fn a_full_disk_is_named() {
     let pool = pool_in(small.clone());
     let ensured = pool.ensure();
     let created = pool.create_root(WEB, vec![image_in(folder.path())]);
-    unmount(&small, UnmountFlags::empty()).unwrap();
+    unmount(&small, UnmountFlags::DETACH).unwrap();
     ensured.unwrap();
     assert!(matches!(created, Err(StorageError::Full { .. })), "{created:?}");
 }
