@@ -26,6 +26,7 @@ use crate::driver::records as record_steps;
 use crate::driver::{Driver, Error, Scope, StepContext};
 use crate::model::key::Key;
 use crate::model::observed::Observed;
+use crate::model::record::Record;
 use crate::model::step::{Action, ImageContent, Outcome, Step};
 use crate::runtime::cgroup::Hierarchies;
 use crate::runtime::container::Place;
@@ -33,7 +34,7 @@ use crate::runtime::spawner::Spawner;
 use crate::store::Records;
 use crate::store::files::FileRecords;
 use record_steps::store_error;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 /// The output that an import declares.
@@ -111,17 +112,18 @@ impl Native {
             Action::CreateRoot { pool, image, root } => {
                 let fingerprint = self.fingerprint(image, key)?;
                 let layer = images::layer(&self.layout, key, &fingerprint)?;
-                let pool = pools::recorded(&self.layout, &self.all_records()?, pool);
+                let pool = pools::recorded(&self.layout, self.pool_record(pool)?.as_ref(), pool);
                 let changed = pools::create_root(key, &pool, layer, &root.with_content(key, &fingerprint))?;
                 return Ok((changed, Some(fingerprint)));
             }
             Action::EnsurePool { pool } => pools::ensure(&self.layout, key, pool)?,
-            Action::DeletePool => {
-                pools::remove(key, &pools::recorded(&self.layout, &self.all_records()?, &key.name))?
-            }
+            Action::DeletePool => pools::remove(
+                key,
+                &pools::recorded(&self.layout, self.pool_record(&key.name)?.as_ref(), &key.name),
+            )?,
             Action::DeleteRoot { pool, uuid } => {
                 let forgotten = containers::forget(self, key, *uuid)?;
-                let pool = pools::recorded(&self.layout, &self.all_records()?, pool);
+                let pool = pools::recorded(&self.layout, self.pool_record(pool)?.as_ref(), pool);
                 pools::delete_root(key, &pool, *uuid)? || forgotten
             }
             Action::EnsureNetwork(network) => networks::ensure(&self.layout, key, network)?,
@@ -133,7 +135,7 @@ impl Native {
 
     fn act_on_container(&self, key: &Key, action: &Action, context: &StepContext<'_>) -> Result<bool, Error> {
         match action {
-            Action::Start(run) => containers::start(self, run, &self.all_records()?),
+            Action::Start(run) => containers::start(self, run, self.pool_record(&run.pool)?.as_ref()),
             Action::Stop { uuid, how } => containers::stop(self, key, *uuid, *how),
             Action::Freeze { uuid } => containers::freeze(self, key, *uuid),
             Action::Unfreeze { uuid } => containers::unfreeze(self, key, *uuid),
@@ -151,8 +153,9 @@ impl Native {
         }
     }
 
-    fn all_records(&self) -> Result<BTreeMap<Key, crate::model::record::Record>, Error> {
-        self.records.all().map_err(store_error)
+    /// One record, not all: a start of many containers would read each of them for each.
+    fn pool_record(&self, name: &str) -> Result<Option<Record>, Error> {
+        self.records.get(&Key::pool(name)).map_err(store_error)
     }
 }
 

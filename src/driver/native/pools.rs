@@ -21,8 +21,8 @@ pub fn open(layout: &Layout, name: &str, source: Option<&PathBuf>) -> Pool {
 }
 
 /// The pool of that name as its record declares it; without a record, the default place.
-pub fn recorded(layout: &Layout, records: &BTreeMap<Key, Record>, name: &str) -> Pool {
-    open(layout, name, records.get(&Key::pool(name)).and_then(source_of))
+pub fn recorded(layout: &Layout, record: Option<&Record>, name: &str) -> Pool {
+    open(layout, name, record.and_then(source_of))
 }
 
 fn source_of(record: &Record) -> Option<&PathBuf> {
@@ -79,7 +79,7 @@ pub fn observe(
     let mut pools = BTreeMap::new();
     let mut roots = BTreeMap::new();
     for name in names(layout, records) {
-        let pool = recorded(layout, records, &name);
+        let pool = recorded(layout, records.get(&Key::pool(name.clone())), &name);
         let what = || format!("pool {name} cannot be read");
         let state = pool.observe().map_err(|error| failed(what(), error))?;
         if state.presence != Presence::Ours {
