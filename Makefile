@@ -37,8 +37,9 @@ test-vm: deps
 	tools/test-vm.sh bookworm
 	tools/test-vm.sh trixie
 
-bench: build
-	tools/bench.sh
+# make bench FLOOR=PATH measures the floor's program in the same interleaving
+bench: deps
+	FLOOR="$(FLOOR)" tools/bench.sh $(WORKS)
 
 lint:
 	cargo fmt --all --check

@@ -1,14 +1,14 @@
 //! The run folder: `RUN/UUID/{start.json, started.json, exit.json, monitor.sock, console.log}`.
 //!
-//! A record is written to a temporary name, synced and renamed: it is there whole or not at all. Records say what
-//! was done; whether it still holds is asked of the kernel (`observe`).
+//! A record is written to a temporary name and renamed: a reader, or whoever comes after a killed writer, sees it whole
+//! or not at all. Nothing is synced: the folder does not outlive the machine's uptime, and a sync costs milliseconds
+//! where /run is not a tmpfs. Records say what was done; whether it still holds is asked of the kernel (`observe`).
 
 use crate::runtime::error::{Error, Result, file};
 use crate::runtime::identity::ProcessId;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 pub const START: &str = "start.json";
@@ -69,17 +69,14 @@ pub fn folder(run: &Path, uuid: &uuid::Uuid) -> PathBuf {
     run.join(uuid.to_string())
 }
 
-/// Writes a record so that a reader or a crash sees the old one or the new one.
+/// Writes a record so that a reader, or a crash of the writer, sees the old one or the new one.
 pub fn write<T: Serialize>(folder: &Path, name: &str, record: &T) -> Result<()> {
     let path = folder.join(name);
     let temporary = folder.join(format!(".{name}.new"));
     let text =
         serde_json::to_vec_pretty(record).map_err(|source| Error::Record { path: path.clone(), source })?;
-    let mut open = fs::File::create(&temporary).map_err(file("make", &temporary))?;
-    open.write_all(&text).map_err(file("write", &temporary))?;
-    open.sync_all().map_err(file("sync", &temporary))?;
-    fs::rename(&temporary, &path).map_err(file("rename", &path))?;
-    fs::File::open(folder).and_then(|open| open.sync_all()).map_err(file("sync", folder))
+    fs::write(&temporary, &text).map_err(file("write", &temporary))?;
+    fs::rename(&temporary, &path).map_err(file("rename", &path))
 }
 
 /// Reads a record; `None` when there is none.
