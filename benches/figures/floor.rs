@@ -51,7 +51,9 @@ impl Floor {
         let text = String::from_utf8_lossy(&output.stdout);
         ensure!(output.status.success(), "the floor said {}", String::from_utf8_lossy(&output.stderr));
         let start = after(&text, "median ").context("the floor gave no median")?;
-        let rate = after(&text, "create+destroy ").or(after(&text, "; create ")).context("the floor gave no rate")?;
+        let rate = after(&text, "create+destroy ")
+            .or(after(&text, "; create "))
+            .context("the floor gave no rate")?;
         Ok(Said { start: Duration::from_secs_f64(start / 1e6), life: Duration::from_secs_f64(1.0 / rate) })
     }
 }

@@ -101,7 +101,9 @@ impl Bench {
         let shifted = base.join("shifted");
         peers::run(Command::new("cp").arg("-a").arg(&rootfs).arg(&shifted))?;
         // Without -h a link would give away what it points at; nothing is mounted below.
-        peers::run(Command::new("chown").args(["-R", "-h", &format!("{FIRST_ID}:{FIRST_ID}")]).arg(&shifted))?;
+        peers::run(
+            Command::new("chown").args(["-R", "-h", &format!("{FIRST_ID}:{FIRST_ID}")]).arg(&shifted),
+        )?;
         let bridge = Bridge::new()?;
         let floor = match &options.floor {
             Some(path) => Some(Floor::new(base, path, &rootfs, &filter(base, &program, &rootfs)?)?),

@@ -145,7 +145,8 @@ impl Ours {
 
     /// Deletes these containers, as an apply of a deletion does.
     pub fn delete_containers(&self) -> Result<()> {
-        let containers = self.keys()?.into_iter().filter(|key| key.kind == bayplan::model::key::Kind::Container);
+        let containers =
+            self.keys()?.into_iter().filter(|key| key.kind == bayplan::model::key::Kind::Container);
         self.delete(containers.collect())
     }
 

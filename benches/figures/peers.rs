@@ -33,11 +33,46 @@ const DENIED: [&str; 13] = [
 ];
 const DROPPED: [&str; 5] = ["SYS_TIME", "SYS_MODULE", "SYS_RAWIO", "MAC_ADMIN", "MAC_OVERRIDE"];
 const CAPABILITIES: [&str; 41] = [
-    "CHOWN", "DAC_OVERRIDE", "DAC_READ_SEARCH", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID", "SETPCAP",
-    "LINUX_IMMUTABLE", "NET_BIND_SERVICE", "NET_BROADCAST", "NET_ADMIN", "NET_RAW", "IPC_LOCK", "IPC_OWNER",
-    "SYS_MODULE", "SYS_RAWIO", "SYS_CHROOT", "SYS_PTRACE", "SYS_PACCT", "SYS_ADMIN", "SYS_BOOT", "SYS_NICE",
-    "SYS_RESOURCE", "SYS_TIME", "SYS_TTY_CONFIG", "MKNOD", "LEASE", "AUDIT_WRITE", "AUDIT_CONTROL", "SETFCAP",
-    "MAC_OVERRIDE", "MAC_ADMIN", "SYSLOG", "WAKE_ALARM", "BLOCK_SUSPEND", "AUDIT_READ", "PERFMON", "BPF",
+    "CHOWN",
+    "DAC_OVERRIDE",
+    "DAC_READ_SEARCH",
+    "FOWNER",
+    "FSETID",
+    "KILL",
+    "SETGID",
+    "SETUID",
+    "SETPCAP",
+    "LINUX_IMMUTABLE",
+    "NET_BIND_SERVICE",
+    "NET_BROADCAST",
+    "NET_ADMIN",
+    "NET_RAW",
+    "IPC_LOCK",
+    "IPC_OWNER",
+    "SYS_MODULE",
+    "SYS_RAWIO",
+    "SYS_CHROOT",
+    "SYS_PTRACE",
+    "SYS_PACCT",
+    "SYS_ADMIN",
+    "SYS_BOOT",
+    "SYS_NICE",
+    "SYS_RESOURCE",
+    "SYS_TIME",
+    "SYS_TTY_CONFIG",
+    "MKNOD",
+    "LEASE",
+    "AUDIT_WRITE",
+    "AUDIT_CONTROL",
+    "SETFCAP",
+    "MAC_OVERRIDE",
+    "MAC_ADMIN",
+    "SYSLOG",
+    "WAKE_ALARM",
+    "BLOCK_SUSPEND",
+    "AUDIT_READ",
+    "PERFMON",
+    "BPF",
     "CHECKPOINT_RESTORE",
 ];
 
@@ -152,7 +187,8 @@ impl Crun {
             setns(&self.namespace, CloneFlags::CLONE_NEWNS)?;
             time(work)
         };
-        std::thread::scope(|scope| scope.spawn(entered).join()).map_err(|_| anyhow::anyhow!("a thread failed"))?
+        std::thread::scope(|scope| scope.spawn(entered).join())
+            .map_err(|_| anyhow::anyhow!("a thread failed"))?
     }
 
     fn create(&self, verb: &str, id: &str, way: Way, more: &[&str]) -> Result<()> {
@@ -171,7 +207,10 @@ impl Crun {
         let number: u32 = id.trim_start_matches('c').parse()?;
         let host = format!("{}v{number}", self.bridge);
         let bridge = &self.bridge;
-        fs::write(&outside, format!("link add {host} up master {bridge} type veth peer name eth0 netns {pid}\n"))?;
+        fs::write(
+            &outside,
+            format!("link add {host} up master {bridge} type veth peer name eth0 netns {pid}\n"),
+        )?;
         let address = format!("10.214.{}.{}", 1 + number / 250, 2 + number % 250);
         let lines = format!(
             "address add {address}/16 dev eth0\nlink set eth0 up\nlink set lo up\nroute add default via 10.214.0.1\n"
@@ -201,12 +240,13 @@ fn denylist() -> Value {
 }
 
 fn bundle_config(rootfs: &Path) -> Value {
-    let mount = |kind: &str, target: &str, options: &[&str]| {
-        json!({"destination": target, "type": kind, "source": kind, "options": options})
-    };
+    let mount = |kind: &str, target: &str, options: &[&str]| json!({"destination": target, "type": kind, "source": kind, "options": options});
     let map = json!([{"containerID": 0, "hostID": FIRST_ID, "size": IDS}]);
-    let kept: Vec<String> =
-        CAPABILITIES.iter().filter(|name| !DROPPED.contains(name)).map(|name| format!("CAP_{name}")).collect();
+    let kept: Vec<String> = CAPABILITIES
+        .iter()
+        .filter(|name| !DROPPED.contains(name))
+        .map(|name| format!("CAP_{name}"))
+        .collect();
     let namespaces = ["pid", "network", "ipc", "uts", "mount", "user", "cgroup"];
     json!({
         "ociVersion": "1.0.0",
@@ -334,7 +374,8 @@ impl Drop for Lxc {
 
 /// The cgroups of these names in every hierarchy.
 fn cgroups(names: &[&str]) -> Vec<PathBuf> {
-    let hierarchies = fs::read_dir("/sys/fs/cgroup").into_iter().flatten().flatten().map(|entry| entry.path());
+    let hierarchies =
+        fs::read_dir("/sys/fs/cgroup").into_iter().flatten().flatten().map(|entry| entry.path());
     let roots: Vec<PathBuf> = hierarchies.chain([PathBuf::from("/sys/fs/cgroup")]).collect();
     let all = names.iter().flat_map(|name| roots.iter().map(move |root| root.join(name)));
     all.filter(|folder| folder.exists()).collect()
