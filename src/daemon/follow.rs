@@ -3,7 +3,7 @@
 //! ```text
 //! manifests change ─► (quiet for 150 ms) ─► load ──► good: full pass ──► broken: keep the last good one, say so
 //! an init ends ─────► pass for that key at once
-//! a minute passes ──► read again, full pass
+//! ten seconds pass ─► read again, full pass
 //! ```
 //!
 //! Restarts are never approved here; a site with `heal: report` has its drift said, and only its changes applied.
@@ -25,6 +25,7 @@ use crate::reconcile::{check, propose, render};
 use crate::source;
 use crate::spec::{SourceText, diagnostic};
 use jiff::{SignedDuration, Timestamp};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -33,8 +34,14 @@ use std::time::{Duration, Instant};
 
 /// How long manifests must be quiet before they are read: an editor or git writes several files.
 const QUIET: Duration = Duration::from_millis(150);
-/// Between two full passes.
-const PERIOD: SignedDuration = SignedDuration::from_secs(60);
+/// Between two full passes: what nothing tells of (a limit edited, a bridge gone) is seen this late.
+const PERIOD: SignedDuration = SignedDuration::from_secs(10);
+/// Between two reads of manifests that nothing tells of, as on a file system without inotify.
+const READ_AGAIN: Duration = Duration::from_secs(10);
+/// An init that ends sooner after its start has failed, rather than been killed.
+const SHORT_LIFE: Duration = Duration::from_secs(2);
+/// So many short lives in a row are healed at once; each further one waits twice as long as the last.
+const PATIENCE: u32 = 5;
 /// Between two looks at the flag that Ctrl-C sets.
 const CANCEL_POLL: Duration = Duration::from_millis(200);
 
@@ -121,10 +128,20 @@ pub struct Follower {
     events: Receiver<Event>,
     watch: Option<Watch>,
     inits: Inits,
+    lives: BTreeMap<Key, Life>,
     /// When manifests are to be read.
     read_at: Option<Instant>,
     /// Whether the manifests have changed since the last pass that was done.
     changed: bool,
+    /// The drift that was said last, where drift is only reported.
+    reported: String,
+}
+
+/// Of one container's inits.
+struct Life {
+    began: Instant,
+    /// How many in a row were short.
+    short: u32,
 }
 
 impl Follower {
@@ -154,7 +171,9 @@ impl Follower {
             events,
             watch,
             inits: Inits::new(sender)?,
+            lives: BTreeMap::new(),
             changed: true,
+            reported: String::new(),
         })
     }
 
@@ -162,7 +181,7 @@ impl Follower {
     pub fn run(mut self, cancel: &AtomicBool) {
         while !cancel.load(Ordering::Relaxed) {
             if self.read_at.is_some_and(|at| at <= Instant::now()) {
-                self.read_at = None;
+                self.read_at = self.watch.is_some().then(|| Instant::now() + READ_AGAIN);
                 self.read();
             }
             if self.controller.next_wakeup(Timestamp::now()) <= Timestamp::now() {
@@ -188,11 +207,27 @@ impl Follower {
         match event {
             Event::Manifests => self.read_at = Some(Instant::now() + QUIET),
             Event::Ended(key) => {
-                tracing::info!("{key}: init has ended");
-                self.controller.mark_dirty([key], Timestamp::now());
+                let wait = self.wait_before_heal(&key);
+                match wait {
+                    Duration::ZERO => tracing::info!("{key}: init has ended"),
+                    _ => tracing::warn!("{key}: init ends again and again; it is started in {wait:?}"),
+                }
+                let wait = SignedDuration::try_from(wait).unwrap_or(PERIOD);
+                let at = Timestamp::now().checked_add(wait).unwrap_or(Timestamp::MAX);
+                self.controller.mark_dirty([key], at);
             }
             Event::Pass => self.controller.mark_all(Timestamp::now()),
         }
+    }
+
+    /// Zero, unless its inits end as soon as they are started.
+    fn wait_before_heal(&mut self, key: &Key) -> Duration {
+        let now = Instant::now();
+        let life = self.lives.entry(key.clone()).or_insert(Life { began: now, short: 0 });
+        let lived = now.duration_since(life.began);
+        life.short = if lived < SHORT_LIFE { life.short.saturating_add(1) } else { 0 };
+        let doubled = life.short.saturating_sub(PATIENCE).min(6);
+        if doubled == 0 { Duration::ZERO } else { Duration::from_secs(1 << (doubled - 1)) }
     }
 
     /// Reads the manifests; a broken load leaves the last good one in force.
@@ -249,12 +284,14 @@ impl Follower {
         let result = if only_report {
             self.controller = Controller::new(next_period(now), SignedDuration::ZERO, PERIOD);
             propose(self.bay.driver(), &goal, &options).map(|plan| {
-                if !plan.is_empty() {
-                    tracing::warn!(
-                        "drift, reported only\n{}",
-                        render::plan_text(&plan, render::TextOptions::default())
-                    );
+                let drift = match plan.is_empty() {
+                    true => String::new(),
+                    false => render::plan_text(&plan, render::TextOptions::default()),
+                };
+                if !drift.is_empty() && drift != self.reported {
+                    tracing::warn!("drift, reported only\n{drift}");
                 }
+                self.reported = drift;
                 None
             })
         } else {
@@ -278,8 +315,19 @@ impl Follower {
             Ok(report) => report.as_ref().and_then(first_failure),
         };
         self.changed &= problem.is_some();
-        if let Ok(observed) = self.bay.observe(&Scope::All) {
-            self.inits.update(&self.bay, &observed);
+        match self.bay.driver().observe(&Scope::All) {
+            Ok(observed) => {
+                for key in self.inits.update(&self.bay, &observed) {
+                    let short = self.lives.get(&key).map_or(0, |life| life.short);
+                    self.lives.insert(key, Life { began: Instant::now(), short });
+                }
+            }
+            // What is not watched is still seen by the next full pass; it must not be far.
+            Err(error) => {
+                tracing::warn!("{}", error_chain(&error).join(": "));
+                let soon = now.checked_add(SignedDuration::from_secs(1)).unwrap_or(Timestamp::MAX);
+                self.controller.mark_all(soon);
+            }
         }
         let mut followed = self.shared.followed();
         let Some(status) = &mut followed.status else { return };

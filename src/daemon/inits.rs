@@ -27,6 +27,7 @@ type Watched = BTreeMap<Key, Init>;
 pub struct Inits {
     watched: Arc<Mutex<Watched>>,
     wake: OwnedFd,
+    events: Sender<Event>,
 }
 
 impl Inits {
@@ -34,15 +35,15 @@ impl Inits {
         let (woken, wake) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
         let watched = Arc::new(Mutex::new(Watched::new()));
         let shared = Arc::clone(&watched);
-        std::thread::Builder::new()
-            .name("inits".to_owned())
-            .spawn(move || listen(&shared, &woken, &events))?;
-        Ok(Inits { watched, wake })
+        let told = events.clone();
+        std::thread::Builder::new().name("inits".to_owned()).spawn(move || listen(&shared, &woken, &told))?;
+        Ok(Inits { watched, wake, events })
     }
 
-    /// Watches what runs now. A modelled host has no processes.
-    pub fn update(&self, bay: &Bay, observed: &Observed) {
-        let Some(native) = bay.native() else { return };
+    /// Watches what runs now; those that were not watched before. A modelled host has no processes.
+    pub fn update(&self, bay: &Bay, observed: &Observed) -> Vec<Key> {
+        let mut new = vec![];
+        let Some(native) = bay.native() else { return new };
         let mut watched = lock(&self.watched);
         let mut running = Watched::new();
         for (key, record) in &observed.records {
@@ -56,7 +57,12 @@ impl Inits {
                 continue;
             }
             let pid = i32::try_from(run.pid).ok().and_then(Pid::from_raw);
-            let Some(Ok(pidfd)) = pid.map(|pid| pidfd_open(pid, PidfdFlags::empty())) else { continue };
+            new.push(key.clone());
+            let Some(Ok(pidfd)) = pid.map(|pid| pidfd_open(pid, PidfdFlags::empty())) else {
+                // It ended while we looked. A loop that has ended needs no telling.
+                let _ = self.events.send(Event::Ended(key.clone()));
+                continue;
+            };
             let folder = records::folder(&native.layout().run, &identity.uuid);
             let attended = console::Connection::open(&folder).and_then(console::Connection::attend).ok();
             let init = Init { incarnation: run.incarnation, pidfd: Arc::new(pidfd), _attended: attended };
@@ -65,6 +71,7 @@ impl Inits {
         *watched = running;
         // The thread looks at the new set; a full pipe has woken it already.
         let _ = rustix::io::write(&self.wake, b"u");
+        new
     }
 }
 

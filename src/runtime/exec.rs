@@ -100,9 +100,12 @@ pub fn exec(spawner: &Spawner, folder: &Path, spec: &ExecSpec, streams: Option<S
     }
     let request = Request::Exec { folder: folder.to_path_buf(), spec: spec.clone() };
     let channel = spawner.request(&request, &descriptors)?;
-    match channel::answer(&channel, Process::Exec)? {
-        (Answer::Started { pid }, mut passed) => Ok(Running { channel, pid, terminal: passed.pop() }),
-        _ => Err(Error::Lost { process: Process::Exec.name() }),
+    match channel::answer(&channel, Process::Exec) {
+        Ok((Answer::Started { pid }, mut passed)) => Ok(Running { channel, pid, terminal: passed.pop() }),
+        // Its namespaces cannot be entered while it dies: that says the same as a start too late.
+        Err(_) if !started.init.is_alive() => Err(Error::NotRunning { pid: started.init.pid }),
+        Err(error) => Err(error),
+        Ok(_) => Err(Error::Lost { process: Process::Exec.name() }),
     }
 }
 

@@ -23,7 +23,8 @@ impl ProcessId {
         ProcessId::of(rustix::process::getpid().as_raw_nonzero().get())
     }
 
-    /// Whether it still lives: not gone, not a zombie, and not another process with the same pid.
+    /// Whether it still lives: not gone, not on its way out (its namespaces are gone before it is a zombie), and not
+    /// another process with the same pid.
     pub fn is_alive(&self) -> bool {
         stat(self.pid).is_some_and(|fields| fields.start_time == self.start_time && !fields.is_dead)
     }
@@ -45,6 +46,9 @@ struct Stat {
     is_dead: bool,
 }
 
+/// PF_EXITING of the kernel's include/linux/sched.h, which proc(5) shows in field 9.
+const EXITING: u64 = 0x4;
+
 /// The name in field 2 may hold anything: the other fields start after its last parenthesis.
 fn stat(pid: i32) -> Option<Stat> {
     let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
@@ -53,6 +57,7 @@ fn stat(pid: i32) -> Option<Stat> {
     Some(Stat {
         parent: fields.get(1)?.parse().ok()?,
         start_time: fields.get(19)?.parse().ok()?,
-        is_dead: matches!(*fields.first()?, "Z" | "X" | "x"),
+        is_dead: matches!(*fields.first()?, "Z" | "X" | "x")
+            || fields.get(6)?.parse::<u64>().ok()? & EXITING != 0,
     })
 }
