@@ -23,7 +23,7 @@ use uuid::Uuid;
 const CONSOLE_LOG_BYTES: u64 = 1 << 20;
 
 /// Starts a container; one that runs as asked is left alone, one that runs otherwise is refused.
-pub fn start(native: &Native, run: &ContainerRun, pool: Option<&Record>) -> Result<bool, Error> {
+pub fn start(native: &Native, run: &ContainerRun) -> Result<bool, Error> {
     let key = &run.key;
     let what = || format!("{key} could not be started");
     let seen = look(native, key, run.uuid)?;
@@ -39,7 +39,7 @@ pub fn start(native: &Native, run: &ContainerRun, pool: Option<&Record>) -> Resu
     container::stop(native.place(), &run.uuid, StopMode::Forced).map_err(|error| failed(what(), error))?;
     let incarnation = seen.map_or(1, |seen| seen.spec.incarnation + 1);
     run_record::write(&native.layout.run, incarnation, run)?;
-    let (spec, mounts) = start_spec(native, run, incarnation, pool)?;
+    let (spec, mounts) = start_spec(native, run, incarnation)?;
     let prepared =
         container::prepare(native.place(), &spec, mounts).map_err(|error| failed(what(), error))?;
     let namespace = networks::net_namespace(key, prepared.init.pid as u32)?;
@@ -287,23 +287,10 @@ fn look(native: &Native, key: &Key, uuid: Uuid) -> Result<Option<Seen>, Error> {
         .map_err(|error| failed(format!("{key}: its run folder cannot be read"), error))
 }
 
-fn put_by<T, K: PartialEq>(list: &mut Vec<T>, item: T, name: impl Fn(&T) -> K) {
-    match list.iter_mut().find(|other| name(other) == name(&item)) {
-        Some(place) => *place = item,
-        None => list.push(item),
-    }
-}
-
-fn start_spec(
-    native: &Native,
-    run: &ContainerRun,
-    incarnation: u64,
-    pool: Option<&Record>,
-) -> Result<(StartSpec, Mounts), Error> {
+fn start_spec(native: &Native, run: &ContainerRun, incarnation: u64) -> Result<(StartSpec, Mounts), Error> {
     let key = &run.key;
     let what = || format!("{key} could not be started");
-    let pool = pools::recorded(&native.layout, pool, &run.pool);
-    let root = pools::root(key, &pool, run.uuid)?;
+    let root = pools::root(key, &native.pool(&run.pool)?, run.uuid)?;
     let covered = confinement::usual_paths(run.nesting);
     let layout = &native.layout;
     let mut spec = StartSpec {

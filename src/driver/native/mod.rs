@@ -27,7 +27,6 @@ use crate::driver::{Driver, Error, Scope, StepContext};
 use crate::model::key::Key;
 use crate::model::object::Spec;
 use crate::model::observed::Observed;
-use crate::model::record::Record;
 use crate::model::step::{Action, ImageContent, Outcome, Step};
 use crate::model::typed;
 use crate::runtime::cgroup::Hierarchies;
@@ -37,7 +36,7 @@ use crate::storage::Pool;
 use crate::store::Records;
 use crate::store::files::FileRecords;
 use record_steps::store_error;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 /// The output that an import declares.
@@ -118,19 +117,15 @@ impl Native {
             Action::CreateRoot { pool, image, root } => {
                 let fingerprint = self.fingerprint(image, key)?;
                 let layer = images::layer(&self.layout, key, &fingerprint)?;
-                let pool = pools::recorded(&self.layout, self.pool_record(pool)?.as_ref(), pool);
+                let pool = self.pool(pool)?;
                 let changed = pools::create_root(key, &pool, layer, &root.with_content(key, &fingerprint))?;
                 return Ok((changed, Some(fingerprint)));
             }
             Action::EnsurePool { pool } => pools::ensure(&self.layout, key, pool)?,
-            Action::DeletePool => pools::remove(
-                key,
-                &pools::recorded(&self.layout, self.pool_record(&key.name)?.as_ref(), &key.name),
-            )?,
+            Action::DeletePool => pools::remove(key, &self.pool(&key.name)?)?,
             Action::DeleteRoot { pool, uuid } => {
                 let forgotten = containers::forget(self, key, *uuid)?;
-                let pool = pools::recorded(&self.layout, self.pool_record(pool)?.as_ref(), pool);
-                pools::delete_root(key, &pool, *uuid)? || forgotten
+                pools::delete_root(key, &self.pool(pool)?, *uuid)? || forgotten
             }
             Action::EnsureNetwork(network) => networks::ensure(&self.layout, key, network)?,
             Action::DeleteNetwork { name } => {
@@ -143,7 +138,7 @@ impl Native {
 
     fn act_on_container(&self, key: &Key, action: &Action, context: &StepContext<'_>) -> Result<bool, Error> {
         match action {
-            Action::Start(run) => containers::start(self, run, self.pool_record(&run.pool)?.as_ref()),
+            Action::Start(run) => containers::start(self, run),
             Action::Stop { uuid, how } => containers::stop(self, key, *uuid, *how),
             Action::Freeze { uuid } => containers::freeze(self, key, *uuid),
             Action::Unfreeze { uuid } => containers::unfreeze(self, key, *uuid),
@@ -161,9 +156,27 @@ impl Native {
         }
     }
 
-    /// One record, not all: a start of many containers would read each of them for each.
-    fn pool_record(&self, name: &str) -> Result<Option<Record>, Error> {
-        self.records.get(&Key::pool(name)).map_err(store_error)
+    /// The copy beside the root follows the record's owner and identity.
+    fn refresh_identity(&self, step: &Step) -> Result<bool, Error> {
+        let Action::PutRecord(update) = &step.action else { return Ok(false) };
+        let Some(record) = self.records.get(&step.key).map_err(store_error)? else { return Ok(false) };
+        let (Some(identity), Some(applied)) = (&record.identity, &record.applied) else { return Ok(false) };
+        let Spec::Container(container) = &applied.object.spec else { return Ok(false) };
+        let Some(pool) = typed::root_pool(&container.devices) else { return Ok(false) };
+        pools::refresh_identity(&step.key, &self.pool(pool)?, identity.uuid, |beside| {
+            beside.owner = update.owner.clone();
+            beside.identity = identity.clone();
+        })
+    }
+
+    /// The pool of that name, by its record.
+    fn pool(&self, name: &str) -> Result<Pool, Error> {
+        let record = self.records.get(&Key::pool(name)).map_err(store_error)?;
+        Ok(pools::recorded(&self.layout, record.as_ref(), name))
+    }
+
+    fn all_records(&self) -> Result<BTreeMap<Key, crate::model::record::Record>, Error> {
+        self.records.all().map_err(store_error)
     }
 }
 

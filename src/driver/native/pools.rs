@@ -116,7 +116,7 @@ pub fn observe(
     let mut pools = BTreeMap::new();
     let mut roots = BTreeMap::new();
     for name in names(layout, records) {
-        let pool = recorded(layout, records.get(&Key::pool(name.clone())), &name);
+        let pool = recorded(layout, records.get(&Key::pool(&name)), &name);
         let what = || format!("pool {name} cannot be read");
         let state = pool.observe().map_err(|error| failed(what(), error))?;
         if state.presence != Presence::Ours {
