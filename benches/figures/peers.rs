@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use std::fs;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
 /// Outside ids of the peers' containers: those that Bayplan's begin with.
@@ -78,7 +78,7 @@ const CAPABILITIES: [&str; 41] = [
 
 /// Runs a program; an error has what it said.
 pub fn run(command: &mut Command) -> Result<()> {
-    let output = command.stdin(Stdio::null()).output()?;
+    let output = command.stdin(nothing()?).output()?;
     let said = String::from_utf8_lossy(&output.stderr);
     ensure!(output.status.success(), "{command:?} ended with {}: {said}", output.status);
     Ok(())
@@ -87,7 +87,7 @@ pub fn run(command: &mut Command) -> Result<()> {
 /// Runs a program whose descriptors become a container's: of a pipe the end would not come before the container's.
 fn run_detached(command: &mut Command, said: &Path) -> Result<()> {
     let file = fs::File::create(said)?;
-    let status = command.stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file).status()?;
+    let status = command.stdin(nothing()?).stdout(file.try_clone()?).stderr(file).status()?;
     ensure!(status.success(), "{command:?} ended with {status}: {}", fs::read_to_string(said)?);
     Ok(())
 }
@@ -391,4 +391,12 @@ fn remove_soon(cgroup: &Path) {
             _ => return,
         }
     }
+}
+
+/// Standard input with nothing in it. Not /dev/null: crun gives its standard streams away to the container's root, and
+/// that would be the host's own device.
+fn nothing() -> std::io::Result<std::io::PipeReader> {
+    let (reader, writer) = std::io::pipe()?;
+    drop(writer);
+    Ok(reader)
 }
