@@ -56,7 +56,6 @@ fn struck(bench: &Bench<'_>, steps: &[Step], at: usize, side: Side) {
 /// What two hosts with the same history have in common.
 fn settled(observed: Observed) -> Observed {
     let mut observed = steady(observed);
-    observed.networks.retain(|_, facts| facts.ours);
     for run in observed.containers.values_mut().filter_map(|facts| facts.run.as_mut()) {
         *run = RunFacts { pid: 0, ..run.clone() };
     }

@@ -181,6 +181,7 @@ fn steady(mut observed: Observed) -> Observed {
     for run in observed.containers.values_mut().filter_map(|facts| facts.run.as_mut()) {
         run.usage = Default::default();
     }
+    observed.networks.retain(|_, facts| facts.ours);
     observed.host = Default::default();
     observed
 }
