@@ -5,9 +5,11 @@
 //! | `types` | what travels: requests, answers, progress |
 //! | `error` | [`error::Failure`]: why an operation has no answer, the same here and over the socket |
 //! | `client` | a command's side of the socket |
+//! | `inside` | a program or a console behind the socket |
 //! | `routes/` | the daemon's side, one file a resource |
 
 pub mod client;
 pub mod error;
+pub mod inside;
 pub mod routes;
 pub mod types;

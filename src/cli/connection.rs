@@ -1,10 +1,14 @@
 //! Whom a command asks: the daemon that holds the state folder, or this process. Verbs do not tell them apart.
 
+use super::program::{Program, Terminal};
 use super::session::Session;
 use crate::api::client::Client;
 use crate::api::error::{Failure, FailureKind};
-use crate::api::types::{ApplyRequest, Description, HoldListing, Listing, PlanRequest, ProgressLine};
+use crate::api::types::{
+    ApplyRequest, Description, ExecRequest, HoldListing, Listing, PlanRequest, ProgressLine,
+};
 use crate::daemon::operations::apply::Surroundings;
+use crate::daemon::operations::inside::refuse_other_kinds;
 use crate::daemon::operations::listing::Selection;
 use crate::daemon::operations::plan::digest;
 use crate::daemon::wiring::Bay;
@@ -12,6 +16,7 @@ use crate::model::key::Key;
 use crate::reconcile::plan::Plan;
 use crate::reconcile::report::Report;
 use crate::store::lock::Lock;
+use std::os::fd::OwnedFd;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
@@ -108,6 +113,28 @@ impl Connection {
         match self {
             Connection::Here { bay, .. } => bay.describe(key),
             Connection::Daemon(client) => client.describe(key),
+        }
+    }
+
+    /// Standard input, output and error are needed unless the request wants a terminal.
+    pub fn exec(
+        &self,
+        key: &Key,
+        request: &ExecRequest,
+        streams: Option<[OwnedFd; 3]>,
+    ) -> Result<Program, Failure> {
+        refuse_other_kinds(key)?;
+        match self {
+            Connection::Here { bay, .. } => bay.exec(key, request, streams).map(Program::Here),
+            Connection::Daemon(client) => client.exec(key, request, streams).map(Program::There),
+        }
+    }
+
+    pub fn attach_console(&self, key: &Key, columns: u16, rows: u16) -> Result<Terminal, Failure> {
+        refuse_other_kinds(key)?;
+        match self {
+            Connection::Here { bay, .. } => bay.attach_console(key, columns, rows).map(Terminal::Here),
+            Connection::Daemon(client) => client.attach_console(key, columns, rows).and_then(Terminal::there),
         }
     }
 

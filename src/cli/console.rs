@@ -1,12 +1,11 @@
 //! `console`: the container's own terminal, that of its init.
 
+use super::connection::Connection;
 use super::exit::Exit;
 use super::key::parse_key;
 use super::session::Session;
 use super::terminal::{self, Detach, Far, Raw};
-use crate::daemon::wiring::Bay;
 use crate::model::key::Key;
-use std::os::fd::AsFd;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -16,13 +15,12 @@ pub struct Args {
 }
 
 pub fn run(session: &Session, args: &Args) -> anyhow::Result<Exit> {
-    let bay = Bay::open(session.places.clone())?;
     let (columns, rows) = terminal::size();
-    let console = bay.attach_console(&args.key, columns, rows)?;
+    let console = Connection::reader(session)?.attach_console(&args.key, columns, rows)?;
     session.out.progress("attached; ctrl-a q detaches");
     let raw = Raw::enter()?;
     let resize = |columns, rows| console.resize(columns, rows);
-    terminal::pump(&Far { stream: console.stream.as_fd(), over: None, resize: &resize }, Detach::OnPrefixQ)?;
+    terminal::pump(&Far { stream: console.stream(), over: None, resize: &resize }, Detach::OnPrefixQ)?;
     drop(raw);
     session.out.progress("detached");
     Ok(Exit::Done)

@@ -1,15 +1,15 @@
 //! exec and shell: a program in a container; its status is the exit code, 125 is Bayplan's own failure.
 
+use super::connection::Connection;
 use super::exit::{EXEC_FAILED, Exit};
 use super::failure;
 use super::interrupt;
 use super::key::parse_key;
+use super::program::Program;
 use super::session::Session;
 use super::terminal::{self, Detach, Far, Raw};
 use crate::api::error::{Failure, FailureKind};
 use crate::api::types::ExecRequest;
-use crate::daemon::operations::inside::Inside;
-use crate::daemon::wiring::Bay;
 use crate::model::key::Key;
 use rustix::event::{PollFd, PollFlags, poll};
 use std::collections::BTreeMap;
@@ -83,9 +83,9 @@ fn on_terminal() -> bool {
 }
 
 fn run(session: &Session, key: &Key, request: ExecRequest) -> Exit {
-    let status = Bay::open(session.places.clone())
+    let status = Connection::reader(session)
         .map_err(anyhow::Error::from)
-        .and_then(|bay| here(&bay, key, request));
+        .and_then(|connection| through(&connection, key, request));
     match status {
         Ok(status) => Exit::Command(u8::try_from(status).unwrap_or(EXEC_FAILED)),
         Err(error) => {
@@ -99,44 +99,43 @@ fn run(session: &Session, key: &Key, request: ExecRequest) -> Exit {
     }
 }
 
-fn here(bay: &Bay, key: &Key, mut request: ExecRequest) -> anyhow::Result<i32> {
+fn through(connection: &Connection, key: &Key, mut request: ExecRequest) -> anyhow::Result<i32> {
     if request.terminal.is_some() {
         if let Ok(term) = std::env::var("TERM") {
             request.environment.entry("TERM".to_owned()).or_insert(term);
         }
-        let inside = bay.exec(key, &request, None)?;
-        return on_its_terminal(&inside);
+        return on_its_terminal(connection.exec(key, &request, None)?);
     }
     let streams = [own(io::stdin())?, own(io::stdout())?, own(io::stderr())?];
     interrupt::flag();
-    let inside = bay.exec(key, &request, Some(streams))?;
-    pass_signals(&inside)?;
-    Ok(inside.wait()?)
+    let program = connection.exec(key, &request, Some(streams))?;
+    pass_signals(&program)?;
+    Ok(program.wait()?)
 }
 
 fn own(stream: impl AsFd) -> io::Result<OwnedFd> {
     stream.as_fd().try_clone_to_owned()
 }
 
-fn on_its_terminal(inside: &Inside) -> anyhow::Result<i32> {
+fn on_its_terminal(program: Program) -> anyhow::Result<i32> {
     let raw = Raw::enter()?;
-    if let Some(stream) = inside.terminal() {
-        let resize = |columns, rows| inside.resize(columns, rows);
-        terminal::pump(&Far { stream, over: Some(inside.as_fd()), resize: &resize }, Detach::Never)?;
+    if let Some(stream) = program.terminal() {
+        let resize = |columns, rows| program.resize(columns, rows);
+        terminal::pump(&Far { stream, over: Some(program.as_fd()), resize: &resize }, Detach::Never)?;
     }
     drop(raw);
-    Ok(inside.wait()?)
+    Ok(program.wait()?)
 }
 
 /// Ctrl-C and SIGTERM go to the program, until it has ended.
-fn pass_signals(inside: &Inside) -> io::Result<()> {
+fn pass_signals(program: &Program) -> io::Result<()> {
     loop {
-        let mut fds = [PollFd::new(inside, PollFlags::IN)];
+        let mut fds = [PollFd::new(program, PollFlags::IN)];
         match poll(&mut fds, None) {
             Ok(_) => return Ok(()),
             Err(rustix::io::Errno::INTR) => {
                 if let Some(signal) = interrupt::take() {
-                    inside.signal(signal);
+                    program.signal(signal);
                 }
             }
             Err(error) => return Err(error.into()),

@@ -33,6 +33,7 @@ mod manifests;
 mod output;
 mod plan;
 mod power;
+mod program;
 mod progress;
 mod question;
 mod schema;

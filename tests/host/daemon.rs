@@ -1,7 +1,13 @@
 //! The daemon: it follows a manifest, heals at once, and containers never notice when it goes.
 
-use crate::product::{Product, eventually};
-use std::process::Child;
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use crate::product::{Product, Said, eventually};
+use std::fs::File;
+use std::io::{Read, Write};
+use std::os::fd::OwnedFd;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 /// A daemon that follows the test's manifest; ended when dropped.
 struct Daemon(Child);
@@ -95,4 +101,160 @@ fn an_apply_of_another_text_of_the_site_that_the_daemon_follows_is_refused() {
     std::fs::write(&other, site(&product, 55)).unwrap();
     let said = product.run(&["apply", "-f", &other.to_string_lossy(), "--yes"]).expect(1);
     assert!(said.err.contains("follows"), "{}", said.err);
+}
+
+/// A product whose daemon has `a` running.
+fn with_daemon() -> (Product, Daemon) {
+    let product = Product::new();
+    product.declare(&site(&product, 100));
+    let daemon = Daemon::start(&product);
+    eventually(30, "the container runs", || runs(&product));
+    (product, daemon)
+}
+
+/// Runs a command with this standard input.
+fn fed(mut command: Command, input: &[u8]) -> (Option<i32>, Vec<u8>, Vec<u8>) {
+    let command = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let input = input.to_vec();
+    let feeder = std::thread::spawn(move || drop(stdin.write_all(&input)));
+    let output = child.wait_with_output().unwrap();
+    feeder.join().unwrap();
+    (output.status.code(), output.stdout, output.stderr)
+}
+
+/// The ancestors of the process whose command line has `words`, nearest first.
+fn ancestors(words: &str) -> Vec<u32> {
+    let is_it = |pid: &u32| {
+        let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        line.split(|byte| *byte == 0).any(|word| word == words.as_bytes()) && line.starts_with(b"sleep")
+    };
+    let pids = std::fs::read_dir("/proc").unwrap().flatten();
+    let Some(mut pid) = pids.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).find(is_it) else {
+        return vec![];
+    };
+    let mut all = vec![];
+    while pid > 1 {
+        let Ok(stat) = std::fs::read_to_string(format!("/proc/{pid}/stat")) else { break };
+        pid = stat.rsplit_once(") ").unwrap().1.split(' ').nth(1).unwrap().parse().unwrap();
+        all.push(pid);
+    }
+    all
+}
+
+/// A terminal: our end, and a command that has the other as its three streams.
+fn on_terminal(mut command: Command, columns: u16) -> (File, Child) {
+    let size = nix::pty::Winsize { ws_row: 30, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+    let pty = nix::pty::openpty(Some(&size), None).unwrap();
+    let stream = |fd: &OwnedFd| Stdio::from(fd.try_clone().unwrap());
+    let child = command.stdin(stream(&pty.slave)).stdout(stream(&pty.slave)).stderr(stream(&pty.slave));
+    (File::from(pty.master), child.spawn().unwrap())
+}
+
+/// Reads until `wanted` was said.
+fn hear(terminal: &mut File, wanted: &str) -> String {
+    let mut heard = String::new();
+    let mut buffer = [0; 4096];
+    while !heard.contains(wanted) {
+        let mut fds =
+            [nix::poll::PollFd::new(std::os::fd::AsFd::as_fd(terminal), nix::poll::PollFlags::POLLIN)];
+        assert_ne!(nix::poll::poll(&mut fds, 20_000u16).unwrap(), 0, "no `{wanted}` in: {heard}");
+        let count = terminal.read(&mut buffer).unwrap_or(0);
+        assert_ne!(count, 0, "ended without `{wanted}`: {heard}");
+        heard.push_str(&String::from_utf8_lossy(&buffer[..count]));
+    }
+    heard
+}
+
+#[test]
+fn exec_through_the_daemon_is_as_without_it() {
+    let (product, daemon) = with_daemon();
+    let exec = |script: &str| product.run(&["exec", "a", "-T", "--", "sh", "-c", script]);
+    let Said { status, out, err } = exec("echo out; echo err >&2; exit 7");
+    assert_eq!((status, out.as_str(), err.as_str()), (7, "out\n", "err\n"));
+    assert_eq!(exec("kill -TERM $$").status, 128 + 15);
+    product.run(&["exec", "a", "-T", "--", "no-such-program"]).expect(127);
+    product.run(&["exec", "a", "-T", "--", "/etc"]).expect(126);
+    product.run(&["exec", "nobody", "-T", "--", "true"]).expect(125);
+
+    let arguments =
+        ["exec", "a", "-T", "--cwd", "/tmp", "--user", "12:34", "--env", "WORD=x y", "--", "sh", "-c"];
+    let said = product.run(&[&arguments[..], &["pwd; id -u; id -g; echo $WORD"]].concat()).expect(0);
+    assert_eq!(said.out, "/tmp\n12\n34\nx y\n");
+
+    let bytes: Vec<u8> = (0..1_048_576u32).map(|place| (place % 251) as u8).collect();
+    let (status, out, _) = fed(product.command(&["exec", "a", "-T", "--", "cat"]), &bytes);
+    assert_eq!(status, Some(0));
+    assert!(out == bytes, "{} of {} bytes came back", out.len(), bytes.len());
+    let (status, out, _) = fed(product.command(&["exec", "a", "-T", "--", "true"]), &bytes);
+    assert_eq!((status, out.len()), (Some(0), 0), "input that nobody reads");
+    let begun = std::time::Instant::now();
+    exec("sleep 30 & echo begun").expect(0);
+    assert!(begun.elapsed() < Duration::from_secs(10), "exec ends with its program");
+
+    let mut sleeping = product.spawn(&["exec", "a", "-T", "--", "sleep", "61.25"]);
+    eventually(10, "it sleeps", || !ancestors("61.25").is_empty());
+    let above = ancestors("61.25");
+    assert!(
+        above.contains(&daemon.0.id()) && !above.contains(&sleeping.id()),
+        "not through the daemon: {above:?}"
+    );
+    let cli = nix::unistd::Pid::from_raw(sleeping.id() as i32);
+    nix::sys::signal::kill(cli, nix::sys::signal::Signal::SIGTERM).unwrap();
+    assert_eq!(sleeping.wait().unwrap().code(), Some(128 + 15), "signals are passed on");
+
+    let mut gone = product.spawn(&["exec", "a", "-T", "--", "sleep", "62.25"]);
+    eventually(10, "it sleeps", || !ancestors("62.25").is_empty());
+    gone.kill().unwrap();
+    gone.wait().unwrap();
+    eventually(10, "a program ends with its client", || ancestors("62.25").is_empty());
+
+    let mut lost = product.spawn(&["exec", "a", "-T", "--", "sleep", "63.25"]);
+    eventually(10, "it sleeps", || !ancestors("63.25").is_empty());
+    daemon.kill();
+    assert_eq!(lost.wait().unwrap().code(), Some(125), "lost with the daemon");
+    eventually(10, "a program ends with the daemon", || ancestors("63.25").is_empty());
+}
+
+#[test]
+fn terminals_and_the_console_go_through_the_daemon() {
+    let (product, _daemon) = with_daemon();
+    let script = "stty size; read line; echo got-$line; read again; stty size; exit 5";
+    let (mut terminal, mut child) =
+        on_terminal(product.command(&["exec", "a", "--", "sh", "-c", script]), 111);
+    hear(&mut terminal, "30 111");
+    terminal.write_all(b"word\n").unwrap();
+    hear(&mut terminal, "got-word");
+    let size = rustix::termios::Winsize { ws_row: 31, ws_col: 99, ws_xpixel: 0, ws_ypixel: 0 };
+    rustix::termios::tcsetwinsize(&terminal, size).unwrap();
+    std::thread::sleep(Duration::from_millis(700));
+    terminal.write_all(b"\n").unwrap();
+    hear(&mut terminal, "31 99");
+    assert_eq!(child.wait().unwrap().code(), Some(5));
+
+    let (mut terminal, mut child) = on_terminal(product.command(&["console", "a"]), 80);
+    hear(&mut terminal, "attached");
+    product.run(&["exec", "a", "-T", "--", "sh", "-c", "echo to-the-console >/dev/console"]).expect(0);
+    hear(&mut terminal, "to-the-console");
+    terminal.write_all(b"\x01q").unwrap();
+    hear(&mut terminal, "detached");
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn a_site_with_heal_report_has_its_drift_left_and_its_changes_applied() {
+    let product = Product::new();
+    let reporting = |limit| site(&product, limit).replacen("spec: {}", "spec: {heal: report}", 1);
+    product.declare(&reporting(100));
+    let _daemon = Daemon::start(&product);
+    eventually(30, "the container runs", || runs(&product));
+    std::thread::sleep(Duration::from_secs(1));
+    let pid = nix::unistd::Pid::from_raw(product.pid("a") as i32);
+    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL).unwrap();
+    std::thread::sleep(Duration::from_secs(2));
+    assert_eq!(product.pid("a"), 0, "only reported");
+    assert_eq!(product.drift().status, 2);
+    product.declare(&reporting(90));
+    eventually(15, "a change is applied", || runs(&product));
 }

@@ -1,4 +1,4 @@
-//! What only running containers have: their consoles' logs, programs inside, consoles.
+//! Consoles' logs.
 
 use super::{Shareable, blocking};
 use crate::api::error::Failure;

@@ -5,11 +5,13 @@
 //! | `/1.0/bayplan` | `status` |
 //! | `/1.0/bayplan/{objects,description,holds}` | `objects` |
 //! | `/1.0/bayplan/{plan,apply}`, `/1.0/bayplan/operations/ID/cancel` | `changes` |
-//! | `/1.0/bayplan/containers/NAME/{log,exec,console}` | `containers` |
+//! | `/1.0/bayplan/containers/NAME/log` | `containers` |
+//! | `/1.0/bayplan/containers/NAME/{exec,console}` | `inside` |
 //! | `/1.0/sites` | `sites` |
 
 mod changes;
 mod containers;
+mod inside;
 mod objects;
 mod sites;
 mod status;
@@ -56,6 +58,7 @@ pub fn router(daemon: Shareable) -> Router {
         .merge(objects::routes())
         .merge(changes::routes())
         .merge(containers::routes())
+        .merge(inside::routes())
         .merge(sites::routes())
         .fallback(|| async { Failure::new(FailureKind::NotFound, "no such endpoint") })
         .layer(axum::extract::DefaultBodyLimit::max(256 << 20))

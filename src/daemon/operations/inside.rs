@@ -89,10 +89,7 @@ impl Bay {
     }
 
     fn run_folder(&self, key: &Key) -> Result<PathBuf, Failure> {
-        if key.kind != Kind::Container {
-            let message = format!("{key} is no container; name a container, for example container/web-1");
-            return Err(Failure::new(FailureKind::Refused, message));
-        }
+        refuse_other_kinds(key)?;
         let records = FileRecords::new(&self.places.state);
         let record = records.get(key).map_err(|error| Failure::from_error(FailureKind::Host, &error))?;
         let identity = record.ok_or_else(|| no_such(key))?.identity.ok_or_else(|| no_such(key))?;
@@ -137,6 +134,15 @@ impl Console {
     pub fn resize(&self, columns: u16, rows: u16) {
         let _ = self.connection.resize(columns, rows);
     }
+}
+
+/// Programs and consoles are a container's only.
+pub fn refuse_other_kinds(key: &Key) -> Result<(), Failure> {
+    if key.kind == Kind::Container {
+        return Ok(());
+    }
+    let message = format!("{key} is no container; name a container, for example container/web-1");
+    Err(Failure::new(FailureKind::Refused, message))
 }
 
 fn modelled() -> Failure {
