@@ -8,15 +8,15 @@ before=target/leftovers.before
 state() {
   awk '{print "mount", $5}' /proc/self/mountinfo
   for link in /sys/class/net/*; do echo "link ${link##*/}"; done
-  find /sys/fs/cgroup -type d -path '*bayplan*' 2>/dev/null | sed 's/^/cgroup /'
+  { find /sys/fs/cgroup -type d -path '*bayplan*' 2>/dev/null || true; } | sed 's/^/cgroup /'
   for loop in /sys/block/loop*/loop/backing_file; do [ -e "$loop" ] && echo "loop $(cat "$loop")"; done
-  command -v nft >/dev/null && [ "$(id -u)" -eq 0 ] && nft list tables 2>/dev/null | sed 's/^/nft /'
+  command -v nft >/dev/null && [ "$(id -u)" -eq 0 ] && { nft list tables 2>/dev/null || true; } | sed 's/^/nft /'
   for process in /proc/[0-9]*; do
     # the runtime's processes run from a mount that has no path; their names tell them
     name=$(cat "$process/comm" 2>/dev/null) || continue
     case $name in bayplan|bayplan-*) echo "process ${process#/proc/} $name";; esac
   done
-  find /run/bayplan -mindepth 1 -maxdepth 1 2>/dev/null | sed 's/^/run /'
+  { find /run/bayplan -mindepth 1 -maxdepth 1 2>/dev/null || true; } | sed 's/^/run /'
   return 0
 }
 
