@@ -118,16 +118,20 @@ pub fn observe(
     for name in names(layout, records) {
         let pool = recorded(layout, records.get(&Key::pool(&name)), &name);
         let what = || format!("pool {name} cannot be read");
-        let state = pool.observe().map_err(|error| failed(what(), error))?;
-        if state.presence != Presence::Ours {
-            continue;
-        }
         let Pool::Dir(dir) = &pool;
+        let looked = pool.observe().and_then(|state| Ok((pool.list_roots()?, state)));
+        let (stored_roots, state) = match looked {
+            Ok((_, state)) if state.presence != Presence::Ours => continue,
+            Ok(looked) => looked,
+            // Another step removed the pool while we looked.
+            Err(_) if !dir.source.exists() => continue,
+            Err(error) => return Err(failed(what(), error)),
+        };
         pools.insert(
             name.clone(),
             PoolFacts { source: dir.source.display().to_string(), free: state.free_bytes },
         );
-        for stored in pool.list_roots().map_err(|error| failed(what(), error))? {
+        for stored in stored_roots {
             let uuid = stored.uuid;
             if let Some(facts) = root_facts(&name, stored, images) {
                 roots.insert(uuid, facts);
