@@ -166,8 +166,9 @@ impl Hierarchies {
     pub fn remove_empty(&self, path: &str) {
         for root in self.v1.values().chain([&self.unified]) {
             for folder in Path::new(path).ancestors().filter(|folder| !folder.as_os_str().is_empty()) {
-                if fs::remove_dir(root.join(folder)).is_err() {
-                    break;
+                match fs::remove_dir(root.join(folder)) {
+                    Err(error) if error.kind() != std::io::ErrorKind::NotFound => break,
+                    _ => {}
                 }
             }
         }
