@@ -49,8 +49,8 @@ pub struct Global {
     /// The host to work on: this machine, or a modelled one (no root needed)
     #[arg(long, global = true, value_enum, default_value_t, env = "BAYPLAN_DRIVER")]
     pub driver: DriverArg,
-    /// A daemon elsewhere (not supported yet; the local one is found by its socket)
-    #[arg(long, global = true, value_name = "URL")]
+    /// render, validate: the Host document to render for (a daemon elsewhere is not supported yet)
+    #[arg(long, global = true, value_name = "NAME")]
     pub host: Option<String>,
     /// The form of the result
     #[arg(short, long, global = true, value_enum, default_value_t)]
@@ -131,7 +131,8 @@ pub enum Command {
 /// Parses; what cannot be parsed is already complained about.
 pub fn parse(words: Vec<OsString>) -> Result<Line, Exit> {
     let line = Line::try_parse_from(words).map_err(|error| show(&error))?;
-    if let Some(host) = &line.global.host {
+    let is_pure = matches!(line.command, Command::Validate(_));
+    if let Some(host) = line.global.host.as_ref().filter(|_| !is_pure) {
         complain(&format!("error: --host {host} is not supported yet; without it the local daemon is used"));
         return Err(Exit::Usage);
     }

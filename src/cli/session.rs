@@ -8,6 +8,8 @@ use std::time::Duration;
 /// One command's surroundings.
 pub struct Session {
     pub places: Places,
+    /// `--host`: for pure commands the Host document to render for.
+    pub host: Option<String>,
     pub out: Output,
     /// How long to wait for another writer.
     pub wait: Duration,
@@ -24,6 +26,7 @@ impl Session {
         let chatter = if global.quiet { Chatter::Quiet } else { Chatter::Progress };
         Session {
             places: Places { state: global.state_dir, data: global.data_dir, driver },
+            host: global.host,
             out: Output { format: global.output, chatter },
             wait: Duration::from_secs(global.wait),
             user: user(),

@@ -1,4 +1,4 @@
-//! `validate`: manifests alone; the host is not looked at.
+//! `validate`: manifests alone; the host is not looked at. All hosts of the load are checked.
 
 use super::exit::Exit;
 use super::manifests::FromArgs;
@@ -6,14 +6,17 @@ use super::output::complain;
 use super::session::Session;
 use crate::api::types::OUTPUT_VERSION;
 use crate::daemon::operations::load;
+use crate::model::desired::Desired;
 use crate::model::finding::Finding;
+use crate::spec::{Loaded, LoadedHosts};
 use serde::Serialize;
+use std::collections::BTreeSet;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]
     from: FromArgs,
-    /// The processor to validate for [default: this machine's]
+    /// The processor to validate for, where a Host document says none [default: this machine's]
     #[arg(long, value_name = "NAME")]
     architecture: Option<String>,
 }
@@ -22,22 +25,57 @@ pub struct Args {
 struct ValidateJson<'a> {
     version: u32,
     site: &'a str,
+    /// Of all hosts, each once.
     objects: usize,
+    hosts: Vec<HostJson<'a>>,
     warnings: &'a [Finding],
+}
+
+#[derive(Serialize)]
+struct HostJson<'a> {
+    name: &'a str,
+    objects: usize,
 }
 
 pub fn run(session: &Session, args: &Args) -> anyhow::Result<Exit> {
     let shown = args.from.read()?;
     let architecture = args.architecture.clone().unwrap_or_else(|| load::this_architecture().to_owned());
-    let loaded = load::load(&shown.texts, &architecture).map_err(|failure| shown.tell(failure))?;
+    let loaded = match &session.host {
+        None => load::load_hosts(&shown.texts, &architecture),
+        Some(host) => load::load_for(&shown.texts, host, &architecture).map(only),
+    };
+    let loaded = loaded.map_err(|failure| shown.tell(failure))?;
     if !loaded.warnings.is_empty() {
         complain(&shown.render(&loaded.warnings));
     }
-    let desired = &loaded.desired;
-    let objects = desired.objects.keys().filter(|key| !desired.builtin.contains(key)).count();
-    let word = if objects == 1 { "object" } else { "objects" };
-    session.out.text(&format!("valid: site {}, {objects} {word}", desired.site))?;
+    let all: BTreeSet<_> = loaded.hosts.iter().flat_map(|load| objects(&load.desired)).collect();
+    let site = loaded.hosts.first().map_or("default", |load| load.desired.site.as_str());
+    let hosts: Vec<HostJson> = loaded.hosts.iter().filter_map(host).collect();
+    let mut text = format!("valid: site {site}, {}", count(all.len()));
+    for host in &hosts {
+        text.push_str(&format!("\n  host {}: {}", host.name, count(host.objects)));
+    }
+    session.out.text(&text)?;
     let warnings = &loaded.warnings;
-    session.out.json(&ValidateJson { version: OUTPUT_VERSION, site: &desired.site, objects, warnings })?;
+    session.out.json(&ValidateJson { version: OUTPUT_VERSION, site, objects: all.len(), hosts, warnings })?;
     Ok(Exit::Done)
+}
+
+/// One host's load alone.
+fn only(loaded: Loaded) -> LoadedHosts {
+    let warnings = loaded.warnings.clone();
+    LoadedHosts { hosts: vec![loaded], warnings }
+}
+
+fn objects(desired: &Desired) -> impl Iterator<Item = &crate::model::key::Key> {
+    desired.objects.keys().filter(|key| !desired.builtin.contains(key))
+}
+
+fn host(load: &Loaded) -> Option<HostJson<'_>> {
+    let host = load.host.as_ref()?;
+    Some(HostJson { name: &host.name, objects: objects(&load.desired).count() })
+}
+
+fn count(objects: usize) -> String {
+    if objects == 1 { "1 object".to_owned() } else { format!("{objects} objects") }
 }

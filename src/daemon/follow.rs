@@ -253,7 +253,8 @@ impl Follower {
         if self.shared.followed().texts == texts {
             return Ok(());
         }
-        let loaded = load::load(&texts, load::this_architecture())
+        let machine = self.bay.machine().map_err(|failure| failure.message)?;
+        let loaded = load::load(&texts, &machine)
             .map_err(|failure| diagnostic::render_all(&failure.findings, &texts))?;
         let mut followed = self.shared.followed();
         if let Some(status) = &mut followed.status {

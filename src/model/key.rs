@@ -8,29 +8,42 @@ use std::str::FromStr;
 /// The project that texts leave out.
 pub const DEFAULT_PROJECT: &str = "default";
 
-/// The kinds of object that this version carries, in the order in which lists show them.
+/// The kinds of document that this version carries, in the order in which lists show them. Host and ContainerSet say
+/// how others are rendered; no object on a host is of these kinds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub enum Kind {
     Site,
+    Host,
     Image,
     StoragePool,
     Network,
     Profile,
+    ContainerSet,
     Container,
 }
 
 impl Kind {
-    pub const ALL: [Kind; 6] =
-        [Kind::Site, Kind::Image, Kind::StoragePool, Kind::Network, Kind::Profile, Kind::Container];
+    pub const ALL: [Kind; 8] = [
+        Kind::Site,
+        Kind::Host,
+        Kind::Image,
+        Kind::StoragePool,
+        Kind::Network,
+        Kind::Profile,
+        Kind::ContainerSet,
+        Kind::Container,
+    ];
 
     /// The word that keys use: `container` in `container/web-1`.
     pub fn slug(self) -> &'static str {
         match self {
             Kind::Site => "site",
+            Kind::Host => "host",
             Kind::Image => "image",
             Kind::StoragePool => "storagepool",
             Kind::Network => "network",
             Kind::Profile => "profile",
+            Kind::ContainerSet => "containerset",
             Kind::Container => "container",
         }
     }
@@ -39,10 +52,12 @@ impl Kind {
     pub fn name(self) -> &'static str {
         match self {
             Kind::Site => "Site",
+            Kind::Host => "Host",
             Kind::Image => "Image",
             Kind::StoragePool => "StoragePool",
             Kind::Network => "Network",
             Kind::Profile => "Profile",
+            Kind::ContainerSet => "ContainerSet",
             Kind::Container => "Container",
         }
     }
@@ -102,6 +117,14 @@ impl Key {
         Key::new(Kind::Profile, name)
     }
 
+    pub fn set(name: impl Into<String>) -> Key {
+        Key::new(Kind::ContainerSet, name)
+    }
+
+    pub fn host(name: impl Into<String>) -> Key {
+        Key::new(Kind::Host, name)
+    }
+
     pub fn site(name: impl Into<String>) -> Key {
         Key::new(Kind::Site, name)
     }
@@ -124,7 +147,7 @@ impl fmt::Display for Key {
 pub enum KeyError {
     #[error("`{text}` has no kind; write KIND/NAME, for example container/{text}")]
     NoKind { text: String },
-    #[error("`{word}` is no kind; kinds are site, image, storagepool, network, profile, container")]
+    #[error("`{word}` is no kind; kinds are site, image, storagepool, network, profile, containerset, container")]
     UnknownKind { word: String },
     #[error("`{text}` has no name")]
     NoName { text: String },

@@ -34,11 +34,14 @@ pub struct Meta {
     pub annotations: BTreeMap<String, String>,
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub description: String,
+    /// A container: the ContainerSet that it comes from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub member_of: Option<Key>,
 }
 
 impl Meta {
     pub fn is_empty(&self) -> bool {
-        self.labels.is_empty() && self.annotations.is_empty() && self.description.is_empty()
+        *self == Meta::default()
     }
 }
 

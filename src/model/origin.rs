@@ -26,6 +26,8 @@ impl fmt::Display for Place {
 pub enum Layer {
     /// The object's own document.
     Document,
+    /// The ContainerSet that the object is a member of.
+    Set(String),
     /// A profile that the object names.
     Profile(String),
     /// Bayplan's built-in defaults.
@@ -36,6 +38,7 @@ impl fmt::Display for Layer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Layer::Document => f.write_str("document"),
+            Layer::Set(name) => write!(f, "containerset {name}"),
             Layer::Profile(name) => write!(f, "profile {name}"),
             Layer::Default => f.write_str("built-in default"),
         }
@@ -48,6 +51,9 @@ impl fmt::Display for Layer {
 pub struct Origin {
     pub place: Option<Place>,
     pub layer: Layer,
+    /// Where the values of its placeholders were written: in the Site, the Host, a set's `for`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub filled: Vec<Place>,
     /// The git commit of the source, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revision: Option<String>,

@@ -1,34 +1,46 @@
 //! Manifests → [`Desired`]. Pure: texts in, a valid declaration or all findings out.
 //!
 //! ```text
-//! texts ─ yaml ─► trees ─ document ─► documents ─ resolve ─► Desired
-//!                    └── registry, names, words ──┘
+//! texts ─ yaml ─► trees ─ hosts, render ─► one host's trees ─ document ─► documents ─ resolve ─► Desired
+//!                    └────────────────── registry, names, words ──────────────────┘
 //!                              report ─► findings ─ diagnostic ─► text for people
 //! ```
 //!
 //! | file | does |
 //! | --- | --- |
 //! | `yaml`, `tree` | YAML to trees whose every value knows its place |
+//! | `hosts` | Host documents, targets, values: which host is rendered for |
+//! | `render`, `sets`, `fill` | for that host: placement, members of sets, placeholders |
 //! | `document/` | one file a kind: a tree to typed fields |
 //! | `registry/` | config keys and device options: types, defaults, documentation |
 //! | `resolve/` | profile expansion, built-ins, references, and checks across objects |
 //! | `names`, `words` | naming rules; "did you mean" |
+//! | `canonical`, `emit` | the way back: Desired to documents, documents to YAML |
 //! | `report`, `diagnostic` | collecting findings; showing them |
 //! | `schema` | JSON Schema of each kind |
 
+pub mod canonical;
 pub mod diagnostic;
 pub mod document;
+pub mod emit;
+pub mod fill;
+pub mod hosts;
 pub mod names;
 pub mod registry;
+pub mod render;
 pub mod report;
 pub mod resolve;
 pub mod schema;
+pub mod sets;
 pub mod tree;
 pub mod words;
 pub mod yaml;
 
 use crate::model::desired::Desired;
 use crate::model::finding::Finding;
+use document::Opened;
+use document::host::Host;
+use hosts::Hosts;
 use report::{Report, Wrong};
 use std::path::PathBuf;
 
@@ -47,8 +59,31 @@ pub struct SourceText {
 /// What a load needs to know besides the texts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LoadContext {
-    /// The host's processor in Debian's word: `amd64`.
+    /// The processor in Debian's word, where no Host document says another: `amd64`.
     pub architecture: String,
+    pub render_for: RenderFor,
+}
+
+impl LoadContext {
+    /// For a machine of which only the processor is known.
+    pub fn new(architecture: impl Into<String>) -> LoadContext {
+        LoadContext { architecture: architecture.into(), render_for: RenderFor::default() }
+    }
+}
+
+/// Which of a load's hosts it is rendered for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RenderFor {
+    /// The machine with this /etc/machine-id, else the one with this host name.
+    Machine { machine_id: String, hostname: String },
+    /// The host with this name.
+    Named(String),
+}
+
+impl Default for RenderFor {
+    fn default() -> RenderFor {
+        RenderFor::Machine { machine_id: String::new(), hostname: String::new() }
+    }
 }
 
 /// A load without errors.
@@ -56,19 +91,68 @@ pub struct LoadContext {
 pub struct Loaded {
     pub desired: Desired,
     pub warnings: Vec<Finding>,
+    /// The host that it is rendered for, where the load has hosts.
+    pub host: Option<Host>,
 }
 
-/// Loads manifests. All findings of all documents in one run, in the order of their places.
+/// A load without errors, for each of its hosts; without any for no host in particular.
+#[derive(Debug, Clone)]
+pub struct LoadedHosts {
+    pub hosts: Vec<Loaded>,
+    pub warnings: Vec<Finding>,
+}
+
+/// Loads manifests for one host. All findings of all documents in one run, in the order of their places.
 pub fn load(texts: &[SourceText], context: &LoadContext) -> Result<Loaded, Vec<Finding>> {
     let mut report = Report::new(texts.iter().map(|text| text.path.clone()).collect());
-    let mut documents = vec![];
+    let opened = open(texts, &mut report);
+    let hosts = Hosts::read(&opened, &mut report);
+    let Ok(host) = hosts.choose(&context.render_for, &mut report) else {
+        return Err(report.into_findings());
+    };
+    let desired = desired(&opened, &hosts, host.as_ref(), texts, context, &mut report);
+    match report.has_errors() {
+        true => Err(report.into_findings()),
+        false => Ok(Loaded { desired, warnings: report.into_findings(), host }),
+    }
+}
+
+/// Loads manifests for all their hosts. What is wrong for every host is said once, the rest with the hosts' names.
+pub fn load_hosts(texts: &[SourceText], architecture: &str) -> Result<LoadedHosts, Vec<Finding>> {
+    let mut report = Report::new(texts.iter().map(|text| text.path.clone()).collect());
+    let opened = open(texts, &mut report);
+    let hosts = Hosts::read(&opened, &mut report);
+    let context = LoadContext::new(architecture);
+    let all = hosts.all();
+    let mut choices: Vec<Option<Host>> = all.into_iter().map(Some).collect();
+    if choices.is_empty() {
+        choices.push(None);
+    }
+    let mut loads = vec![];
+    let mut found = vec![];
+    for host in choices {
+        let mut report = report.scratch();
+        let desired = desired(&opened, &hosts, host.as_ref(), texts, &context, &mut report);
+        found.push((host.as_ref().map(|host| host.name.clone()).unwrap_or_default(), report.into_findings()));
+        loads.push(Loaded { desired, warnings: vec![], host });
+    }
+    report.merge(found);
+    match report.has_errors() {
+        true => Err(report.into_findings()),
+        false => Ok(LoadedHosts { hosts: loads, warnings: report.into_findings() }),
+    }
+}
+
+/// The documents of the texts, as far as it can be told what they are.
+fn open<'t>(texts: &'t [SourceText], report: &mut Report) -> Vec<Opened<'t>> {
+    let mut opened = vec![];
     let mut empty = true;
     for (index, text) in texts.iter().enumerate() {
         let mut state = document::TextState::default();
         let file = u32::try_from(index).unwrap_or(u32::MAX);
-        for tree in yaml::documents(&text.text, file, &mut report) {
+        for tree in yaml::documents(&text.text, file, report) {
             empty = false;
-            documents.extend(document::read(&tree, &mut state, &mut report));
+            opened.extend(document::open(tree, &mut state, report));
         }
     }
     report.key = None;
@@ -82,9 +166,19 @@ pub fn load(texts: &[SourceText], context: &LoadContext) -> Result<Loaded, Vec<F
             Wrong::new("empty", message).help("write at least one document; see docs/manifests.md"),
         );
     }
-    let desired = resolve::resolve(documents, texts, context, &mut report);
-    match report.has_errors() {
-        true => Err(report.into_findings()),
-        false => Ok(Loaded { desired, warnings: report.into_findings() }),
-    }
+    opened
+}
+
+fn desired(
+    opened: &[Opened],
+    hosts: &Hosts,
+    host: Option<&Host>,
+    texts: &[SourceText],
+    context: &LoadContext,
+    report: &mut Report,
+) -> Desired {
+    let rendered = render::render(opened, hosts, host, report);
+    let architecture = host.and_then(|host| host.architecture.as_ref()).unwrap_or(&context.architecture);
+    let here = resolve::Here { texts, architecture, host: host.map(|host| host.name.as_str()) };
+    resolve::resolve(rendered, &here, report)
 }

@@ -4,7 +4,7 @@ use super::tree::Mark;
 use crate::model::finding::{Finding, Severity};
 use crate::model::key::Key;
 use crate::model::origin::Place;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Collects findings; the same thing said twice about the same place is kept once.
 pub struct Report {
@@ -13,6 +13,12 @@ pub struct Report {
     seen: BTreeSet<(Option<Mark>, String)>,
     /// The object that is being read.
     pub key: Option<Key>,
+    /// Scalars whose placeholders could not be filled: nothing else is said about them.
+    spoiled: BTreeSet<Mark>,
+    /// Scalar → where the values of its placeholders were written; a set's member has its own.
+    fills: BTreeMap<(Option<Key>, Mark), Vec<Mark>>,
+    /// Member → its set.
+    members: BTreeMap<Key, Key>,
 }
 
 /// What is wrong, apart from where.
@@ -40,7 +46,20 @@ impl Wrong {
 
 impl Report {
     pub fn new(files: Vec<String>) -> Report {
-        Report { files, findings: vec![], seen: BTreeSet::new(), key: None }
+        Report {
+            files,
+            findings: vec![],
+            seen: BTreeSet::new(),
+            key: None,
+            spoiled: BTreeSet::new(),
+            fills: BTreeMap::new(),
+            members: BTreeMap::new(),
+        }
+    }
+
+    /// An empty one about the same files.
+    pub fn scratch(&self) -> Report {
+        Report::new(self.files.clone())
     }
 
     pub fn error(&mut self, mark: Mark, wrong: Wrong) {
@@ -57,12 +76,63 @@ impl Report {
     }
 
     fn push(&mut self, mark: Option<Mark>, severity: Severity, wrong: Wrong) {
-        if !self.seen.insert((mark, wrong.message.clone())) {
+        if mark.is_some_and(|mark| self.spoiled.contains(&mark)) {
             return;
         }
-        let Wrong { code, message, help } = wrong;
+        let filled: Vec<String> =
+            mark.iter().flat_map(|mark| self.filled(*mark)).map(|mark| self.place(*mark).to_string()).collect();
+        if !self.seen.insert((mark, self.identity(&wrong.message, &filled))) {
+            return;
+        }
+        let Wrong { code, message, mut help } = wrong;
+        if !filled.is_empty() {
+            let values = format!("what is filled in stands at {}", filled.join(", "));
+            help = Some(help.map_or(values.clone(), |help| format!("{help}; {values}")));
+        }
         let place = mark.map(|mark| self.place(mark));
         self.findings.push(Finding { severity, code, place, key: self.key.clone(), message, help });
+    }
+
+    /// What makes a finding another one at the same place. What is wrong with a set's template is said for one member.
+    fn identity(&self, message: &str, filled: &[String]) -> String {
+        match &self.key {
+            Some(key) if self.members.contains_key(key) => {
+                format!("{}{}", message.replace(&key.name, "{}"), filled.join(" "))
+            }
+            _ => message.to_owned(),
+        }
+    }
+
+    /// Nothing else is to be said about this scalar.
+    pub fn spoil(&mut self, mark: Mark) {
+        self.spoiled.insert(mark);
+    }
+
+    /// The scalar's placeholders have values from these places.
+    pub fn fill(&mut self, mark: Mark, values: &[Mark]) {
+        let member = self.key.clone().filter(|key| self.members.contains_key(key));
+        if !values.is_empty() {
+            self.fills.insert((member, mark), values.to_vec());
+        }
+    }
+
+    /// Where the values of a scalar's placeholders were written.
+    pub fn filled(&self, mark: Mark) -> &[Mark] {
+        if self.fills.is_empty() {
+            return &[];
+        }
+        let member = self.fills.get(&(self.key.clone(), mark));
+        member.or_else(|| self.fills.get(&(None, mark))).map_or(&[], Vec::as_slice)
+    }
+
+    /// The places of [`Report::filled`].
+    pub fn filled_places(&self, mark: Mark) -> Vec<Place> {
+        self.filled(mark).iter().map(|mark| self.place(*mark)).collect()
+    }
+
+    /// This container comes from this set.
+    pub fn member(&mut self, member: Key, set: Key) {
+        self.members.insert(member, set);
     }
 
     pub fn place(&self, mark: Mark) -> Place {
@@ -78,6 +148,27 @@ impl Report {
 
     pub fn has_errors(&self) -> bool {
         self.findings.iter().any(|finding| finding.severity == Severity::Error)
+    }
+
+    /// Adds what was found for each of several hosts: once what all have, else with the hosts that have it.
+    pub fn merge(&mut self, hosts: Vec<(String, Vec<Finding>)>) {
+        let count = hosts.len();
+        let mut merged: BTreeMap<_, (Finding, Vec<String>)> = BTreeMap::new();
+        let identity = |finding: &Finding| (finding.place.clone(), finding.message.clone(), finding.help.clone());
+        for (host, findings) in hosts {
+            for finding in findings {
+                merged.entry(identity(&finding)).or_insert((finding, vec![])).1.push(host.clone());
+            }
+        }
+        let known: BTreeSet<_> = self.findings.iter().map(identity).collect();
+        for (identity, (mut finding, names)) in merged {
+            if names.len() < count {
+                finding.message.push_str(&format!(" (on host {})", names.join(", ")));
+            }
+            if !known.contains(&identity) {
+                self.findings.push(finding);
+            }
+        }
     }
 
     /// All findings in the order of their places.

@@ -2,10 +2,13 @@
 //! more than one value to see (references, addresses, layers) only [`super::load`] finds.
 
 use super::document::container::{ARCHITECTURES, ContainerSpec};
+use super::document::host::HostSpec;
 use super::document::image::ImageSpec;
 use super::document::network::NetworkSpec;
+use super::document::placement::PlacementSpec;
 use super::document::pool::StoragePoolSpec;
 use super::document::profile::ProfileSpec;
+use super::document::set::ContainerSetSpec;
 use super::document::site::SiteSpec;
 use super::document::{API_VERSION, Metadata};
 use super::registry::value::ValueType;
@@ -29,13 +32,126 @@ pub fn all() -> Vec<(String, String)> {
 /// The schema of one kind's `spec`.
 pub fn spec(kind: Kind) -> Value {
     match kind {
-        Kind::Site => inline::<SiteSpec>(),
-        Kind::Image => inline::<ImageSpec>(),
-        Kind::StoragePool => inline::<StoragePoolSpec>(),
-        Kind::Network => inline::<NetworkSpec>(),
-        Kind::Profile => inline::<ProfileSpec>(),
-        Kind::Container => inline::<ContainerSpec>(),
+        Kind::Site => rendered(inline::<SiteSpec>(), &["targets", "values"]),
+        Kind::Host => inline::<HostSpec>(),
+        Kind::Image => placed(inline::<ImageSpec>()),
+        Kind::StoragePool => placed(inline::<StoragePoolSpec>()),
+        Kind::Network => placed(inline::<NetworkSpec>()),
+        Kind::Profile => placed(with_environment(inline::<ProfileSpec>())),
+        Kind::ContainerSet => set(),
+        Kind::Container => container(),
     }
+}
+
+fn container() -> Value {
+    placed(with_environment(inline::<ContainerSpec>()))
+}
+
+/// One of `replicas` and `for`; the template is a container's spec.
+fn set() -> Value {
+    let mut schema = placed(inline::<ContainerSetSpec>());
+    add(&mut schema, "template", container());
+    if let Some(fields) = schema.as_object_mut() {
+        fields.insert("oneOf".to_owned(), json!([{"required": ["replicas"]}, {"required": ["for"]}]));
+    }
+    schema
+}
+
+/// With `placement`, which every object may have, and with placeholders for values.
+fn placed(mut schema: Value) -> Value {
+    add(&mut schema, "placement", inline::<PlacementSpec>());
+    rendered(schema, &[])
+}
+
+/// With `environment`, the other way to write `config` keys `environment.NAME`.
+fn with_environment(mut schema: Value) -> Value {
+    let environment = json!({
+        "description": "Environment variables by name: the same as `environment.NAME` in `config`; null unsets.",
+        "type": "object",
+        "additionalProperties": {"type": ["string", "integer", "boolean", "null"]},
+    });
+    add(&mut schema, "environment", environment);
+    schema
+}
+
+fn add(schema: &mut Value, name: &str, field: Value) {
+    if let Some(fields) = schema.pointer_mut("/properties").and_then(Value::as_object_mut) {
+        fields.insert(name.to_owned(), field);
+    }
+}
+
+/// Where a value must be more than a text, a placeholder for one is allowed; not below the fields `without`.
+fn rendered(mut schema: Value, without: &[&str]) -> Value {
+    if let Some(fields) = schema.pointer_mut("/properties").and_then(Value::as_object_mut) {
+        for (_, field) in fields.iter_mut().filter(|(name, _)| !without.contains(&name.as_str())) {
+            allow_placeholder(field);
+        }
+    }
+    schema
+}
+
+fn allow_placeholder(schema: &mut Value) {
+    let Some(fields) = schema.as_object_mut() else { return };
+    let is_container = ["properties", "patternProperties", "additionalProperties", "items"]
+        .into_iter()
+        .filter(|name| fields.get(*name).is_some_and(|value| !value.is_boolean()))
+        .count()
+        > 0;
+    if is_container {
+        for name in ["properties", "patternProperties"] {
+            let inner = fields.get_mut(name).and_then(Value::as_object_mut);
+            inner.into_iter().flatten().for_each(|(_, schema)| allow_placeholder(schema));
+        }
+        for name in ["additionalProperties", "items"] {
+            fields.get_mut(name).into_iter().for_each(allow_placeholder);
+        }
+        return;
+    }
+    for name in ["oneOf", "anyOf"] {
+        let choices = fields.get_mut(name).and_then(Value::as_array_mut);
+        choices.into_iter().flatten().for_each(allow_placeholder);
+    }
+    let any_text = fields.get("type").is_some_and(is_text) && !fields.contains_key("pattern");
+    let leaf = fields.contains_key("enum")
+        || fields.contains_key("const")
+        || fields.get("type").is_some_and(|kind| kind != "object" && kind != "array");
+    if !leaf || any_text {
+        return;
+    }
+    let outside = ["description", "default"];
+    let (kept, rest): (Map<String, Value>, Map<String, Value>) =
+        std::mem::take(fields).into_iter().partition(|(name, _)| outside.contains(&name.as_str()));
+    *fields = kept;
+    fields.insert("anyOf".to_owned(), json!([rest, {"type": "string", "pattern": PLACEHOLDER}]));
+}
+
+/// A text with a placeholder in it.
+const PLACEHOLDER: &str = r"\$\{ *(values|each)\.";
+
+fn is_text(kind: &Value) -> bool {
+    kind == "string" || kind.as_array().is_some_and(|kinds| kinds.iter().any(|kind| kind == "string"))
+}
+
+/// `values`: names to single values.
+pub fn values(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "description": "What `${values.NAME}` stands for; a Host's are stronger than the Site's.",
+        "type": "object",
+        "propertyNames": {"pattern": "^[A-Za-z][A-Za-z0-9_-]*$"},
+        "additionalProperties": {"type": ["string", "number", "boolean"]},
+    })
+}
+
+/// `for`: stable keys to values.
+pub fn each(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "description": "One member for each key, with values of its own: `{key}` in `name`, `${each.key}` and `${each.NAME}` in the template.",
+        "type": "object",
+        "additionalProperties": {
+            "type": ["object", "null"],
+            "additionalProperties": {"type": ["string", "number", "boolean"]},
+        },
+    })
 }
 
 fn inline<T: JsonSchema>() -> Value {
@@ -53,6 +169,14 @@ fn document(kind: Kind) -> Value {
     let mut metadata = inline::<Metadata>();
     if let Some(name) = metadata.pointer_mut("/properties/name").and_then(Value::as_object_mut) {
         name.insert("pattern".to_owned(), json!(name_pattern(kind)));
+    }
+    if kind != Kind::Host {
+        metadata = rendered(metadata, &[]);
+    }
+    if kind != Kind::Container
+        && let Some(fields) = metadata.pointer_mut("/properties").and_then(Value::as_object_mut)
+    {
+        fields.remove("memberOf");
     }
     json!({
         "$schema": DIALECT,

@@ -19,13 +19,23 @@ pub struct Node<'a> {
 
 #[derive(Debug, Clone)]
 pub enum Value<'a> {
-    /// A text; `plain` when neither quoted nor a block, so that it may stand for a number, a bool or null.
     Scalar {
         text: Cow<'a, str>,
-        plain: bool,
+        style: Style,
     },
     List(Vec<Node<'a>>),
     Map(Vec<Entry<'a>>),
+}
+
+/// How a scalar was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Style {
+    /// Neither quoted nor a block: it may stand for a number, a bool or null.
+    Plain,
+    /// Quoted, or a block: a text, whatever it holds.
+    Quoted,
+    /// A placeholder alone in quotes, filled with a plain value: a text where one is wanted, else what its value is.
+    Filled,
 }
 
 /// One `key: value` of a mapping; keys are distinct.
@@ -52,10 +62,23 @@ impl<'a> Node<'a> {
     /// The text and what it is; none for a list or a mapping. A quoted one is text whatever it holds.
     pub fn scalar(&self) -> Option<(&str, Plain)> {
         match &self.value {
-            Value::Scalar { text, plain: true } => Some((text, classify(text))),
-            Value::Scalar { text, plain: false } => Some((text, Plain::Text)),
+            Value::Scalar { text, style: Style::Quoted } => Some((text, Plain::Text)),
+            Value::Scalar { text, .. } => Some((text, classify(text))),
             _ => None,
         }
+    }
+
+    /// The text of a scalar that may stand for a text whatever it holds.
+    pub fn as_text(&self) -> Option<&str> {
+        match &self.value {
+            Value::Scalar { text, style: Style::Quoted | Style::Filled } => Some(text),
+            _ => None,
+        }
+    }
+
+    /// A scalar's text, whatever it stands for.
+    pub fn raw(&self) -> Option<&str> {
+        self.scalar().map(|(text, _)| text)
     }
 
     pub fn is_null(&self) -> bool {
@@ -100,7 +123,8 @@ impl<'a> Node<'a> {
     }
 }
 
-fn classify(text: &str) -> Plain {
+/// What a plain scalar of this text is.
+pub fn classify(text: &str) -> Plain {
     match text {
         "" | "~" | "null" | "Null" | "NULL" => return Plain::Null,
         "true" | "True" | "TRUE" | "false" | "False" | "FALSE" => return Plain::Bool,

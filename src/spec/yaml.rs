@@ -6,7 +6,7 @@
 //! ([`super::tree::Plain`]): it knows which type is wanted.
 
 use super::report::{Report, Wrong};
-use super::tree::{Entry, Mark, Node, Value};
+use super::tree::{Entry, Mark, Node, Style, Value};
 use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError, Span, StrInput, Tag};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -104,7 +104,8 @@ impl<'a, 'b> Builder<'a, 'b> {
         match event {
             Event::Scalar(text, style, anchor, tag) => {
                 let plain = style == ScalarStyle::Plain && !self.is_tagged_text(tag.as_deref(), mark, report);
-                self.place(Node { mark, value: Value::Scalar { text, plain } }, anchor, report);
+                let style = if plain { Style::Plain } else { Style::Quoted };
+                self.place(Node { mark, value: Value::Scalar { text, style } }, anchor, report);
             }
             Event::SequenceStart(_, anchor, tag) => {
                 self.is_tagged_text(tag.as_deref(), mark, report);
@@ -190,8 +191,8 @@ fn pending_key<'a>(node: Node<'a>, report: &mut Report) -> PendingKey<'a> {
     let mark = node.mark;
     let is_null = node.is_null();
     match node.value {
-        Value::Scalar { text, plain } if !is_null => {
-            PendingKey { merge: plain && text == "<<", text: Some(text), mark }
+        Value::Scalar { text, style } if !is_null => {
+            PendingKey { merge: style == Style::Plain && text == "<<", text: Some(text), mark }
         }
         _ => {
             let wrong = Wrong::new("yaml-key", "a key must be a text");
@@ -244,7 +245,7 @@ fn merge<'a>(entries: &mut Vec<Entry<'a>>, merged: Node<'a>, report: &mut Report
 }
 
 fn null<'a>(mark: Mark) -> Node<'a> {
-    Node { mark, value: Value::Scalar { text: Cow::Borrowed(""), plain: true } }
+    Node { mark, value: Value::Scalar { text: Cow::Borrowed(""), style: Style::Plain } }
 }
 
 fn mark(file: u32, span: Span) -> Mark {

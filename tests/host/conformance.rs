@@ -137,7 +137,7 @@ fn a_recorded_plan_has_the_same_outcomes_on_the_modelled_host() {
         let base = fixture.folder.clone();
         let texts =
             [SourceText { path: "site.yaml".to_owned(), text: text.clone(), root: base.clone(), base }];
-        let loaded = load(&texts, &LoadContext { architecture: "amd64".to_owned() }).unwrap();
+        let loaded = load(&texts, &LoadContext::new("amd64")).unwrap();
         let goal = Goal::Site(&loaded.desired);
         replay(&propose(&host.native, &goal, &options).unwrap().steps);
         let left = propose(&host.native, &goal, &options).unwrap();

@@ -4,7 +4,7 @@
 use crate::golden::{assert_golden, folder};
 use crate::spec_load::text;
 use bayplan::spec::diagnostic::render_all;
-use bayplan::spec::{LoadContext, load};
+use bayplan::spec::{LoadContext, RenderFor, load};
 use std::collections::BTreeSet;
 use std::fs;
 
@@ -20,7 +20,9 @@ fn manifests() -> Vec<String> {
 fn findings(name: &str) -> (String, BTreeSet<&'static str>) {
     let source = fs::read_to_string(folder("tests/it/findings").join(format!("{name}.yaml"))).unwrap();
     let texts = [text(&format!("{name}.yaml"), &source)];
-    let context = LoadContext { architecture: "amd64".to_owned() };
+    let machine_id = "00000000000000000000000000000001".to_owned();
+    let render_for = RenderFor::Machine { machine_id, hostname: "here".to_owned() };
+    let context = LoadContext { render_for, ..LoadContext::new("amd64") };
     let findings = match load(&texts, &context) {
         Ok(loaded) => panic!("{name} has no error: {:#?}", loaded.desired),
         Err(findings) => findings,

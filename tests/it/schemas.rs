@@ -3,7 +3,7 @@
 use crate::golden::{assert_golden, folder};
 use crate::spec_load::examples;
 use bayplan::model::key::Kind;
-use bayplan::spec::document::{METADATA, container, image, network, pool, profile, site};
+use bayplan::spec::document::{METADATA, container, host, image, network, pool, profile, set, site};
 use bayplan::spec::{registry, schema};
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -36,10 +36,12 @@ fn a_schema_lists_the_fields_that_the_loader_reads() {
     let metadata = &METADATA;
     for (kind, fields) in [
         (Kind::Site, &site::FIELDS),
+        (Kind::Host, &host::FIELDS),
         (Kind::Image, &image::FIELDS),
         (Kind::StoragePool, &pool::FIELDS),
         (Kind::Network, &network::FIELDS),
         (Kind::Profile, &profile::FIELDS),
+        (Kind::ContainerSet, &set::FIELDS),
         (Kind::Container, &container::FIELDS),
     ] {
         let spec = schema::spec(kind);
@@ -47,7 +49,7 @@ fn a_schema_lists_the_fields_that_the_loader_reads() {
             spec["properties"].as_object().unwrap().keys().map(String::as_str).collect();
         assert_eq!(listed, fields.known.iter().copied().collect(), "{kind}");
     }
-    assert_eq!(metadata.known, ["name", "labels", "annotations", "description"]);
+    assert_eq!(metadata.known, ["name", "labels", "annotations", "description", "memberOf"]);
 }
 
 #[test]

@@ -20,7 +20,7 @@ pub fn text(path: &str, text: &str) -> SourceText {
 }
 
 pub fn load_text(source: &str) -> Result<Loaded, Vec<Finding>> {
-    load(&[text("site.yaml", source)], &LoadContext { architecture: "amd64".to_owned() })
+    load(&[text("site.yaml", source)], &LoadContext::new("amd64"))
 }
 
 /// Every manifest in examples/manifests.
@@ -90,7 +90,7 @@ fn the_demo_site_loads_with_the_origin_of_every_value() {
 fn every_example_loads_by_itself() {
     for path in examples() {
         let texts = source::read(Some(&path)).unwrap();
-        let loaded = load(&texts, &LoadContext { architecture: "amd64".to_owned() });
+        let loaded = load(&texts, &LoadContext::new("amd64"));
         assert!(loaded.is_ok(), "{}: {:#?}", path.display(), loaded.err());
     }
 }
@@ -179,7 +179,7 @@ fn a_load_may_have_more_than_1024_documents_in_several_texts() {
         range.map(one).collect()
     };
     let texts = [text("a.yaml", &with_spec("")), text("b.yaml", &containers(0..1500))];
-    let loaded = load(&texts, &LoadContext { architecture: "amd64".to_owned() }).unwrap();
+    let loaded = load(&texts, &LoadContext::new("amd64")).unwrap();
     assert_eq!(loaded.desired.objects.len(), 1502 + 3);
 }
 
@@ -188,7 +188,7 @@ fn relative_paths_belong_to_the_manifests_folder() {
     let mut source =
         text("sub/site.yaml", &with_spec("  devices: {d: {type: disk, path: /d, source: ../data}}\n"));
     source.base = PathBuf::from("/site/sub");
-    let loaded = load(&[source], &LoadContext { architecture: "amd64".to_owned() }).unwrap();
+    let loaded = load(&[source], &LoadContext::new("amd64")).unwrap();
     let disks = typed::disks(&container(&loaded.desired, "c").devices);
     assert_eq!(disks[0].source, Path::new("/site/data"));
 }

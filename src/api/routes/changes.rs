@@ -95,7 +95,7 @@ fn refuse_followed(daemon: &Daemon, goal: &GoalRequest) -> Result<(), Failure> {
     match goal {
         GoalRequest::Site(manifests) => {
             let texts = manifests.texts();
-            let loaded = load::load(&texts, load::this_architecture())?;
+            let loaded = load::load(&texts, &daemon.bay.machine()?)?;
             let same = texts.iter().map(|text| &text.text).eq(followed.texts.iter().map(|text| &text.text));
             if loaded.desired.site != desired.site || same {
                 return Ok(());

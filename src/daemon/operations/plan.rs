@@ -7,7 +7,7 @@ use crate::daemon::wiring::Bay;
 use crate::driver::Scope;
 use crate::model::desired::Desired;
 use crate::model::key::Key;
-use crate::model::observed::Observed;
+use crate::model::observed::{Host, Observed};
 use crate::model::step::{Action, StopHow};
 use crate::reconcile::goal::{Goal, PlanOptions};
 use crate::reconcile::plan::{self, Plan};
@@ -22,7 +22,7 @@ impl Bay {
         let observed = self.observe(&Scope::All)?;
         let (desired, warnings) = match &request.goal {
             GoalRequest::Site(manifests) | GoalRequest::DeleteDeclared(manifests) => {
-                let loaded = load::load(&manifests.texts(), &observed.host.architecture)?;
+                let loaded = load::load(&manifests.texts(), &observed.host)?;
                 (loaded.desired, loaded.warnings)
             }
             _ => (Desired::default(), vec![]),
@@ -41,6 +41,11 @@ impl Bay {
             stop_as_wished(&mut plan, wish);
         }
         Ok(plan)
+    }
+
+    /// What the machine itself is.
+    pub fn machine(&self) -> Result<Host, Failure> {
+        Ok(self.observe(&Scope::Keys(BTreeSet::new()))?.host)
     }
 
     /// What the host has.

@@ -1,13 +1,13 @@
 //! Kind Container.
 
-use super::layer;
+use super::host::architecture;
+use super::{environment, layer};
 use super::reader::{Fields, Reader};
 use crate::model::key::Key;
 use crate::model::object::{DeviceLayer, Power, Ready, ReadyProbe};
 use crate::spec::registry::INSTANCE;
 use crate::spec::report::Wrong;
 use crate::spec::tree::{Mark, Node, Value};
-use crate::spec::words::did_you_mean;
 use schemars::JsonSchema;
 use std::collections::BTreeMap;
 
@@ -22,8 +22,10 @@ pub const FIELDS: Fields = Fields {
         "dependsOn",
         "ready",
         "ephemeral",
+        "environment",
+        "placement",
     ],
-    later: &["files", "environment", "restartWith", "update", "persist", "ignore", "external", "placement"],
+    later: &["files", "restartWith", "update", "persist", "ignore", "external"],
 };
 
 const READY: Fields =
@@ -75,16 +77,18 @@ pub fn read(node: &Node, mark: Mark, reader: &mut Reader) -> Option<ContainerSpe
             None
         }
     };
+    let mut config = reader
+        .field(node, "config", "config")
+        .map(|node| reader.config(node, "config", &INSTANCE))
+        .unwrap_or_default();
+    environment::read(node, &mut config, reader);
     let spec = ContainerSpec {
         image: String::new(),
         architecture: reader
             .field(node, "architecture", "architecture")
             .and_then(|n| architecture(n, reader)),
         profiles: reader.field(node, "profiles", "profiles").and_then(|node| profiles(node, reader)),
-        config: reader
-            .field(node, "config", "config")
-            .map(|node| reader.config(node, "config", &INSTANCE))
-            .unwrap_or_default(),
+        config,
         devices: layer::devices(node, reader),
         state: reader.field(node, "state", "state").and_then(|n| state(n, reader)).unwrap_or_default(),
         depends_on: reader.field(node, "dependsOn", "dependsOn").map(|n| keys(n, reader)).unwrap_or_default(),
@@ -112,22 +116,6 @@ fn image(node: &Node, reader: &mut Reader) -> Option<String> {
         return None;
     }
     Some(text)
-}
-
-fn architecture(node: &Node, reader: &mut Reader) -> Option<String> {
-    let text = reader.text(node, "architecture")?;
-    if ARCHITECTURES.contains(&text.as_str()) {
-        return Some(text);
-    }
-    let help = match text.as_str() {
-        "x86_64" | "x86-64" | "x64" => Some("did you mean `amd64`?".to_owned()),
-        "aarch64" => Some("did you mean `arm64`?".to_owned()),
-        _ => did_you_mean(&text, ARCHITECTURES),
-    };
-    let wrong = Wrong::new("bad-value", format!("unknown architecture `{text}`"));
-    let help = help.unwrap_or_else(|| format!("known are {}", ARCHITECTURES.join(", ")));
-    reader.report.error(node.mark, wrong.help(help));
-    None
 }
 
 fn state(node: &Node, reader: &mut Reader) -> Option<Power> {

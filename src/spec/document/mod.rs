@@ -1,13 +1,20 @@
 //! One document: its envelope, then its kind.
+//!
+//! [`open`] reads what it is; rendering for a host then fills and places it, and [`read`] reads what it says.
 
 pub mod container;
+pub mod environment;
+pub mod host;
 pub mod image;
 pub mod layer;
 pub mod network;
+pub mod placement;
 pub mod pool;
 pub mod profile;
 pub mod reader;
+pub mod set;
 pub mod site;
+pub mod values;
 
 use super::names;
 use super::report::{Report, Wrong};
@@ -15,6 +22,7 @@ use super::tree::{Mark, Node};
 use super::words::did_you_mean;
 use crate::model::key::{Key, Kind};
 use crate::model::object::Meta;
+use crate::model::origin::Layer;
 use reader::{Fields, Marks, Reader};
 use schemars::JsonSchema;
 use std::collections::BTreeMap;
@@ -23,9 +31,7 @@ use std::collections::BTreeMap;
 pub const API_VERSION: &str = "bayplan/v1";
 
 /// Kinds of manifest.md that later parts bring.
-const LATER_KINDS: [&str; 13] = [
-    "Host",
-    "ContainerSet",
+const LATER_KINDS: [&str; 11] = [
     "Device",
     "Secret",
     "Volume",
@@ -39,11 +45,11 @@ const LATER_KINDS: [&str; 13] = [
     "HostConfig",
 ];
 
-const ENVELOPE: Fields = Fields { known: &["apiVersion", "kind", "metadata", "spec"], later: &["placement"] };
+pub const ENVELOPE: Fields = Fields { known: &["apiVersion", "kind", "metadata", "spec"], later: &[] };
 
 pub const METADATA: Fields = Fields {
-    known: &["name", "labels", "annotations", "description"],
-    later: &["project", "renamedFrom", "deletion", "movedFromSite", "placement"],
+    known: &["name", "labels", "annotations", "description", "memberOf"],
+    later: &["project", "renamedFrom", "deletion", "movedFromSite"],
 };
 
 /// What says something about an object.
@@ -61,14 +67,18 @@ pub struct Metadata {
     /// For people.
     #[schemars(default)]
     pub description: String,
+    /// A container that `render` wrote: the ContainerSet that it comes from.
+    pub member_of: Option<String>,
 }
 
 /// A document that could be read; findings tell what of it could not.
 pub struct Document {
     pub key: Key,
-    /// Where its `kind` stands.
+    /// Where its `kind` stands; for a set's member where the set's does, or its entry in `for`.
     pub mark: Mark,
     pub meta: Meta,
+    /// What its values are to an object: its own, or its set's.
+    pub layer: Layer,
     pub body: Body,
     /// Field path → where its value stands.
     pub marks: Marks,
@@ -108,30 +118,62 @@ pub struct TextState {
     versioned: bool,
 }
 
-/// Reads one document: `{apiVersion, kind}` first, then the kind's own fields.
-pub fn read(node: &Node, state: &mut TextState, report: &mut Report) -> Option<Document> {
+/// A document of which is known what it is.
+#[derive(Debug, Clone)]
+pub struct Opened<'a> {
+    pub node: Node<'a>,
+    pub kind: Kind,
+    /// Where its `kind` stands.
+    pub mark: Mark,
+}
+
+/// Reads `{apiVersion, kind}`.
+pub fn open<'a>(node: Node<'a>, state: &mut TextState, report: &mut Report) -> Option<Opened<'a>> {
     report.key = None;
-    let mut reader = Reader { report, marks: Marks::new(), names: Marks::new() };
+    let mut reader = Reader::new(report);
     if node.entries().is_none() {
-        reader.mistyped(node, "a document", "a mapping with apiVersion, kind, metadata and spec", None);
+        reader.mistyped(&node, "a document", "a mapping with apiVersion, kind, metadata and spec", None);
         return None;
     }
-    api_version(node, state, &mut reader);
-    let kind = kind(node, &mut reader)?;
+    api_version(&node, state, &mut reader);
+    let kind = kind(&node, &mut reader)?;
     let mark = reader.marks.get("kind").copied().unwrap_or(node.mark);
-    let name = name(node, kind, mark, &mut reader);
-    let key = Key::new(kind, name.clone().unwrap_or_default());
-    if name.is_some() {
-        reader.report.key = Some(key.clone());
+    Some(Opened { node, kind, mark })
+}
+
+/// Name and metadata.
+pub struct Head {
+    /// None: there is no name, or it is none; that is reported.
+    pub key: Option<Key>,
+    pub meta: Meta,
+}
+
+impl Head {
+    /// Reads them, and the names of the document's fields. From here on findings name the object.
+    pub fn read(node: &Node, kind: Kind, mark: Mark, reader: &mut Reader) -> Head {
+        let key = name(node, kind, mark, reader).map(|name| Key::new(kind, name));
+        if key.is_some() {
+            reader.report.key.clone_from(&key);
+        }
+        reader.mapping(node, "the document", &ENVELOPE);
+        Head { key, meta: metadata(node, kind, reader) }
     }
-    reader.mapping(node, "the document", &ENVELOPE);
-    let meta = metadata(node, &mut reader);
+}
+
+/// Reads a document that stands for an object: metadata, then the kind's own fields.
+pub fn read(node: &Node, kind: Kind, mark: Mark, report: &mut Report) -> Option<Document> {
+    let mut reader = Reader::new(report);
+    let head = Head::read(node, kind, mark, &mut reader);
     let nothing = Node { mark, value: super::tree::Value::Map(vec![]) };
     let spec = reader.field(node, "spec", "spec").unwrap_or(&nothing);
     let body = body(kind, spec, mark, &mut reader);
     let (marks, names) = (reader.marks, reader.names);
-    name?;
-    Some(Document { key, mark, meta, body: body?, marks, names })
+    Some(Document { key: head.key?, mark, meta: head.meta, layer: Layer::Document, body: body?, marks, names })
+}
+
+/// The name of a document as far as it can be had without a finding.
+pub fn peek_name<'n>(node: &'n Node<'_>) -> Option<&'n str> {
+    node.get("metadata")?.get("name")?.raw()
 }
 
 fn body(kind: Kind, spec: &Node, mark: Mark, reader: &mut Reader) -> Option<Body> {
@@ -142,6 +184,8 @@ fn body(kind: Kind, spec: &Node, mark: Mark, reader: &mut Reader) -> Option<Body
         Kind::Network => network::read(spec, reader).map(Body::Network),
         Kind::Profile => profile::read(spec, reader).map(Body::Profile),
         Kind::Container => container::read(spec, mark, reader).map(Body::Container),
+        // They say how others are rendered, and are read before those.
+        Kind::Host | Kind::ContainerSet => None,
     }
 }
 
@@ -208,7 +252,7 @@ fn name(node: &Node, kind: Kind, mark: Mark, reader: &mut Reader) -> Option<Stri
     }
 }
 
-fn metadata(node: &Node, reader: &mut Reader) -> Meta {
+fn metadata(node: &Node, kind: Kind, reader: &mut Reader) -> Meta {
     let Some(metadata) = reader.field(node, "metadata", "metadata") else { return Meta::default() };
     if !reader.mapping(metadata, "metadata", &METADATA) {
         return Meta::default();
@@ -220,6 +264,24 @@ fn metadata(node: &Node, reader: &mut Reader) -> Meta {
         labels: words(metadata, "labels", reader),
         annotations: words(metadata, "annotations", reader),
         description: description.unwrap_or_default(),
+        member_of: member_of(metadata, kind, reader),
+    }
+}
+
+fn member_of(metadata: &Node, kind: Kind, reader: &mut Reader) -> Option<Key> {
+    let node = reader.field(metadata, "memberOf", "metadata.memberOf")?;
+    if kind != Kind::Container {
+        let wrong = Wrong::new("unknown-field", format!("a {kind} has no `memberOf`"));
+        reader.report.error(node.mark, wrong.help("remove it; only containers are members of a set"));
+        return None;
+    }
+    let text = reader.text(node, "metadata.memberOf")?;
+    match names::of_kind(Kind::ContainerSet, &text) {
+        Ok(()) => Some(Key::set(text)),
+        Err(bad) => {
+            reader.bad(node.mark, "metadata.memberOf", &text, bad);
+            None
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Kind Profile: a layer of config and devices that containers name.
 
-use super::layer;
+use super::{environment, layer};
 use super::reader::{Fields, Reader};
 use crate::model::object::DeviceLayer;
 use crate::spec::registry::INSTANCE;
@@ -8,7 +8,7 @@ use crate::spec::tree::Node;
 use schemars::JsonSchema;
 use std::collections::BTreeMap;
 
-pub const FIELDS: Fields = Fields { known: &["config", "devices"], later: &["placement"] };
+pub const FIELDS: Fields = Fields { known: &["config", "environment", "devices", "placement"], later: &[] };
 
 /// A layer of config and devices that containers name.
 #[derive(Debug, Clone, Default, JsonSchema)]
@@ -26,9 +26,10 @@ pub fn read(node: &Node, reader: &mut Reader) -> Option<ProfileSpec> {
     if !reader.mapping(node, "the spec of a Profile", &FIELDS) {
         return None;
     }
-    let config = reader
+    let mut config = reader
         .field(node, "config", "config")
         .map(|node| reader.config(node, "config", &INSTANCE))
         .unwrap_or_default();
+    environment::read(node, &mut config, reader);
     Some(ProfileSpec { config, devices: layer::devices(node, reader) })
 }

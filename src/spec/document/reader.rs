@@ -26,6 +26,10 @@ pub struct Fields {
 }
 
 impl<'r> Reader<'r> {
+    pub fn new(report: &'r mut Report) -> Reader<'r> {
+        Reader { report, marks: Marks::new(), names: Marks::new() }
+    }
+
     /// True for a mapping; reports each field that is not known. `at` names the mapping in findings.
     pub fn mapping(&mut self, node: &Node, at: &str, fields: &Fields) -> bool {
         let Some(entries) = node.entries() else {
@@ -82,6 +86,9 @@ impl<'r> Reader<'r> {
 
     /// A text. What YAML reads as a number, a bool or nothing must be quoted; `no`, `on` and the like are texts.
     pub fn text(&mut self, node: &Node, path: &str) -> Option<String> {
+        if let Some(text) = node.as_text() {
+            return Some(text.to_owned());
+        }
         match node.scalar() {
             Some((text, Plain::Text)) => Some(text.to_owned()),
             Some((_, Plain::Null)) => {

@@ -1,12 +1,17 @@
 //! Kind Site: the apply set.
 
 use super::reader::{Fields, Reader};
+use super::values;
 use crate::model::object::Heal;
-use crate::spec::tree::Node;
+use crate::spec::fill::Values;
+use crate::spec::names;
+use crate::spec::report::Wrong;
+use crate::spec::tree::{Mark, Node};
 use schemars::JsonSchema;
+use std::collections::BTreeMap;
 
 pub const FIELDS: Fields =
-    Fields { known: &["heal"], later: &["targets", "prune", "unmanaged", "rollout", "values", "placement"] };
+    Fields { known: &["heal", "targets", "values"], later: &["prune", "unmanaged", "rollout"] };
 
 /// The apply set: the owner of the objects loaded with it; one a load, at most.
 #[derive(Debug, Clone, Default, JsonSchema)]
@@ -15,12 +20,57 @@ pub struct SiteSpec {
     /// What the controller does about drift: repair it, or only report it.
     #[schemars(default)]
     pub heal: Heal,
+    /// The hosts that it is for; apply on another one is refused. Absent: every host.
+    #[schemars(default)]
+    pub targets: Option<Vec<String>>,
+    /// What `${values.NAME}` stands for; a Host's values are stronger.
+    #[schemars(default, schema_with = "crate::spec::schema::values")]
+    pub values: BTreeMap<String, String>,
 }
 
 pub fn read(node: &Node, reader: &mut Reader) -> Option<SiteSpec> {
-    reader.mapping(node, "the spec of a Site", &FIELDS).then(|| {
-        let words = [("always", Heal::Always), ("report", Heal::Report)];
-        let heal = reader.field(node, "heal", "heal").and_then(|node| reader.choice(node, "heal", &words));
-        SiteSpec { heal: heal.unwrap_or_default() }
+    if !reader.mapping(node, "the spec of a Site", &FIELDS) {
+        return None;
+    }
+    let words = [("always", Heal::Always), ("report", Heal::Report)];
+    let heal = reader.field(node, "heal", "heal").and_then(|node| reader.choice(node, "heal", &words));
+    let (targets, values) = rendering(node, reader);
+    Some(SiteSpec {
+        heal: heal.unwrap_or_default(),
+        targets: targets.map(|targets| targets.names.into_iter().map(|(name, _)| name).collect()),
+        values: values.into_iter().map(|(name, given)| (name, given.text)).collect(),
     })
+}
+
+/// The hosts that a Site is for.
+#[derive(Debug, Clone)]
+pub struct Targets {
+    pub mark: Mark,
+    pub names: Vec<(String, Mark)>,
+}
+
+/// `targets` and `values` of a Site, which rendering needs before anything else is read.
+pub fn rendering(spec: &Node, reader: &mut Reader) -> (Option<Targets>, Values) {
+    let targets = reader.field(spec, "targets", "targets").map(|node| targets(node, reader));
+    (targets, values::read(spec, "values", reader))
+}
+
+fn targets(node: &Node, reader: &mut Reader) -> Targets {
+    let mut names: Vec<(String, Mark)> = vec![];
+    for item in reader.list(node, "targets") {
+        let Some(text) = reader.text(item, "targets") else { continue };
+        if let Err(bad) = names::object(&text) {
+            reader.bad(item.mark, "targets", &text, bad);
+        }
+        if names.iter().any(|(name, _)| *name == text) {
+            let wrong = Wrong::new("duplicate-field", format!("host `{text}` is named twice"));
+            reader.report.error(item.mark, wrong.help("remove one"));
+        }
+        names.push((text, item.mark));
+    }
+    if names.is_empty() && matches!(&node.value, crate::spec::tree::Value::List(items) if items.is_empty()) {
+        let wrong = Wrong::new("bad-value", "targets names no host");
+        reader.report.error(node.mark, wrong.help("name one, or remove `targets`: then every host is meant"));
+    }
+    Targets { mark: node.mark, names }
 }

@@ -24,7 +24,7 @@ impl Resolution<'_> {
         let builtin_profile = builtin::profile();
         let mut layers = self.profile_layers(&profiles, &builtin_profile);
         layers.push(Layered {
-            layer: Layer::Document,
+            layer: document.layer.clone(),
             config: &spec.config,
             devices: &spec.devices,
             document: Some(document),
@@ -36,7 +36,7 @@ impl Resolution<'_> {
         let devices = self.devices(&merged, document, origins, report);
         if profiles
             .iter()
-            .all(|name| name == builtin::PROFILE || self.documents.contains_key(&Key::profile(name)))
+            .all(|name| self.is_builtin_profile(name) || self.documents.contains_key(&Key::profile(name)))
         {
             root_disk(&merged, document, report);
         }
@@ -50,15 +50,21 @@ impl Resolution<'_> {
         }
         Some(Container {
             image: Key::image(&spec.image),
-            architecture: spec.architecture.clone().unwrap_or_else(|| self.context.architecture.clone()),
+            architecture: spec.architecture.clone().unwrap_or_else(|| self.here.architecture.to_owned()),
             profiles,
             config: effective(config),
             devices,
             state: spec.state,
-            depends_on: spec.depends_on.clone(),
+            depends_on: self.depends_on(spec, document, origins, report),
             ready: spec.ready.clone(),
             ephemeral: spec.ephemeral,
         })
+    }
+
+    /// Whether a profile is the built-in one: nobody declares another of that name.
+    fn is_builtin_profile(&self, name: &str) -> bool {
+        let key = Key::profile(name);
+        name == builtin::PROFILE && !self.documents.contains_key(&key) && !self.elsewhere.contains_key(&key)
     }
 
     /// The layers of the profiles that are declared or built in; `references` reports the others.
@@ -76,7 +82,7 @@ impl Resolution<'_> {
                         });
                     }
                 }
-                None if name == builtin::PROFILE => layers.push(Layered {
+                None if self.is_builtin_profile(name) => layers.push(Layered {
                     layer: Layer::Default,
                     config: &builtin.config,
                     devices: &builtin.devices,
@@ -111,8 +117,32 @@ impl Resolution<'_> {
         checked
     }
 
+    /// `dependsOn` with each set's members in its place.
+    fn depends_on(
+        &self,
+        spec: &ContainerSpec,
+        document: &Document,
+        origins: &mut FieldOrigins,
+        report: &Report,
+    ) -> Vec<Key> {
+        let mut keys = vec![];
+        for (index, key) in spec.depends_on.iter().enumerate() {
+            let mark = document.mark_of(&format!("dependsOn[{index}]"));
+            let members = self.sets.get(key).map_or(std::slice::from_ref(key), Vec::as_slice);
+            for member in members.iter().filter(|member| **member != document.key || *member == key) {
+                if keys.contains(member) && self.sets.contains_key(key) {
+                    continue;
+                }
+                let written = Written { value: (), mark: Some(mark), name: None, layer: document.layer.clone() };
+                origins.insert(format!("dependsOn[{}]", keys.len()), origin(&written, report));
+                keys.push(member.clone());
+            }
+        }
+        keys
+    }
+
     fn architecture(&self, spec: &ContainerSpec, document: &Document, report: &mut Report) {
-        let host = &self.context.architecture;
+        let host = self.here.architecture;
         if let Some(wanted) = spec.architecture.as_ref().filter(|wanted| *wanted != host) {
             let wrong = Wrong::new("bad-value", format!("architecture `{wanted}`; this host is {host}"));
             report.error(document.mark_of("architecture"), wrong.help("remove it, or apply on such a host"));
@@ -120,14 +150,15 @@ impl Resolution<'_> {
     }
 }
 
-fn built_in() -> Origin {
-    Origin { place: None, layer: Layer::Default, revision: None }
+pub(super) fn built_in() -> Origin {
+    Origin { place: None, layer: Layer::Default, filled: vec![], revision: None }
 }
 
 fn origin<T>(written: &Written<T>, report: &Report) -> Origin {
     Origin {
         place: written.mark.map(|mark| report.place(mark)),
         layer: written.layer.clone(),
+        filled: written.mark.map(|mark| report.filled_places(mark)).unwrap_or_default(),
         revision: None,
     }
 }

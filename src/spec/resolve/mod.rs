@@ -13,7 +13,8 @@ use super::document::image::SourceSpec;
 use super::document::profile::ProfileSpec;
 use super::document::{Body, Document};
 use super::report::{Report, Wrong};
-use super::{LoadContext, SourceText};
+use super::SourceText;
+use super::render::{Elsewhere, Rendered};
 use crate::model::desired::Desired;
 use crate::model::key::{Key, Kind};
 use crate::model::object::{Image, ImageSource, Network, Object, Profile, Site, Spec, StoragePool};
@@ -26,25 +27,35 @@ use std::path::PathBuf;
 /// The documents of a load by key.
 pub type Documents = BTreeMap<Key, Document>;
 
+/// Where a load is resolved.
+pub struct Here<'l> {
+    pub texts: &'l [SourceText],
+    /// The host's processor in Debian's word: `amd64`.
+    pub architecture: &'l str,
+    /// Its name, where the load has hosts.
+    pub host: Option<&'l str>,
+}
+
 /// What resolving builds up.
 pub struct Resolution<'l> {
     pub documents: &'l Documents,
     pub folders: Folders<'l>,
-    pub context: &'l LoadContext,
+    pub here: &'l Here<'l>,
+    /// What is rendered for other hosts only.
+    pub elsewhere: &'l BTreeMap<Key, Elsewhere>,
+    /// The members of each set.
+    pub sets: &'l BTreeMap<Key, Vec<Key>>,
     pub desired: Desired,
 }
 
 /// Resolves all documents. What it returns is valid only if the report has no errors.
-pub fn resolve(
-    documents: Vec<Document>,
-    texts: &[SourceText],
-    context: &LoadContext,
-    report: &mut Report,
-) -> Desired {
+pub fn resolve(rendered: Rendered, here: &Here, report: &mut Report) -> Desired {
+    let Rendered { documents, elsewhere, sets } = rendered;
     let documents = collect(documents, report);
-    let folders = Folders { texts };
+    let folders = Folders { texts: here.texts };
     let desired = Desired { site: site_name(&documents), ..Desired::default() };
-    let mut resolution = Resolution { documents: &documents, folders, context, desired };
+    let mut resolution =
+        Resolution { documents: &documents, folders, here, elsewhere: &elsewhere, sets: &sets, desired };
     for (key, document) in &documents {
         report.key = Some(key.clone());
         if let Some((spec, origins)) = resolution.object(document, report) {
@@ -67,8 +78,9 @@ fn collect(documents: Vec<Document>, report: &mut Report) -> Documents {
     for document in documents {
         report.key = Some(document.key.clone());
         if let Some(first) = collected.get(&document.key) {
-            let message = format!("{} is declared twice", document.key);
-            let help = format!("the first one is at {}; remove one", report.place(first.mark));
+            let message = format!("{} is declared twice{}", document.key, of_set(&document));
+            let place = report.place(first.mark);
+            let help = format!("the first one is at {place}{}; rename or remove one", of_set(first));
             report.error(document.mark, Wrong::new("duplicate-object", message).help(help));
             continue;
         }
@@ -84,6 +96,12 @@ fn collect(documents: Vec<Document>, report: &mut Report) -> Documents {
     }
     report.key = None;
     collected
+}
+
+/// For a set's member: of which.
+fn of_set(document: &Document) -> String {
+    let set = document.meta.member_of.as_ref().filter(|_| document.layer != Layer::Document);
+    set.map(|set| format!(" (a member of {set})")).unwrap_or_default()
 }
 
 /// The Site document's name; without one, site `default`.
@@ -121,8 +139,12 @@ impl Resolution<'_> {
 
     /// Every place in the document, with the object itself as the empty path.
     fn document_origins(&self, document: &Document, report: &Report) -> FieldOrigins {
-        let origin =
-            |mark| Origin { place: Some(report.place(mark)), layer: Layer::Document, revision: None };
+        let origin = |mark| Origin {
+            place: Some(report.place(mark)),
+            layer: document.layer.clone(),
+            filled: report.filled_places(mark),
+            revision: None,
+        };
         let envelope = |path: &str| matches!(path, "apiVersion" | "kind" | "metadata" | "spec");
         let marks = document.marks.iter().filter(|(path, _)| !envelope(path));
         let mut origins: FieldOrigins = marks.map(|(path, mark)| (path.clone(), origin(*mark))).collect();
@@ -202,11 +224,12 @@ impl Resolution<'_> {
             wanted.extend(references::of(object).into_iter().map(|(_, key)| key));
         }
         for key in wanted {
-            if self.documents.contains_key(&key) || self.desired.objects.contains_key(&key) {
+            let is_known = self.documents.contains_key(&key) || self.elsewhere.contains_key(&key);
+            if is_known || self.desired.objects.contains_key(&key) {
                 continue;
             }
             if let Some(object) = builtin::object(&key) {
-                let origin = Origin { place: None, layer: Layer::Default, revision: None };
+                let origin = containers::built_in();
                 self.desired.origins.insert(key.clone(), FieldOrigins::from([(String::new(), origin)]));
                 self.desired.builtin.insert(key.clone());
                 self.desired.objects.insert(key, object);

@@ -38,7 +38,7 @@ pub fn check(resolution: &Resolution, report: &mut Report) {
             let is_there = resolution.documents.contains_key(&target)
                 || resolution.desired.objects.contains_key(&target);
             if !is_there {
-                let wrong = missing(&target, resolution);
+                let wrong = missing(&target, resolution, report);
                 report.error(mark(resolution, key, &field, report), wrong);
             }
         }
@@ -47,9 +47,16 @@ pub fn check(resolution: &Resolution, report: &mut Report) {
     report.key = None;
 }
 
-fn missing(target: &Key, resolution: &Resolution) -> Wrong {
-    let names =
-        || resolution.documents.keys().filter(|key| key.kind == target.kind).map(|key| key.name.as_str());
+fn missing(target: &Key, resolution: &Resolution, report: &Report) -> Wrong {
+    if let Some(elsewhere) = resolution.elsewhere.get(target) {
+        let host = resolution.here.host.map_or("this host".to_owned(), |host| format!("host {host}"));
+        let message = format!("{target} is not rendered for {host}: it is placed on {}", elsewhere.placement);
+        let place = report.place(elsewhere.mark);
+        let help = format!("its placement is at {place}; widen it, or place this object alike");
+        return Wrong::new("placed-elsewhere", message).help(help);
+    }
+    let known = || resolution.documents.keys().chain(resolution.sets.keys());
+    let names = || known().filter(|key| key.kind == target.kind).map(|key| key.name.as_str());
     let builtins = builtin::keys().into_iter().filter(|key| key.kind == target.kind);
     let builtins: Vec<String> = builtins.map(|key| key.name).collect();
     let candidates = names().chain(builtins.iter().map(String::as_str));

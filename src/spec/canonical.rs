@@ -1,0 +1,236 @@
+//! Desired → manifests: every value resolved, one document an object. Loading them gives the same Desired again.
+//!
+//! Built-in objects are left out (a load adds them), and so is what is the same without being said. Paths are absolute.
+
+use super::document::API_VERSION;
+use super::document::host::Host;
+use super::fill::escape;
+use crate::model::desired::Desired;
+use crate::model::key::{Key, Kind};
+use crate::model::object::{
+    Config, Container, Device, DeviceLayer, DeviceType, Heal, Image, ImageSource, Meta, Network, NetworkType,
+    Object, Power, Profile, Ready, ReadyProbe, Site, Spec, StoragePool,
+};
+use serde_json::{Map, Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The documents of a declaration that was rendered for `host`.
+pub fn documents(desired: &Desired, host: Option<&Host>) -> Vec<Value> {
+    let own = |(key, _): &(&Key, &Object)| !desired.builtin.contains(*key);
+    let objects = desired.objects.iter().filter(own).map(|(key, object)| {
+        let spec = spec(desired, object, host);
+        document(key.kind, metadata(&key.name, &object.meta), spec)
+    });
+    let host = host.map(|host| {
+        let meta = Meta { labels: host.labels.clone(), ..Meta::default() };
+        document(Kind::Host, metadata(&host.name, &meta), host_spec(host))
+    });
+    let mut documents: Vec<Value> = objects.collect();
+    let site = usize::from(documents.first().is_some_and(|document| document["kind"] == Kind::Site.name()));
+    documents.splice(site..site, host);
+    documents
+}
+
+fn document(kind: Kind, metadata: Value, spec: Value) -> Value {
+    json!({"apiVersion": API_VERSION, "kind": kind.name(), "metadata": metadata, "spec": spec})
+}
+
+fn metadata(name: &str, meta: &Meta) -> Value {
+    let mut fields = Map::from_iter([("name".to_owned(), json!(name))]);
+    let mut add = |name: &str, value: Value| fields.insert(name.to_owned(), value);
+    if !meta.labels.is_empty() {
+        add("labels", texts(&meta.labels));
+    }
+    if !meta.annotations.is_empty() {
+        add("annotations", texts(&meta.annotations));
+    }
+    if !meta.description.is_empty() {
+        add("description", text(&meta.description));
+    }
+    if let Some(set) = &meta.member_of {
+        add("memberOf", json!(set.name));
+    }
+    Value::Object(fields)
+}
+
+/// A text as a value that filling leaves as it is.
+fn text(text: &str) -> Value {
+    Value::String(escape(text))
+}
+
+fn texts(texts: &BTreeMap<String, String>) -> Value {
+    texts.iter().map(|(name, value)| (name.clone(), text(value))).collect::<Map<_, _>>().into()
+}
+
+/// Its id and processor: where the output is loaded again it is for this host alone. Its values are filled in already.
+fn host_spec(host: &Host) -> Value {
+    let mut spec = Map::new();
+    if let Some(id) = &host.machine_id {
+        spec.insert("machineId".to_owned(), json!(id));
+    }
+    if let Some(architecture) = &host.architecture {
+        spec.insert("architecture".to_owned(), json!(architecture));
+    }
+    Value::Object(spec)
+}
+
+fn spec(desired: &Desired, object: &Object, host: Option<&Host>) -> Value {
+    match &object.spec {
+        Spec::Site(site) => self::site(site, host),
+        Spec::Image(image) => self::image(image),
+        Spec::StoragePool(pool) => self::pool(pool),
+        Spec::Network(network) => self::network(network),
+        Spec::Profile(profile) => self::profile(profile),
+        Spec::Container(container) => self::container(desired, container),
+    }
+}
+
+fn site(site: &Site, host: Option<&Host>) -> Value {
+    let heal = match site.heal {
+        Heal::Always => "always",
+        Heal::Report => "report",
+    };
+    let mut spec = json!({"heal": heal});
+    if let Some(host) = host {
+        spec["targets"] = json!([host.name]);
+    }
+    spec
+}
+
+fn image(image: &Image) -> Value {
+    let source = match &image.source {
+        ImageSource::Busybox {} => json!({"busybox": {}}),
+        ImageSource::Directory { path } => json!({"directory": text(&path.to_string_lossy())}),
+        ImageSource::Bootstrap { suite, include, snapshot } => {
+            let mut bootstrap = json!({"suite": suite});
+            if !include.is_empty() {
+                bootstrap["include"] = json!(include);
+            }
+            if let Some(snapshot) = snapshot {
+                bootstrap["snapshot"] = json!(snapshot);
+            }
+            json!({"bootstrap": bootstrap})
+        }
+    };
+    let mut spec = json!({"source": source});
+    if let Some(fingerprint) = &image.fingerprint {
+        spec["fingerprint"] = json!(fingerprint);
+    }
+    spec
+}
+
+fn pool(pool: &StoragePool) -> Value {
+    let mut spec = json!({"driver": pool.driver});
+    if let Some(source) = &pool.source {
+        spec["source"] = text(&source.to_string_lossy());
+    }
+    if !pool.config.is_empty() {
+        spec["config"] = texts(&pool.config);
+    }
+    spec
+}
+
+fn network(network: &Network) -> Value {
+    let network_type = match network.network_type {
+        NetworkType::Bridge => "bridge",
+    };
+    json!({"type": network_type, "config": texts(&network.config)})
+}
+
+fn profile(profile: &Profile) -> Value {
+    let devices: Map<String, Value> =
+        profile.devices.iter().map(|(name, device)| (name.clone(), layer(device))).collect();
+    json!({"config": settings(&profile.config), "devices": devices})
+}
+
+fn layer(device: &DeviceLayer) -> Value {
+    let mut options = Map::new();
+    if let Some(device_type) = &device.device_type {
+        options.insert("type".to_owned(), text(device_type));
+    }
+    options.extend(settings(&device.options));
+    Value::Object(options)
+}
+
+fn settings(settings: &BTreeMap<String, Option<String>>) -> Map<String, Value> {
+    let value = |value: &Option<String>| value.as_deref().map_or(Value::Null, text);
+    settings.iter().map(|(name, setting)| (name.clone(), value(setting))).collect()
+}
+
+/// The whole container: what its profiles set and it has not is unset, so that they change nothing.
+fn container(desired: &Desired, container: &Container) -> Value {
+    let (below, devices_below) = below(desired, &container.profiles);
+    let mut spec = json!({
+        "image": container.image.name,
+        "architecture": container.architecture,
+        "profiles": container.profiles,
+        "config": config(&container.config, &below),
+        "devices": devices(container, &devices_below),
+        "state": match container.state {
+            Power::Running => "running",
+            Power::Stopped => "stopped",
+            Power::Frozen => "frozen",
+            Power::Any => "any",
+        },
+    });
+    if !container.depends_on.is_empty() {
+        spec["dependsOn"] = container.depends_on.iter().map(|key| json!(key.to_string())).collect();
+    }
+    if container.ready != Ready::default() {
+        spec["ready"] = ready(&container.ready);
+    }
+    if container.ephemeral {
+        spec["ephemeral"] = json!(true);
+    }
+    spec
+}
+
+/// The config keys and devices that the profiles mention.
+fn below<'d>(desired: &'d Desired, profiles: &[String]) -> (BTreeSet<&'d str>, BTreeSet<&'d str>) {
+    let (mut keys, mut devices) = (BTreeSet::new(), BTreeSet::new());
+    for name in profiles {
+        if let Some(Object { spec: Spec::Profile(profile), .. }) = desired.objects.get(&Key::profile(name)) {
+            keys.extend(profile.config.keys().map(String::as_str));
+            devices.extend(profile.devices.keys().map(String::as_str));
+        }
+    }
+    (keys, devices)
+}
+
+fn config(config: &Config, below: &BTreeSet<&str>) -> Value {
+    let unset = below.iter().filter(|key| !config.contains_key(**key));
+    let mut fields: BTreeMap<String, Value> = unset.map(|key| ((*key).to_owned(), Value::Null)).collect();
+    fields.extend(config.iter().map(|(key, value)| (key.clone(), text(value))));
+    fields.into_iter().collect::<Map<_, _>>().into()
+}
+
+fn devices(container: &Container, below: &BTreeSet<&str>) -> Value {
+    let removed = below.iter().filter(|name| !container.devices.contains_key(**name));
+    let mut fields: BTreeMap<String, Value> =
+        removed.map(|name| ((*name).to_owned(), json!({"type": "none"}))).collect();
+    fields.extend(container.devices.iter().map(|(name, whole)| (name.clone(), device(whole))));
+    fields.into_iter().collect::<Map<_, _>>().into()
+}
+
+fn device(device: &Device) -> Value {
+    let device_type = match device.device_type {
+        DeviceType::Disk => "disk",
+        DeviceType::Nic => "nic",
+    };
+    let mut options = Map::from_iter([("type".to_owned(), json!(device_type))]);
+    options.extend(device.options.iter().map(|(name, value)| (name.clone(), text(value))));
+    Value::Object(options)
+}
+
+fn ready(ready: &Ready) -> Value {
+    let mut fields = match &ready.probe {
+        ReadyProbe::Alive => json!({"alive": true}),
+        ReadyProbe::Systemd => json!({"systemd": true}),
+        ReadyProbe::Exec(command) => {
+            json!({"exec": command.iter().map(|word| text(word)).collect::<Vec<_>>()})
+        }
+    };
+    fields["timeout"] = json!(format!("{}ms", ready.timeout_ms));
+    fields["interval"] = json!(format!("{}ms", ready.interval_ms));
+    fields
+}

@@ -1,0 +1,179 @@
+//! Documents as written → the documents for one host: placed, sets expanded, placeholders filled.
+
+use super::document::host::Host;
+use super::document::placement::{self, Placement};
+use super::document::reader::Reader;
+use super::document::{self, Document, Opened, peek_name};
+use super::fill::{FILL_BUDGET, Filler, Scope, Values};
+use super::hosts::{Hosts, is_rendering_field, rendering_fields};
+use super::report::{Report, Wrong};
+use super::sets;
+use super::tree::{Mark, Node, Value};
+use crate::model::key::{Key, Kind};
+use std::collections::BTreeMap;
+
+/// The documents for one host.
+#[derive(Default)]
+pub struct Rendered {
+    pub documents: Vec<Document>,
+    /// What is placed on other hosts only.
+    pub elsewhere: BTreeMap<Key, Elsewhere>,
+    /// The members of each set that is rendered.
+    pub sets: BTreeMap<Key, Vec<Key>>,
+}
+
+/// An object that is not rendered for this host.
+pub struct Elsewhere {
+    /// Where its placement stands.
+    pub mark: Mark,
+    /// Its placement in words.
+    pub placement: String,
+}
+
+/// Renders for one host.
+pub struct Renderer<'l, 'r> {
+    pub hosts: &'l Hosts,
+    pub host: Option<&'l Host>,
+    pub values: &'l Values,
+    pub report: &'r mut Report,
+    pub rendered: Rendered,
+    /// Bytes that filling may still write.
+    pub bytes: usize,
+    /// Members that may still be made.
+    pub members: usize,
+    /// Values that copies of templates may still hold.
+    pub nodes: usize,
+}
+
+/// The documents of a load for `host`.
+pub fn render(opened: &[Opened], hosts: &Hosts, host: Option<&Host>, report: &mut Report) -> Rendered {
+    let values = hosts.values(host);
+    let mut renderer = Renderer {
+        hosts,
+        host,
+        values: &values,
+        report,
+        rendered: Rendered::default(),
+        bytes: FILL_BUDGET,
+        members: sets::MAX_MEMBERS_OF_A_LOAD,
+        nodes: sets::MAX_NODES,
+    };
+    for document in opened {
+        renderer.report.key = None;
+        match document.kind {
+            Kind::Host => {}
+            Kind::Site => renderer.site(document),
+            Kind::ContainerSet if !renderer.is_here(&document.node, Kind::ContainerSet) => {
+                renderer.members_elsewhere(document);
+            }
+            kind if !renderer.is_here(&document.node, kind) => {}
+            Kind::ContainerSet => sets::expand(document, &mut renderer),
+            kind => {
+                let node = renderer.filled(&document.node, None);
+                renderer.rendered.documents.extend(document::read(&node, kind, document.mark, renderer.report));
+            }
+        }
+    }
+    renderer.report.key = None;
+    renderer.rendered
+}
+
+impl<'l> Renderer<'l, '_> {
+    /// The tree with its placeholders filled; `each` is what a set's member has of its own.
+    pub fn filled<'a>(&mut self, node: &Node<'a>, each: Option<&Values>) -> Node<'a> {
+        let host = self.host.map(|host| host.name.as_str());
+        let scope = Scope::Known { values: self.values, each, host };
+        Filler { scope, report: self.report, budget: &mut self.bytes }.node(node)
+    }
+
+    fn site(&mut self, document: &Opened) {
+        let mut node = document.node.clone();
+        if let Value::Map(entries) = &mut node.value {
+            for entry in entries {
+                entry.value = match (entry.key.as_ref(), &entry.value.value) {
+                    ("spec", Value::Map(_)) => self.site_spec(&entry.value),
+                    _ => self.filled(&entry.value, None),
+                };
+            }
+        }
+        self.rendered.documents.extend(document::read(&node, Kind::Site, document.mark, self.report));
+    }
+
+    fn site_spec<'a>(&mut self, spec: &Node<'a>) -> Node<'a> {
+        let defined = rendering_fields(spec, self.report);
+        let mut spec = spec.clone();
+        if let Value::Map(entries) = &mut spec.value {
+            for entry in entries.iter_mut() {
+                entry.value = match is_rendering_field(&entry.key) {
+                    true => defined.get(&entry.key).unwrap_or(&entry.value).clone(),
+                    false => self.filled(&entry.value, None),
+                };
+            }
+        }
+        spec
+    }
+
+    /// Whether a document is rendered for this host; one that is not is remembered.
+    pub fn is_here(&mut self, node: &Node, kind: Kind) -> bool {
+        let Some(written) = node.get("spec").and_then(|spec| spec.get("placement")) else { return true };
+        let filled = self.filled(written, None);
+        self.placed(&filled, peek_name(node), kind)
+    }
+
+    /// The same by a placement that is filled already.
+    pub fn placed(&mut self, written: &Node, name: Option<&str>, kind: Kind) -> bool {
+        let Some(placement) = placement::read(written, &mut Reader::new(self.report)) else { return true };
+        self.check_placement(&placement);
+        let is_here = self.host.is_some_and(|host| placement.matches(&host.name, &host.labels));
+        if let (false, Some(name)) = (is_here, name) {
+            let elsewhere = Elsewhere { mark: placement.mark, placement: placement.describe() };
+            self.rendered.elsewhere.entry(Key::new(kind, name)).or_insert(elsewhere);
+        }
+        is_here
+    }
+
+    /// Remembers the members of a set that is placed on other hosts; what this host cannot say of it is no finding.
+    fn members_elsewhere(&mut self, document: &Opened) {
+        let Some(key) = peek_name(&document.node).map(Key::set) else { return };
+        let mut scratch = self.report.scratch();
+        let mut apart = Renderer {
+            hosts: self.hosts,
+            host: self.host,
+            values: self.values,
+            report: &mut scratch,
+            rendered: Rendered::default(),
+            bytes: FILL_BUDGET,
+            members: sets::MAX_MEMBERS_OF_A_LOAD,
+            nodes: sets::MAX_NODES,
+        };
+        sets::expand(document, &mut apart);
+        let members = apart.rendered.sets.remove(&key).unwrap_or_default();
+        let Some(Elsewhere { mark, placement }) = self.rendered.elsewhere.get(&key) else { return };
+        let (mark, placement) = (*mark, placement.clone());
+        for member in members {
+            let elsewhere = Elsewhere { mark, placement: placement.clone() };
+            self.rendered.elsewhere.entry(member).or_insert(elsewhere);
+        }
+    }
+
+    fn check_placement(&mut self, placement: &Placement) {
+        if self.host.is_none() {
+            let wrong = Wrong::new("missing-object", "placement without hosts: this load has no Host document");
+            let help = "add a document `kind: Host` for each host, or remove `placement`";
+            return self.report.error(placement.mark, wrong.help(help));
+        }
+        let mut unknown = false;
+        for (name, mark) in placement.hosts.iter().flatten() {
+            if !self.hosts.has(name) {
+                unknown = true;
+                self.report.error(*mark, self.hosts.no_such(name));
+            }
+        }
+        let all = self.hosts.all();
+        if !unknown && !all.iter().any(|host| placement.matches(&host.name, &host.labels)) {
+            let message = format!("no host of this load is meant: there are no {}", placement.describe());
+            let wrong = Wrong::new("placed-nowhere", message);
+            self.report.warning(placement.mark, wrong.help("correct the placement, or the Host documents"));
+        }
+    }
+}
