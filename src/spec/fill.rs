@@ -7,7 +7,7 @@ use super::report::{Report, Wrong};
 use super::tree::{Entry, Mark, Node, Style, Value};
 use super::words::did_you_mean;
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The most bytes that filling may write in one load for one host; only a bomb needs more.
 pub const FILL_BUDGET: usize = 64 << 20;
@@ -22,6 +22,16 @@ pub struct Given {
 
 pub type Values = BTreeMap<String, Given>;
 
+/// What a set's member has of its own.
+#[derive(Debug, Clone, Copy)]
+pub struct Each<'v> {
+    pub values: &'v Values,
+    /// Every name that some member of the set has.
+    pub names: &'v BTreeSet<String>,
+    /// Where the member is asked for.
+    pub mark: Mark,
+}
+
 /// What placeholders may name.
 #[derive(Debug, Clone, Copy)]
 pub enum Scope<'v> {
@@ -29,8 +39,7 @@ pub enum Scope<'v> {
     Defining(&'static str),
     Known {
         values: &'v Values,
-        /// A set's member.
-        each: Option<&'v Values>,
+        each: Option<Each<'v>>,
         /// The host that is rendered for, if the load has hosts.
         host: Option<&'v str>,
     },
@@ -129,14 +138,25 @@ impl Filler<'_, '_> {
         };
         let found = match name.split_once('.') {
             Some(("values", name)) => values.get(name),
-            Some(("each", name)) => each.and_then(|each| each.get(name)),
+            Some(("each", name)) => each.and_then(|each| each.values.get(name)),
             _ => None,
         };
-        if found.is_none() {
-            let wrong = unknown(name, values, each, host);
-            self.spoil(mark, wrong);
+        if found.is_some() {
+            return found.cloned();
         }
-        found.cloned()
+        if let (Some(each), Some(("each", name))) = (each, name.split_once('.'))
+            && each.names.contains(name)
+        {
+            let key = each.values.get("key").map_or("", |key| key.text.as_str());
+            let message = format!("`{key}` has no `{name}`, and `${{each.{name}}}` asks for it");
+            let help = format!("add `{name}: …`; it is used at {}", self.report.place(mark));
+            self.report.error(each.mark, Wrong::new("unknown-value", message).help(help));
+            self.report.spoil(mark);
+            return None;
+        }
+        let wrong = unknown(name, values, each.map(|each| each.names), host);
+        self.spoil(mark, wrong);
+        None
     }
 
     /// Reports what keeps a scalar from being filled; what others say about it then is noise.
@@ -146,17 +166,14 @@ impl Filler<'_, '_> {
     }
 }
 
-fn unknown(name: &str, values: &Values, each: Option<&Values>, host: Option<&str>) -> Wrong {
+fn unknown(name: &str, values: &Values, each: Option<&BTreeSet<String>>, host: Option<&str>) -> Wrong {
     let whole = format!("${{{name}}}");
     if name.starts_with("each.") && each.is_none() {
         let wrong = Wrong::new("placeholder", format!("`{whole}` outside a set"));
         return wrong.help("`${each.…}` stands in the name, the metadata and the template of a ContainerSet");
     }
-    let known = |prefix: &str, values: &Values| -> Vec<String> {
-        values.keys().map(|name| format!("{prefix}.{name}")).collect()
-    };
-    let mut names = known("values", values);
-    names.extend(each.map(|each| known("each", each)).unwrap_or_default());
+    let mut names: Vec<String> = values.keys().map(|name| format!("values.{name}")).collect();
+    names.extend(each.into_iter().flatten().map(|name| format!("each.{name}")));
     let place = match (host, name.starts_with("each.")) {
         (Some(host), false) => format!(" for host {host}"),
         _ => String::new(),

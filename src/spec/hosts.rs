@@ -119,6 +119,9 @@ impl Hosts {
         if let Some(targets) = &self.targets
             && targets.names.iter().all(|(name, _)| *name != found.name)
         {
+            if targets.names.is_empty() {
+                return Err(());
+            }
             self.elsewhere(&format!("`{}`", found.name), Some(targets.mark), report);
             return Err(());
         }
@@ -147,8 +150,8 @@ impl Hosts {
         if self.documents.is_empty() {
             return Ok(self.targets.as_ref().map(|targets| bare(hostname, targets.mark)));
         }
-        let by_id =
-            self.documents.iter().find(|host| host.machine_id.as_deref() == Some(machine_id).filter(|id| !id.is_empty()) && host.machine_id.is_some());
+        let has_id = |host: &&Host| host.machine_id.as_ref().is_some_and(|id| id == machine_id);
+        let by_id = self.documents.iter().find(has_id);
         if let Some(host) = by_id {
             return Ok(Some(host.clone()));
         }

@@ -108,6 +108,8 @@ pub fn load(texts: &[SourceText], context: &LoadContext) -> Result<Loaded, Vec<F
     let opened = open(texts, &mut report);
     let hosts = Hosts::read(&opened, &mut report);
     let Ok(host) = hosts.choose(&context.render_for, &mut report) else {
+        // For nobody here; what else is wrong with it is said all the same.
+        each_host(&opened, &hosts, texts, context, &mut report);
         return Err(report.into_findings());
     };
     let desired = desired(&opened, &hosts, host.as_ref(), texts, context, &mut report);
@@ -122,9 +124,22 @@ pub fn load_hosts(texts: &[SourceText], architecture: &str) -> Result<LoadedHost
     let mut report = Report::new(texts.iter().map(|text| text.path.clone()).collect());
     let opened = open(texts, &mut report);
     let hosts = Hosts::read(&opened, &mut report);
-    let context = LoadContext::new(architecture);
-    let all = hosts.all();
-    let mut choices: Vec<Option<Host>> = all.into_iter().map(Some).collect();
+    let loads = each_host(&opened, &hosts, texts, &LoadContext::new(architecture), &mut report);
+    match report.has_errors() {
+        true => Err(report.into_findings()),
+        false => Ok(LoadedHosts { hosts: loads, warnings: report.into_findings() }),
+    }
+}
+
+/// The load of each host, or of none in particular; their findings are merged.
+fn each_host(
+    opened: &[Opened],
+    hosts: &Hosts,
+    texts: &[SourceText],
+    context: &LoadContext,
+    report: &mut Report,
+) -> Vec<Loaded> {
+    let mut choices: Vec<Option<Host>> = hosts.all().into_iter().map(Some).collect();
     if choices.is_empty() {
         choices.push(None);
     }
@@ -132,15 +147,12 @@ pub fn load_hosts(texts: &[SourceText], architecture: &str) -> Result<LoadedHost
     let mut found = vec![];
     for host in choices {
         let mut report = report.scratch();
-        let desired = desired(&opened, &hosts, host.as_ref(), texts, &context, &mut report);
+        let desired = desired(opened, hosts, host.as_ref(), texts, context, &mut report);
         found.push((host.as_ref().map(|host| host.name.clone()).unwrap_or_default(), report.into_findings()));
         loads.push(Loaded { desired, warnings: vec![], host });
     }
     report.merge(found);
-    match report.has_errors() {
-        true => Err(report.into_findings()),
-        false => Ok(LoadedHosts { hosts: loads, warnings: report.into_findings() }),
-    }
+    loads
 }
 
 /// The documents of the texts, as far as it can be told what they are.

@@ -4,7 +4,7 @@ use super::document::host::Host;
 use super::document::placement::{self, Placement};
 use super::document::reader::Reader;
 use super::document::{self, Document, Opened, peek_name};
-use super::fill::{FILL_BUDGET, Filler, Scope, Values};
+use super::fill::{Each, FILL_BUDGET, Filler, Scope, Values};
 use super::hosts::{Hosts, is_rendering_field, rendering_fields};
 use super::report::{Report, Wrong};
 use super::sets;
@@ -20,6 +20,8 @@ pub struct Rendered {
     pub elsewhere: BTreeMap<Key, Elsewhere>,
     /// The members of each set that is rendered.
     pub sets: BTreeMap<Key, Vec<Key>>,
+    /// Where each set stands.
+    pub set_marks: BTreeMap<Key, Mark>,
 }
 
 /// An object that is not rendered for this host.
@@ -39,8 +41,6 @@ pub struct Renderer<'l, 'r> {
     pub rendered: Rendered,
     /// Bytes that filling may still write.
     pub bytes: usize,
-    /// Members that may still be made.
-    pub members: usize,
     /// Values that copies of templates may still hold.
     pub nodes: usize,
 }
@@ -55,7 +55,6 @@ pub fn render(opened: &[Opened], hosts: &Hosts, host: Option<&Host>, report: &mu
         report,
         rendered: Rendered::default(),
         bytes: FILL_BUDGET,
-        members: sets::MAX_MEMBERS_OF_A_LOAD,
         nodes: sets::MAX_NODES,
     };
     for document in opened {
@@ -80,7 +79,7 @@ pub fn render(opened: &[Opened], hosts: &Hosts, host: Option<&Host>, report: &mu
 
 impl<'l> Renderer<'l, '_> {
     /// The tree with its placeholders filled; `each` is what a set's member has of its own.
-    pub fn filled<'a>(&mut self, node: &Node<'a>, each: Option<&Values>) -> Node<'a> {
+    pub fn filled<'a>(&mut self, node: &Node<'a>, each: Option<Each<'_>>) -> Node<'a> {
         let host = self.host.map(|host| host.name.as_str());
         let scope = Scope::Known { values: self.values, each, host };
         Filler { scope, report: self.report, budget: &mut self.bytes }.node(node)
@@ -143,7 +142,6 @@ impl<'l> Renderer<'l, '_> {
             report: &mut scratch,
             rendered: Rendered::default(),
             bytes: FILL_BUDGET,
-            members: sets::MAX_MEMBERS_OF_A_LOAD,
             nodes: sets::MAX_NODES,
         };
         sets::expand(document, &mut apart);
@@ -162,7 +160,7 @@ impl<'l> Renderer<'l, '_> {
             let help = "add a document `kind: Host` for each host, or remove `placement`";
             return self.report.error(placement.mark, wrong.help(help));
         }
-        let mut unknown = false;
+        let mut unknown = placement.hosts.as_ref().is_some_and(Vec::is_empty);
         for (name, mark) in placement.hosts.iter().flatten() {
             if !self.hosts.has(name) {
                 unknown = true;
@@ -171,7 +169,7 @@ impl<'l> Renderer<'l, '_> {
         }
         let all = self.hosts.all();
         if !unknown && !all.iter().any(|host| placement.matches(&host.name, &host.labels)) {
-            let message = format!("no host of this load is meant: there are no {}", placement.describe());
+            let message = format!("no host of this load matches: {}", placement.describe());
             let wrong = Wrong::new("placed-nowhere", message);
             self.report.warning(placement.mark, wrong.help("correct the placement, or the Host documents"));
         }

@@ -14,7 +14,7 @@ pub struct Report {
     /// The object that is being read.
     pub key: Option<Key>,
     /// Scalars whose placeholders could not be filled: nothing else is said about them.
-    spoiled: BTreeSet<Mark>,
+    spoiled: BTreeSet<(Option<Key>, Mark)>,
     /// Scalar → where the values of its placeholders were written; a set's member has its own.
     fills: BTreeMap<(Option<Key>, Mark), Vec<Mark>>,
     /// Member → its set.
@@ -76,7 +76,7 @@ impl Report {
     }
 
     fn push(&mut self, mark: Option<Mark>, severity: Severity, wrong: Wrong) {
-        if mark.is_some_and(|mark| self.spoiled.contains(&mark)) {
+        if mark.is_some_and(|mark| self.is_spoiled(mark)) {
             return;
         }
         let filled: Vec<String> =
@@ -105,14 +105,23 @@ impl Report {
 
     /// Nothing else is to be said about this scalar.
     pub fn spoil(&mut self, mark: Mark) {
-        self.spoiled.insert(mark);
+        self.spoiled.insert((self.own_member(), mark));
+    }
+
+    fn is_spoiled(&self, mark: Mark) -> bool {
+        !self.spoiled.is_empty()
+            && (self.spoiled.contains(&(self.own_member(), mark)) || self.spoiled.contains(&(None, mark)))
+    }
+
+    /// The object that is being read, if it is a set's member: it has values of its own where others have one.
+    fn own_member(&self) -> Option<Key> {
+        self.key.clone().filter(|key| self.members.contains_key(key))
     }
 
     /// The scalar's placeholders have values from these places.
     pub fn fill(&mut self, mark: Mark, values: &[Mark]) {
-        let member = self.key.clone().filter(|key| self.members.contains_key(key));
         if !values.is_empty() {
-            self.fills.insert((member, mark), values.to_vec());
+            self.fills.insert((self.own_member(), mark), values.to_vec());
         }
     }
 

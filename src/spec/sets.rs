@@ -3,7 +3,7 @@
 use super::document::reader::Reader;
 use super::document::set::{self, Id, Member, Pattern};
 use super::document::{self, Head, Opened, set::FIELDS, values};
-use super::fill::Values;
+use super::fill::{Each, Values};
 use super::render::Renderer;
 use super::report::{Report, Wrong};
 use super::tree::{Entry, Mark, Node, Style, Value};
@@ -14,11 +14,8 @@ use crate::model::origin::Layer;
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-/// The most members of all sets of a load.
-pub const MAX_MEMBERS_OF_A_LOAD: usize = 20_000;
-
-/// The most values that all members' copies of their templates may hold.
-pub const MAX_NODES: usize = 4_000_000;
+/// The most values that the members of all sets of a load may hold: 10,000 members of a hundred.
+pub const MAX_NODES: usize = 1_000_000;
 
 /// A set that is read, but for what differs between its members.
 struct Set<'s, 'a> {
@@ -30,6 +27,8 @@ struct Set<'s, 'a> {
     template: &'s Node<'a>,
     mark: Mark,
     keyed: bool,
+    /// Every name that some member has a value for.
+    each: BTreeSet<String>,
 }
 
 /// Expands a set; its members join the rendered documents.
@@ -58,7 +57,13 @@ pub fn expand(opened: &Opened, renderer: &mut Renderer) {
         template,
         mark: opened.mark,
         keyed,
+        each: members.iter().flat_map(|member| member.each.keys().cloned()).collect(),
     };
+    if let Some(first) = renderer.rendered.set_marks.insert(set.key.clone(), opened.mark) {
+        let help = format!("the first one is at {}; rename or remove one", renderer.report.place(first));
+        let wrong = Wrong::new("duplicate-object", format!("{} is declared twice", set.key));
+        return renderer.report.error(opened.mark, wrong.help(help));
+    }
     unused(&set, &members, renderer.report);
     let probed = members.is_empty() && field("replicas").is_some();
     if probed {
@@ -118,15 +123,11 @@ fn is_own(field: &str) -> bool {
 /// Whether so many members more are affordable.
 fn afford(set: &Set, count: usize, renderer: &mut Renderer) -> bool {
     let nodes = set.template.weight().saturating_mul(count);
-    let left = (renderer.members.checked_sub(count), renderer.nodes.checked_sub(nodes));
-    if let (Some(members), Some(nodes)) = left {
-        (renderer.members, renderer.nodes) = (members, nodes);
+    if let Some(left) = renderer.nodes.checked_sub(nodes) {
+        renderer.nodes = left;
         return true;
     }
-    let message = match left {
-        (None, _) => format!("the sets of this load have more than {MAX_MEMBERS_OF_A_LOAD} members"),
-        _ => format!("the members of this load's sets hold more than {MAX_NODES} values"),
-    };
+    let message = format!("the members of this load's sets hold more than {MAX_NODES} values");
     renderer.report.error(set.mark, Wrong::new("too-many", message).help("make fewer, or load them apart"));
     false
 }
@@ -139,9 +140,10 @@ fn unused(set: &Set, members: &[Member], report: &mut Report) {
     }
     for member in members {
         for (name, given) in &member.each {
-            if !matches!(name.as_str(), "key" | "index") && !used.contains(name) {
+            if !matches!(name.as_str(), "key" | "index") && used.insert(name.clone()) {
                 let message = format!("`{name}` is used nowhere in {}", set.key);
-                let help = did_you_mean(name, used.iter().map(String::as_str));
+                let others = used.iter().filter(|used| *used != name && !set.each.contains(*used));
+                let help = did_you_mean(name, others.map(String::as_str));
                 let help = help.unwrap_or_else(|| format!("use it as `${{each.{name}}}`, or remove it"));
                 report.warning(given.mark, Wrong::new("unused-value", message).help(help));
             }
@@ -162,10 +164,14 @@ fn collect_used(node: &Node, used: &mut BTreeSet<String>) {
 }
 
 impl<'a> Set<'_, 'a> {
+    fn each<'v>(&'v self, member: &'v Member) -> Each<'v> {
+        Each { values: &member.each, names: &self.each, mark: member.mark }
+    }
+
     /// The pattern of names filled for one member; none when it is reported.
-    fn pattern_of(&self, member: Option<&Member>, renderer: &mut Renderer) -> Option<Pattern> {
+    fn pattern_of(&self, member: &Member, renderer: &mut Renderer) -> Option<Pattern> {
         let Some(written) = self.pattern else { return Some(Pattern::of_set(&self.name, self.keyed)) };
-        let filled = renderer.filled(written, member.map(|member| &member.each));
+        let filled = renderer.filled(written, Some(self.each(member)));
         let text = Reader::new(renderer.report).text(&filled, "name")?;
         let pattern = match Pattern::parse(&text) {
             Ok(pattern) => pattern,
@@ -187,22 +193,21 @@ impl<'a> Set<'_, 'a> {
     /// A member's document; none when it is reported, or placed on another host.
     fn member(&self, member: &Member, renderer: &mut Renderer) -> Option<document::Document> {
         renderer.report.key = Some(self.key.clone());
-        let pattern = self.pattern_of(Some(member), renderer)?;
-        let (name, mark) = (pattern.name(&member.id), self.name_mark(member));
-        let name = match name {
+        let mark = self.name_mark(member);
+        let name = match self.pattern_of(member, renderer)?.name(&member.id) {
             Ok(name) => name,
             Err(wrong) => {
-                renderer.report.error(mark, wrong);
+                renderer.report.error(self.pattern.map_or(mark, |node| node.mark), wrong);
                 return None;
             }
         };
+        let key = Key::container(&name);
+        renderer.report.member(key.clone(), self.key.clone());
+        renderer.report.key = Some(key);
         if let Err(bad) = names::of_kind(Kind::Container, &name) {
             Reader::new(renderer.report).bad(mark, "the name of a member", &name, bad);
             return None;
         }
-        let key = Key::container(&name);
-        renderer.report.member(key.clone(), self.key.clone());
-        renderer.report.key = Some(key);
         let node = self.tree(&name, mark, member, renderer);
         if let Some(placement) = node.get("spec").and_then(|spec| spec.get("placement"))
             && !renderer.placed(placement, Some(&name), Kind::Container)
@@ -230,12 +235,12 @@ impl<'a> Set<'_, 'a> {
         let mut metadata = vec![Entry { key: Cow::Borrowed("name"), mark, value: name }];
         for entry in self.metadata.and_then(Node::entries).unwrap_or_default() {
             if !is_own(&entry.key) {
-                let value = renderer.filled(&entry.value, Some(&member.each));
+                let value = renderer.filled(&entry.value, Some(self.each(member)));
                 metadata.push(Entry { key: entry.key.clone(), mark: entry.mark, value });
             }
         }
         let metadata_mark = self.metadata.map_or(self.mark, |node| node.mark);
-        let spec = renderer.filled(self.template, Some(&member.each));
+        let spec = renderer.filled(self.template, Some(self.each(member)));
         let entry = |key, node: Node<'a>| Entry { key: Cow::Borrowed(key), mark: node.mark, value: node };
         let fields = vec![
             entry("metadata", Node { mark: metadata_mark, value: Value::Map(metadata) }),

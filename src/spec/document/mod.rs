@@ -271,7 +271,7 @@ fn metadata(node: &Node, kind: Kind, reader: &mut Reader) -> Meta {
 fn member_of(metadata: &Node, kind: Kind, reader: &mut Reader) -> Option<Key> {
     let node = reader.field(metadata, "memberOf", "metadata.memberOf")?;
     if kind != Kind::Container {
-        let wrong = Wrong::new("unknown-field", format!("a {kind} has no `memberOf`"));
+        let wrong = Wrong::new("unknown-field", format!("`memberOf` in a document of kind {kind}"));
         reader.report.error(node.mark, wrong.help("remove it; only containers are members of a set"));
         return None;
     }

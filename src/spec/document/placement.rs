@@ -35,15 +35,14 @@ impl Placement {
             && self.labels.iter().all(|(label, value)| labels.get(label) == Some(value))
     }
 
-    /// In words: `hosts a, b and labels gpu=nvidia`.
+    /// In words: `hosts a, b with labels gpu=nvidia`.
     pub fn describe(&self) -> String {
-        let hosts = self.hosts.as_ref().map(|hosts| {
-            let names: Vec<&str> = hosts.iter().map(|(name, _)| name.as_str()).collect();
-            format!("hosts {}", names.join(", "))
-        });
-        let labels: Vec<String> = self.labels.iter().map(|(label, value)| format!("{label}={value}")).collect();
-        let labels = (!labels.is_empty()).then(|| format!("hosts with labels {}", labels.join(", ")));
-        hosts.into_iter().chain(labels).collect::<Vec<_>>().join(" and ")
+        let names = |(name, _): &(String, Mark)| format!(" {name}");
+        let hosts: Vec<String> = self.hosts.iter().flatten().map(names).collect();
+        let labels: Vec<String> =
+            self.labels.iter().map(|(label, value)| format!("{label}={value}")).collect();
+        let labels = if labels.is_empty() { String::new() } else { format!(" with labels {}", labels.join(", ")) };
+        format!("hosts{}{labels}", hosts.join(","))
     }
 }
 

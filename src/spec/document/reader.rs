@@ -46,7 +46,10 @@ impl<'r> Reader<'r> {
                 self.report.error(entry.mark, wrong.help("remove it; this version does without"));
                 continue;
             }
-            let help = did_you_mean(name, fields.known.iter().copied())
+            let placed = (name == "placement")
+                .then(|| "it stands in the spec of what is placed; a Site has `targets`".to_owned());
+            let help = placed
+                .or_else(|| did_you_mean(name, fields.known.iter().copied()))
                 .or_else(|| did_you_mean(name, fields.later.iter().copied()))
                 .unwrap_or_else(|| match fields.known {
                     [] => "it takes no fields: write `{}`".to_owned(),

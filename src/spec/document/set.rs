@@ -89,7 +89,8 @@ fn count(node: &Node, reader: &mut Reader) -> Option<usize> {
         None => {
             let wrong =
                 Wrong::new("bad-value", format!("replicas must be from 0 to {MAX_MEMBERS}; it is {text}"));
-            reader.report.error(node.mark, wrong.help("more than that are several sets"));
+            let help = (!text.starts_with('-')).then(|| "more than that are several sets".to_owned());
+            reader.report.error(node.mark, wrong.maybe_help(help));
             None
         }
     }

@@ -50,7 +50,7 @@ pub struct Resolution<'l> {
 
 /// Resolves all documents. What it returns is valid only if the report has no errors.
 pub fn resolve(rendered: Rendered, here: &Here, report: &mut Report) -> Desired {
-    let Rendered { documents, elsewhere, sets } = rendered;
+    let Rendered { documents, elsewhere, sets, .. } = rendered;
     let documents = collect(documents, report);
     let folders = Folders { texts: here.texts };
     let desired = Desired { site: site_name(&documents), ..Desired::default() };

@@ -50,7 +50,7 @@ pub fn check(resolution: &Resolution, report: &mut Report) {
 fn missing(target: &Key, resolution: &Resolution, report: &Report) -> Wrong {
     if let Some(elsewhere) = resolution.elsewhere.get(target) {
         let host = resolution.here.host.map_or("this host".to_owned(), |host| format!("host {host}"));
-        let message = format!("{target} is not rendered for {host}: it is placed on {}", elsewhere.placement);
+        let message = format!("{target} is not rendered for {host}, only for {}", elsewhere.placement);
         let place = report.place(elsewhere.mark);
         let help = format!("its placement is at {place}; widen it, or place this object alike");
         return Wrong::new("placed-elsewhere", message).help(help);
