@@ -208,6 +208,5 @@ pub fn carry_out(driver: &dyn Driver, plan: &Plan) -> Result<()> {
 pub fn loaded(text: &str) -> Result<Loaded> {
     let here = PathBuf::from("/");
     let texts = [SourceText { path: "site.yaml".into(), text: text.into(), base: here.clone(), root: here }];
-    load(&texts, &LoadContext::new("amd64"))
-        .map_err(|findings| anyhow::anyhow!("{:?}", findings.first()))
+    load(&texts, &LoadContext::new("amd64")).map_err(|findings| anyhow::anyhow!("{:?}", findings.first()))
 }

@@ -4,7 +4,7 @@ use super::exit::Exit;
 use super::output::{Color, Format, complain};
 use super::{
     completion, console, daemon, delete, describe, doctor, drift, get, heal, holds, inside, logs, plan,
-    power, schema, validate, version,
+    power, render, schema, validate, version,
 };
 use crate::spec::words::did_you_mean;
 use clap::{CommandFactory, Parser, Subcommand};
@@ -12,10 +12,10 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 /// Verbs of the language that a later version brings.
-const LATER: [&str; 29] = [
+const LATER: [&str; 28] = [
     "adopt", "undelete", "export", "fmt", "pin", "graph", "history", "init", "why", "explain", "rollback",
-    "hold", "suspend", "status", "events", "sync", "render", "observe", "file", "image", "remote",
-    "snapshot", "man", "volume", "network", "copy", "move", "migrate", "publish",
+    "hold", "suspend", "status", "events", "sync", "observe", "file", "image", "remote", "snapshot", "man",
+    "volume", "network", "copy", "move", "migrate", "publish",
 ];
 
 /// The declarative controller for Linux system containers.
@@ -77,6 +77,8 @@ pub enum DriverArg {
 pub enum Command {
     /// Check manifests without looking at the host
     Validate(validate::Args),
+    /// Print the manifests as they are for one host, every value resolved; the host is not looked at
+    Render(render::Args),
     /// Show what apply would do; changes nothing
     Plan(plan::Args),
     /// Bring the host to what the manifests say
@@ -131,9 +133,13 @@ pub enum Command {
 /// Parses; what cannot be parsed is already complained about.
 pub fn parse(words: Vec<OsString>) -> Result<Line, Exit> {
     let line = Line::try_parse_from(words).map_err(|error| show(&error))?;
-    let is_pure = matches!(line.command, Command::Validate(_));
+    let is_pure = matches!(line.command, Command::Validate(_) | Command::Render(_));
     if let Some(host) = line.global.host.as_ref().filter(|_| !is_pure) {
         complain(&format!("error: --host {host} is not supported yet; without it the local daemon is used"));
+        return Err(Exit::Usage);
+    }
+    if line.global.output == Format::Yaml && !matches!(line.command, Command::Render(_)) {
+        complain("error: `-o yaml` is for `render`; use text or json");
         return Err(Exit::Usage);
     }
     Ok(line)

@@ -36,6 +36,7 @@ mod power;
 mod program;
 mod progress;
 mod question;
+mod render;
 mod schema;
 mod session;
 mod table;
@@ -65,6 +66,7 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn dispatch(session: &Session, command: Command) -> anyhow::Result<Exit> {
     match command {
         Command::Validate(args) => validate::run(session, &args),
+        Command::Render(args) => render::run(session, &args),
         Command::Plan(args) => plan::run(session, &args),
         Command::Apply(args) => apply::run(session, &args),
         Command::Delete(args) => delete::run(session, &args),

@@ -12,6 +12,8 @@ pub enum Format {
     #[default]
     Text,
     Json,
+    /// What `render` writes
+    Yaml,
 }
 
 /// When there are colours.

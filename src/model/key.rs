@@ -147,7 +147,9 @@ impl fmt::Display for Key {
 pub enum KeyError {
     #[error("`{text}` has no kind; write KIND/NAME, for example container/{text}")]
     NoKind { text: String },
-    #[error("`{word}` is no kind; kinds are site, image, storagepool, network, profile, containerset, container")]
+    #[error(
+        "`{word}` is no kind; kinds are site, image, storagepool, network, profile, containerset, container"
+    )]
     UnknownKind { word: String },
     #[error("`{text}` has no name")]
     NoName { text: String },

@@ -72,6 +72,7 @@ pub fn assemble(
         objects: BTreeMap::new(),
         pending: vec![],
         kept: scene.world.kept.clone(),
+        sets: scene.world.sets.clone(),
         holds: scene.world.holds(),
         broken: vec![],
         stale: vec![],

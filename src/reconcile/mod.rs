@@ -11,6 +11,7 @@
 //! | `goal` | what a plan is for: a site, healing, or a verb |
 //! | `world` | goal ⊕ records ⊕ overrides: the objects as they should be, and who may change them |
 //! | `deletions` | what is to go |
+//! | `sets` | how many members each set had and is to have |
 //! | `join` | records and host facts side by side |
 //! | `identity`, `spans`, `realize` | what the planner chooses: ids, addresses; container → run |
 //! | `check` | findings that need the host |
@@ -36,6 +37,7 @@ pub mod queue;
 pub mod realize;
 pub mod render;
 pub mod report;
+pub mod sets;
 pub mod spans;
 pub mod world;
 

@@ -37,6 +37,8 @@ pub struct Plan {
     pub pending: Vec<Pending>,
     /// Owned objects that the load does not declare: left as they are.
     pub kept: Vec<Key>,
+    /// Sets whose members come or go: one intent each.
+    pub sets: Vec<SetChange>,
     /// Holds in force.
     pub holds: Vec<Hold>,
     /// What is broken and not repaired by itself.
@@ -58,6 +60,19 @@ pub struct ObjectChange {
     pub after: Option<Object>,
     /// Where the values of `after` were written.
     pub origins: FieldOrigins,
+}
+
+/// A set that gets more or fewer members. What becomes of those that are no longer declared, steps and `kept` say.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SetChange {
+    pub set: Key,
+    pub before: usize,
+    pub after: usize,
+    /// Members that it did not have.
+    pub added: Vec<Key>,
+    /// Members that nothing declares any more.
+    pub removed: Vec<Key>,
 }
 
 /// A change that waits for approval.

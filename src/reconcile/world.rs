@@ -4,7 +4,8 @@ use super::deletions::{delete, leaving, retire};
 use super::goal::{Goal, PlanOptions};
 use super::graph::references;
 use super::join::Joined;
-use super::plan::{Hold, site_owner};
+use super::plan::{Hold, SetChange, site_owner};
+use super::sets;
 use crate::model::finding::{Finding, Severity};
 use crate::model::key::{Key, Kind};
 use crate::model::object::{Object, Power, Spec};
@@ -37,6 +38,7 @@ pub struct World<'a> {
     /// Every known object, for references: declared ones, then recorded ones.
     pub objects: BTreeMap<Key, &'a Object>,
     pub kept: Vec<Key>,
+    pub sets: Vec<SetChange>,
     pub findings: Vec<Finding>,
 }
 
@@ -133,6 +135,7 @@ fn site<'a>(
     let is_kept = |(key, record): &(&Key, &Record)| {
         record.owner == site && !record.retiring && !desired.objects.contains_key(*key)
     };
+    world.sets = sets::changes(desired, observed, &site);
     world.kept = observed.records.iter().filter(is_kept).map(|(key, _)| key.clone()).collect();
 }
 
@@ -230,6 +233,8 @@ fn narrow(world: &mut World<'_>, options: &PlanOptions) {
     }
     world.targets.retain(|key, _| wanted.contains(key));
     world.kept.retain(|key| wanted.contains(key));
+    // A part of a load does not tell how many a set is to have.
+    world.sets.clear();
     world.deletions.retain(|key| wanted.contains(key));
     world.findings.retain(|finding| {
         finding.code == "no-such-object" || finding.key.as_ref().is_none_or(|key| wanted.contains(key))

@@ -131,7 +131,8 @@ impl Filler<'_, '_> {
         let (values, each, host) = match self.scope {
             Scope::Known { values, each, host } => (values, each, host),
             Scope::Defining(what) => {
-                let wrong = Wrong::new("placeholder", format!("`${{{name}}}`: {what} cannot refer to others"));
+                let wrong =
+                    Wrong::new("placeholder", format!("`${{{name}}}`: {what} cannot refer to others"));
                 self.spoil(mark, wrong.help("write it out; the text `${` itself is written `$${`"));
                 return None;
             }
@@ -181,9 +182,14 @@ fn unknown(name: &str, values: &Values, each: Option<&BTreeSet<String>>, host: O
     let wrong = Wrong::new("unknown-value", format!("there is no value `{whole}`{place}"));
     let near = did_you_mean(name, names.iter().map(String::as_str));
     wrong.help(near.map(|near| near.replace('`', "")).map_or_else(
-        || match names.is_empty() {
-            true => "give it under `values` of the Site or of a Host; the text `${` itself is written `$${`".to_owned(),
-            false => format!("known are {}; the text `${{` itself is written `$${{`", names.join(", ")),
+        || {
+            match names.is_empty() {
+                true => {
+                    "give it under `values` of the Site or of a Host; the text `${` itself is written `$${`"
+                        .to_owned()
+                }
+                false => format!("known are {}; the text `${{` itself is written `$${{`", names.join(", ")),
+            }
         },
         |near| near.replace("did you mean ", "did you mean `${").replace('?', "}`?"),
     ))

@@ -111,10 +111,12 @@ impl Hosts {
     pub fn choose(&self, wanted: &RenderFor, report: &mut Report) -> Result<Option<Host>, ()> {
         let found = match wanted {
             RenderFor::Named(name) => self.named(name, report)?,
-            RenderFor::Machine { machine_id, hostname } => match self.machine(machine_id, hostname, report)? {
-                Some(host) => host,
-                None => return Ok(None),
-            },
+            RenderFor::Machine { machine_id, hostname } => {
+                match self.machine(machine_id, hostname, report)? {
+                    Some(host) => host,
+                    None => return Ok(None),
+                }
+            }
         };
         if let Some(targets) = &self.targets
             && targets.names.iter().all(|(name, _)| *name != found.name)

@@ -69,7 +69,12 @@ pub fn render(opened: &[Opened], hosts: &Hosts, host: Option<&Host>, report: &mu
             Kind::ContainerSet => sets::expand(document, &mut renderer),
             kind => {
                 let node = renderer.filled(&document.node, None);
-                renderer.rendered.documents.extend(document::read(&node, kind, document.mark, renderer.report));
+                renderer.rendered.documents.extend(document::read(
+                    &node,
+                    kind,
+                    document.mark,
+                    renderer.report,
+                ));
             }
         }
     }
@@ -156,7 +161,8 @@ impl<'l> Renderer<'l, '_> {
 
     fn check_placement(&mut self, placement: &Placement) {
         if self.host.is_none() {
-            let wrong = Wrong::new("missing-object", "placement without hosts: this load has no Host document");
+            let wrong =
+                Wrong::new("missing-object", "placement without hosts: this load has no Host document");
             let help = "add a document `kind: Host` for each host, or remove `placement`";
             return self.report.error(placement.mark, wrong.help(help));
         }

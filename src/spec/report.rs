@@ -79,8 +79,11 @@ impl Report {
         if mark.is_some_and(|mark| self.is_spoiled(mark)) {
             return;
         }
-        let filled: Vec<String> =
-            mark.iter().flat_map(|mark| self.filled(*mark)).map(|mark| self.place(*mark).to_string()).collect();
+        let filled: Vec<String> = mark
+            .iter()
+            .flat_map(|mark| self.filled(*mark))
+            .map(|mark| self.place(*mark).to_string())
+            .collect();
         if !self.seen.insert((mark, self.identity(&wrong.message, &filled))) {
             return;
         }
@@ -163,7 +166,8 @@ impl Report {
     pub fn merge(&mut self, hosts: Vec<(String, Vec<Finding>)>) {
         let count = hosts.len();
         let mut merged: BTreeMap<_, (Finding, Vec<String>)> = BTreeMap::new();
-        let identity = |finding: &Finding| (finding.place.clone(), finding.message.clone(), finding.help.clone());
+        let identity =
+            |finding: &Finding| (finding.place.clone(), finding.message.clone(), finding.help.clone());
         for (host, findings) in hosts {
             for finding in findings {
                 merged.entry(identity(&finding)).or_insert((finding, vec![])).1.push(host.clone());

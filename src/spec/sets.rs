@@ -4,11 +4,11 @@ use super::document::reader::Reader;
 use super::document::set::{self, Id, Member, Pattern};
 use super::document::{self, Head, Opened, set::FIELDS, values};
 use super::fill::{Each, Values};
+use super::names;
 use super::render::Renderer;
 use super::report::{Report, Wrong};
 use super::tree::{Entry, Mark, Node, Style, Value};
 use super::words::did_you_mean;
-use super::names;
 use crate::model::key::{Key, Kind};
 use crate::model::origin::Layer;
 use std::borrow::Cow;
@@ -45,7 +45,11 @@ pub fn expand(opened: &Opened, renderer: &mut Renderer) {
     let written = opened.node.get("spec");
     let field = |name: &str| written?.get(name).filter(|node| !node.is_null());
     let Some(template) = field("template") else {
-        return reader.missing(opened.mark, "spec.template", "add `template: {image: NAME}`, a container's spec");
+        return reader.missing(
+            opened.mark,
+            "spec.template",
+            "add `template: {image: NAME}`, a container's spec",
+        );
     };
     let (Some(key), Some(mut members)) = (head.key, members) else { return };
     let keyed = matches!(members.first(), Some(Member { id: Id::Key(_), .. }));
@@ -93,7 +97,9 @@ fn outer<'a>(node: &Node<'a>, renderer: &mut Renderer) -> Node<'a> {
             "metadata" => entry.value = own(&entry.value, renderer),
             "spec" => {
                 if let Value::Map(fields) = &mut entry.value.value {
-                    for field in fields.iter_mut().filter(|field| !matches!(field.key.as_ref(), "template" | "name")) {
+                    for field in
+                        fields.iter_mut().filter(|field| !matches!(field.key.as_ref(), "template" | "name"))
+                    {
                         field.value = renderer.filled(&field.value, None);
                     }
                 }
@@ -231,7 +237,8 @@ impl<'a> Set<'_, 'a> {
 
     /// The member as a Container document.
     fn tree(&self, name: &str, mark: Mark, member: &Member, renderer: &mut Renderer) -> Node<'a> {
-        let name = Node { mark, value: Value::Scalar { text: Cow::Owned(name.to_owned()), style: Style::Quoted } };
+        let name =
+            Node { mark, value: Value::Scalar { text: Cow::Owned(name.to_owned()), style: Style::Quoted } };
         let mut metadata = vec![Entry { key: Cow::Borrowed("name"), mark, value: name }];
         for entry in self.metadata.and_then(Node::entries).unwrap_or_default() {
             if !is_own(&entry.key) {

@@ -19,10 +19,7 @@ pub struct Node<'a> {
 
 #[derive(Debug, Clone)]
 pub enum Value<'a> {
-    Scalar {
-        text: Cow<'a, str>,
-        style: Style,
-    },
+    Scalar { text: Cow<'a, str>, style: Style },
     List(Vec<Node<'a>>),
     Map(Vec<Entry<'a>>),
 }

@@ -136,6 +136,85 @@ fn redacted(text: &str) -> String {
     }
 }
 
+const TWO_HOSTS: &str = "\
+apiVersion: bayplan/v1
+kind: Site
+metadata: {name: edge}
+spec: {targets: [edge-berlin, edge-hamburg]}
+---
+kind: Host
+metadata: {name: edge-berlin}
+spec: {machineId: 6d6f64656c6c6564686f737400000001, values: {memory: 1GiB}}
+---
+kind: Host
+metadata: {name: edge-hamburg}
+spec: {values: {memory: 2GiB}}
+---
+kind: Image
+metadata: {name: busybox}
+spec: {source: {busybox: {}}}
+---
+kind: ContainerSet
+metadata: {name: web}
+spec: {replicas: 2, template: {image: busybox, config: {limits.memory: \"${values.memory}\"}}}
+---
+kind: Profile
+metadata: {name: more}
+spec: {placement: {hosts: [edge-hamburg]}}
+";
+
+#[test]
+fn one_site_for_two_hosts_is_validated_rendered_and_applied_on_the_right_one() {
+    let bench = Bench::new();
+    bench.write("site.yaml", TWO_HOSTS);
+    insta::assert_snapshot!(bench.expect(0, "validate").stdout, @r"
+    valid: site edge, 5 objects
+      host edge-berlin: 4 objects
+      host edge-hamburg: 5 objects
+    ");
+    insta::assert_snapshot!(bench.expect(0, "validate --host edge-berlin").stdout, @r"
+    valid: site edge, 4 objects
+      host edge-berlin: 4 objects
+    ");
+    let json: serde_json::Value = serde_json::from_str(&bench.expect(0, "validate -o json").stdout).unwrap();
+    assert_eq!((&json["objects"], &json["hosts"][1]["objects"]), (&5.into(), &5.into()));
+    // The modelled host has edge-berlin's machine id.
+    bench.expect(0, "apply --yes");
+    assert!(bench.expect(0, "describe web-0").stdout.contains("1GiB"));
+    bench.expect(0, "plan");
+    let rendered = bench.expect(0, "render --host edge-berlin").stdout;
+    bench.write("rendered.yaml", &rendered);
+    bench.expect(0, "plan -f rendered.yaml");
+    let json: serde_json::Value =
+        serde_json::from_str(&bench.expect(0, "render --host edge-hamburg -o json").stdout).unwrap();
+    assert_eq!((&json["host"], json["documents"].as_array().unwrap().len()), (&"edge-hamburg".into(), 6));
+    bench.expect(0, "render --host edge-hamburg -o yaml");
+    assert!(bench.expect(64, "render").stderr.contains("edge-berlin, edge-hamburg"));
+    assert!(bench.expect(1, "render --host edge-hamburk").stderr.contains("did you mean `edge-hamburg`?"));
+    bench.expect(64, "plan --host edge-berlin");
+    bench.expect(64, "plan -o yaml");
+    bench.write("elsewhere.yaml", &bench.expect(0, "render --host edge-hamburg").stdout);
+    for command in ["plan", "apply --yes", "delete --allow delete"] {
+        let said = bench.expect(1, &format!("{command} -f elsewhere.yaml"));
+        assert!(
+            said.stderr.contains("this load is for edge-hamburg; this host is `modelled`"),
+            "{}",
+            said.stderr
+        );
+    }
+}
+
+#[test]
+fn targets_refuse_another_host_by_both_names() {
+    let bench = Bench::new();
+    bench.write("site.yaml", &SITE.replacen("spec: {}", "spec: {targets: [edge-berlin]}", 1));
+    let said = bench.expect(1, "apply --yes");
+    assert!(said.stderr.contains("this load is for edge-berlin; this host is `modelled`"), "{}", said.stderr);
+    assert_eq!(bench.expect(0, "get").stdout.lines().count(), 1, "nothing was done");
+    bench.write("site.yaml", &SITE.replacen("spec: {}", "spec: {targets: [edge-berlin, modelled]}", 1));
+    bench.expect(0, "apply --yes");
+}
+
 #[test]
 fn validate_counts_objects_and_shows_findings_with_exit_1() {
     let bench = Bench::new();

@@ -14,6 +14,7 @@ mod random_site;
 mod reconcile_cases;
 mod reconcile_support;
 mod reconcile_verbs;
+mod rendering;
 mod schemas;
 mod spec_load;
 mod spec_registry;

@@ -146,6 +146,30 @@ fn kept() {
     golden("kept", &planned(&running(), &Goal::Site(&desired(&[("web-1", WEB)])), &options()));
 }
 
+/// A set of so many runners.
+fn runners(count: usize) -> Desired {
+    let set = format!(
+        "---\nkind: ContainerSet\nmetadata: {{name: runner}}\nspec: {{replicas: {count}, name: \"runner-{{index:02}}\", \
+         template: {{image: tiny}}}}\n"
+    );
+    load_text(&(manifest(BUSYBOX, &[("web-1", WEB)]) + &set)).unwrap().desired
+}
+
+#[test]
+fn a_set_is_scaled_as_one_intent() {
+    let host = server();
+    converge(&host, &Goal::Site(&runners(9)), &options());
+    assert!(planned(&host, &Goal::Site(&runners(9)), &options()).sets.is_empty());
+    let plan = planned(&host, &Goal::Site(&runners(3)), &options());
+    golden("set-smaller", &plan);
+    golden_json("set-smaller", &plan_json(&plan));
+    golden("set-larger", &planned(&host, &Goal::Site(&runners(11)), &options()));
+    golden("set-gone", &planned(&host, &Goal::Site(&desired(&[("web-1", WEB)])), &options()));
+    let one = std::collections::BTreeSet::from([Key::container("runner-10")]);
+    let plan = planned(&host, &Goal::Site(&runners(11)), &PlanOptions { only: one, ..options() });
+    assert!(plan.sets.is_empty() && plan.steps.iter().any(|step| step.key == Key::container("runner-10")));
+}
+
 #[test]
 fn stale_after_another_source() {
     let host = running();

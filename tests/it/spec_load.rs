@@ -8,7 +8,7 @@ use bayplan::model::object::{Container, Spec};
 use bayplan::model::run::{CpuLimit, MemoryEnforce};
 use bayplan::model::typed;
 use bayplan::source;
-use bayplan::spec::{LoadContext, Loaded, SourceText, load};
+use bayplan::spec::{LoadContext, Loaded, SourceText, load, load_hosts};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -90,7 +90,7 @@ fn the_demo_site_loads_with_the_origin_of_every_value() {
 fn every_example_loads_by_itself() {
     for path in examples() {
         let texts = source::read(Some(&path)).unwrap();
-        let loaded = load(&texts, &LoadContext::new("amd64"));
+        let loaded = load_hosts(&texts, "amd64");
         assert!(loaded.is_ok(), "{}: {:#?}", path.display(), loaded.err());
     }
 }

@@ -1,8 +1,8 @@
 //! Kind Container.
 
 use super::host::architecture;
-use super::{environment, layer};
 use super::reader::{Fields, Reader};
+use super::{environment, layer};
 use crate::model::key::Key;
 use crate::model::object::{DeviceLayer, Power, Ready, ReadyProbe};
 use crate::spec::registry::INSTANCE;

@@ -50,7 +50,8 @@ pub fn read(node: &Node, mark: Mark, reader: &mut Reader) -> Option<Host> {
     };
     let Some(spec) = reader.field(node, "spec", "spec") else { return Some(host) };
     if reader.mapping(spec, "the spec of a Host", &FIELDS) {
-        host.machine_id = reader.field(spec, "machineId", "machineId").and_then(|node| machine_id(node, reader));
+        host.machine_id =
+            reader.field(spec, "machineId", "machineId").and_then(|node| machine_id(node, reader));
         host.architecture =
             reader.field(spec, "architecture", "architecture").and_then(|node| architecture(node, reader));
         host.values = values::read(spec, "values", reader);

@@ -168,7 +168,15 @@ pub fn read(node: &Node, kind: Kind, mark: Mark, report: &mut Report) -> Option<
     let spec = reader.field(node, "spec", "spec").unwrap_or(&nothing);
     let body = body(kind, spec, mark, &mut reader);
     let (marks, names) = (reader.marks, reader.names);
-    Some(Document { key: head.key?, mark, meta: head.meta, layer: Layer::Document, body: body?, marks, names })
+    Some(Document {
+        key: head.key?,
+        mark,
+        meta: head.meta,
+        layer: Layer::Document,
+        body: body?,
+        marks,
+        names,
+    })
 }
 
 /// The name of a document as far as it can be had without a finding.

@@ -41,7 +41,8 @@ impl Placement {
         let hosts: Vec<String> = self.hosts.iter().flatten().map(names).collect();
         let labels: Vec<String> =
             self.labels.iter().map(|(label, value)| format!("{label}={value}")).collect();
-        let labels = if labels.is_empty() { String::new() } else { format!(" with labels {}", labels.join(", ")) };
+        let labels =
+            if labels.is_empty() { String::new() } else { format!(" with labels {}", labels.join(", ")) };
         format!("hosts{}{labels}", hosts.join(","))
     }
 }

@@ -1,7 +1,7 @@
 //! Kind Profile: a layer of config and devices that containers name.
 
-use super::{environment, layer};
 use super::reader::{Fields, Reader};
+use super::{environment, layer};
 use crate::model::object::DeviceLayer;
 use crate::spec::registry::INSTANCE;
 use crate::spec::tree::Node;

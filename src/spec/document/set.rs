@@ -205,7 +205,8 @@ fn part(text: &str) -> Result<Part, Wrong> {
         None if text == "index" => Ok(Part::Index { digits: 0 }),
         None if text == "key" => Ok(Part::Key),
         Some(("index", format)) => digits(format).map(|digits| Part::Index { digits }).ok_or_else(|| {
-            let message = format!("`{{{text}}}`: the index is filled up with zeros to 1 to {MAX_DIGITS} digits");
+            let message =
+                format!("`{{{text}}}`: the index is filled up with zeros to 1 to {MAX_DIGITS} digits");
             Wrong::new("bad-value", message).help("write `{index:02}` for two digits")
         }),
         _ => {

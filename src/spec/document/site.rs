@@ -21,7 +21,7 @@ pub struct SiteSpec {
     #[schemars(default)]
     pub heal: Heal,
     /// The hosts that it is for; apply on another one is refused. Absent: every host.
-    #[schemars(default)]
+    #[schemars(default, length(min = 1), inner(regex(pattern = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")))]
     pub targets: Option<Vec<String>>,
     /// What `${values.NAME}` stands for; a Host's values are stronger.
     #[schemars(default, schema_with = "crate::spec::schema::values")]

@@ -133,7 +133,8 @@ impl Resolution<'_> {
                 if keys.contains(member) && self.sets.contains_key(key) {
                     continue;
                 }
-                let written = Written { value: (), mark: Some(mark), name: None, layer: document.layer.clone() };
+                let written =
+                    Written { value: (), mark: Some(mark), name: None, layer: document.layer.clone() };
                 origins.insert(format!("dependsOn[{}]", keys.len()), origin(&written, report));
                 keys.push(member.clone());
             }

@@ -9,12 +9,12 @@ pub mod layers;
 pub mod paths;
 pub mod references;
 
+use super::SourceText;
 use super::document::image::SourceSpec;
 use super::document::profile::ProfileSpec;
 use super::document::{Body, Document};
-use super::report::{Report, Wrong};
-use super::SourceText;
 use super::render::{Elsewhere, Rendered};
+use super::report::{Report, Wrong};
 use crate::model::desired::Desired;
 use crate::model::key::{Key, Kind};
 use crate::model::object::{Image, ImageSource, Network, Object, Profile, Site, Spec, StoragePool};

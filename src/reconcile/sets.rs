@@ -1,0 +1,42 @@
+//! Sets in a plan: how many members each had and is to have, as one intent.
+
+use super::plan::SetChange;
+use crate::model::desired::Desired;
+use crate::model::key::Key;
+use crate::model::object::Object;
+use crate::model::observed::Observed;
+use crate::model::record::Owner;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The sets of a site whose members come or go.
+pub fn changes(desired: &Desired, observed: &Observed, site: &Owner) -> Vec<SetChange> {
+    let records = observed.records.iter().filter(|(_, record)| record.owner == *site && !record.retiring);
+    let before = members(records.filter_map(|(key, record)| Some((key, super::world::recorded(record)?))));
+    let after = members(desired.objects.iter());
+    let sets: BTreeSet<&Key> = before.keys().chain(after.keys()).copied().collect();
+    let none = BTreeSet::new();
+    let change = |set: &Key| {
+        let (before, after) = (before.get(set).unwrap_or(&none), after.get(set).unwrap_or(&none));
+        let gone = before.iter().filter(|key| !desired.objects.contains_key(**key));
+        SetChange {
+            set: set.clone(),
+            before: before.len(),
+            after: after.len(),
+            added: after.difference(before).map(|key| (*key).clone()).collect(),
+            removed: gone.map(|key| (*key).clone()).collect(),
+        }
+    };
+    let moves = |change: &SetChange| !change.added.is_empty() || !change.removed.is_empty();
+    sets.into_iter().map(change).filter(moves).collect()
+}
+
+/// Set → its members.
+fn members<'a>(objects: impl Iterator<Item = (&'a Key, &'a Object)>) -> BTreeMap<&'a Key, BTreeSet<&'a Key>> {
+    let mut members: BTreeMap<&Key, BTreeSet<&Key>> = BTreeMap::new();
+    for (key, object) in objects {
+        if let Some(set) = &object.meta.member_of {
+            members.entry(set).or_default().insert(key);
+        }
+    }
+    members
+}
