@@ -100,7 +100,7 @@ fn row(field: &FieldStatus) -> [String; 4] {
 
 fn origin(origin: &Origin) -> String {
     match &origin.place {
-        Some(place) => format!("{}:{} ({})", place.file, place.line, origin.layer),
+        Some(place) => format!("{}:{} ({}){}", place.file, place.line, origin.layer, origin.filled_from()),
         None => origin.layer.to_string(),
     }
 }

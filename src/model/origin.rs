@@ -59,6 +59,15 @@ pub struct Origin {
     pub revision: Option<String>,
 }
 
+impl Origin {
+    /// `, filled from site.yaml:4`; empty without placeholders.
+    pub fn filled_from(&self) -> String {
+        let lines: Vec<String> =
+            self.filled.iter().map(|place| format!("{}:{}", place.file, place.line)).collect();
+        if lines.is_empty() { String::new() } else { format!(", filled from {}", lines.join(", ")) }
+    }
+}
+
 /// A field of an object, in dots: `config.limits.memory`, `devices.eth0.ipv4.address`, `state`, `image`; the empty
 /// path is the object itself (the line of its `kind`).
 pub type FieldPath = String;

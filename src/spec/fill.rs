@@ -45,6 +45,17 @@ pub enum Scope<'v> {
     },
 }
 
+/// Whether there is anything to fill, or to refuse.
+pub fn is_needed(node: &Node) -> bool {
+    match &node.value {
+        Value::Scalar { text, .. } => text.contains("${"),
+        Value::List(items) => items.iter().any(is_needed),
+        Value::Map(entries) => {
+            entries.iter().any(|entry| entry.key.contains("${") || is_needed(&entry.value))
+        }
+    }
+}
+
 /// Fills trees of one document.
 pub struct Filler<'f, 'r> {
     pub scope: Scope<'f>,
@@ -111,7 +122,7 @@ impl Filler<'_, '_> {
             }
         }
         self.report.fill(mark, &marks);
-        self.spend(whole.len(), mark).then(|| Value::Scalar { text: Cow::Owned(whole), style })
+        self.spend(whole.len(), mark).then_some(Value::Scalar { text: Cow::Owned(whole), style })
     }
 
     fn spend(&mut self, bytes: usize, mark: Mark) -> bool {

@@ -24,6 +24,10 @@ pub struct Hosts {
     pub values: Values,
 }
 
+/// The load is not for the host that is asked for; why is reported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NotHere;
+
 impl Hosts {
     /// Reads the Host documents and the Site's `targets` and `values`; each is checked here once for all hosts.
     pub fn read(opened: &[Opened], report: &mut Report) -> Hosts {
@@ -108,7 +112,7 @@ impl Hosts {
     }
 
     /// The host to render for; Ok(None): the load has no hosts. An error is reported.
-    pub fn choose(&self, wanted: &RenderFor, report: &mut Report) -> Result<Option<Host>, ()> {
+    pub fn choose(&self, wanted: &RenderFor, report: &mut Report) -> Result<Option<Host>, NotHere> {
         let found = match wanted {
             RenderFor::Named(name) => self.named(name, report)?,
             RenderFor::Machine { machine_id, hostname } => {
@@ -122,15 +126,15 @@ impl Hosts {
             && targets.names.iter().all(|(name, _)| *name != found.name)
         {
             if targets.names.is_empty() {
-                return Err(());
+                return Err(NotHere);
             }
             self.elsewhere(&format!("`{}`", found.name), Some(targets.mark), report);
-            return Err(());
+            return Err(NotHere);
         }
         Ok(Some(found))
     }
 
-    fn named(&self, name: &str, report: &mut Report) -> Result<Host, ()> {
+    fn named(&self, name: &str, report: &mut Report) -> Result<Host, NotHere> {
         if let Some(host) = self.documents.iter().find(|host| host.name == name) {
             return Ok(host.clone());
         }
@@ -138,17 +142,22 @@ impl Hosts {
             Some(targets) if self.documents.is_empty() && self.has(name) => Ok(bare(name, targets.mark)),
             Some(targets) if self.documents.is_empty() => {
                 report.error(targets.mark, self.no_such(name));
-                Err(())
+                Err(NotHere)
             }
             _ => {
                 report.error_nowhere(self.no_such(name));
-                Err(())
+                Err(NotHere)
             }
         }
     }
 
     /// By its machine id, else by its host name.
-    fn machine(&self, machine_id: &str, hostname: &str, report: &mut Report) -> Result<Option<Host>, ()> {
+    fn machine(
+        &self,
+        machine_id: &str,
+        hostname: &str,
+        report: &mut Report,
+    ) -> Result<Option<Host>, NotHere> {
         if self.documents.is_empty() {
             return Ok(self.targets.as_ref().map(|targets| bare(hostname, targets.mark)));
         }
@@ -160,7 +169,7 @@ impl Hosts {
         let Some(host) = self.documents.iter().find(|host| host.name == hostname) else {
             let mark = self.documents.first().map(|host| host.mark);
             self.elsewhere(&format!("`{hostname}` (machine id {})", or_none(machine_id)), mark, report);
-            return Err(());
+            return Err(NotHere);
         };
         if let Some(other) = &host.machine_id {
             let message = format!(
@@ -169,7 +178,7 @@ impl Hosts {
             );
             let help = "write this machine's id into the Host document, or apply on the right machine";
             report.error(host.mark, Wrong::new("other-host", message).help(help));
-            return Err(());
+            return Err(NotHere);
         }
         Ok(Some(host.clone()))
     }

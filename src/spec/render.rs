@@ -4,7 +4,7 @@ use super::document::host::Host;
 use super::document::placement::{self, Placement};
 use super::document::reader::Reader;
 use super::document::{self, Document, Opened, peek_name};
-use super::fill::{Each, FILL_BUDGET, Filler, Scope, Values};
+use super::fill::{self, Each, FILL_BUDGET, Filler, Scope, Values};
 use super::hosts::{Hosts, is_rendering_field, rendering_fields};
 use super::report::{Report, Wrong};
 use super::sets;
@@ -67,15 +67,7 @@ pub fn render(opened: &[Opened], hosts: &Hosts, host: Option<&Host>, report: &mu
             }
             kind if !renderer.is_here(&document.node, kind) => {}
             Kind::ContainerSet => sets::expand(document, &mut renderer),
-            kind => {
-                let node = renderer.filled(&document.node, None);
-                renderer.rendered.documents.extend(document::read(
-                    &node,
-                    kind,
-                    document.mark,
-                    renderer.report,
-                ));
-            }
+            kind => renderer.object(document, kind),
         }
     }
     renderer.report.key = None;
@@ -88,6 +80,13 @@ impl<'l> Renderer<'l, '_> {
         let host = self.host.map(|host| host.name.as_str());
         let scope = Scope::Known { values: self.values, each, host };
         Filler { scope, report: self.report, budget: &mut self.bytes }.node(node)
+    }
+
+    fn object(&mut self, document: &Opened, kind: Kind) {
+        // Most documents have no placeholder: they are read as they are.
+        let filled = fill::is_needed(&document.node).then(|| self.filled(&document.node, None));
+        let node = filled.as_ref().unwrap_or(&document.node);
+        self.rendered.documents.extend(document::read(node, kind, document.mark, self.report));
     }
 
     fn site(&mut self, document: &Opened) {

@@ -2,10 +2,13 @@
 //! `BAYPLAN_CASES` sets the number of cases (1,000).
 
 use crate::golden::{assert_golden, folder};
+use crate::reconcile_support::{converge, options, planned, server};
 use crate::spec_load::text;
 use bayplan::model::desired::Desired;
 use bayplan::model::key::{Key, Kind};
 use bayplan::model::object::Object;
+use bayplan::reconcile::goal::Goal;
+use bayplan::reconcile::render::{TextOptions, plan_text};
 use bayplan::spec::{LoadContext, Loaded, RenderFor, canonical, emit, load, load_hosts};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, FileFailurePersistence};
@@ -249,6 +252,23 @@ fn a_value_has_its_places_in_the_template_and_where_its_placeholders_are_filled_
     assert_eq!(shown("config.limits.cpu"), "site.yaml:18:26 containerset web <- site.yaml:4:23");
     assert_eq!(shown("devices.eth0.ipv4.address"), "site.yaml:19:36 containerset web <- site.yaml:15:13");
     assert_eq!(origins["devices.eth0.network"].layer.to_string(), "built-in default");
+}
+
+#[test]
+fn a_plan_names_the_line_of_the_value_that_moved() {
+    let source = |size: &str| {
+        format!(
+            "apiVersion: bayplan/v1\nkind: Site\nmetadata: {{name: s}}\nspec: {{values: {{size: {size}}}}}\n---\n\
+             kind: Image\nmetadata: {{name: i}}\nspec: {{source: {{busybox: {{}}}}}}\n---\nkind: Container\n\
+             metadata: {{name: c}}\nspec:\n  image: i\n  config: {{limits.memory: \"${{values.size}}\"}}\n"
+        )
+    };
+    let host = server();
+    converge(&host, &Goal::Site(&loaded(&source("1GiB"), None).desired), &options());
+    let plan = planned(&host, &Goal::Site(&loaded(&source("2GiB"), None).desired), &options());
+    let shown = plan_text(&plan, TextOptions::default());
+    let line = "change [live] config.limits.memory: 1GiB -> 2GiB  (site.yaml:14, filled from site.yaml:4)";
+    assert!(shown.contains(line), "{shown}");
 }
 
 fn machine(machine_id: &str, hostname: &str) -> LoadContext {

@@ -126,8 +126,10 @@ pub fn reason_text(reason: &Reason, change: &ObjectChange, class: Class) -> Stri
 fn place(change: &ObjectChange, field: &str) -> Option<String> {
     let mut path = field;
     loop {
-        if let Some(place) = change.origins.get(path).and_then(|origin| origin.place.as_ref()) {
-            return Some(format!("{}:{}", place.file, place.line));
+        if let Some(origin) = change.origins.get(path)
+            && let Some(place) = &origin.place
+        {
+            return Some(format!("{}:{}{}", place.file, place.line, origin.filled_from()));
         }
         if path.is_empty() {
             return None;
