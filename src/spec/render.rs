@@ -35,6 +35,8 @@ pub struct Elsewhere {
 /// Renders for one host.
 pub struct Renderer<'l, 'r> {
     pub hosts: &'l Hosts,
+    /// Those that the load is for.
+    pub all: &'l [Host],
     pub host: Option<&'l Host>,
     pub values: &'l Values,
     pub report: &'r mut Report,
@@ -48,8 +50,10 @@ pub struct Renderer<'l, 'r> {
 /// The documents of a load for `host`.
 pub fn render(opened: &[Opened], hosts: &Hosts, host: Option<&Host>, report: &mut Report) -> Rendered {
     let values = hosts.values(host);
+    let all = hosts.all();
     let mut renderer = Renderer {
         hosts,
+        all: &all,
         host,
         values: &values,
         report,
@@ -141,6 +145,7 @@ impl<'l> Renderer<'l, '_> {
         let mut scratch = self.report.scratch();
         let mut apart = Renderer {
             hosts: self.hosts,
+            all: self.all,
             host: self.host,
             values: self.values,
             report: &mut scratch,
@@ -172,8 +177,7 @@ impl<'l> Renderer<'l, '_> {
                 self.report.error(*mark, self.hosts.no_such(name));
             }
         }
-        let all = self.hosts.all();
-        if !unknown && !all.iter().any(|host| placement.matches(&host.name, &host.labels)) {
+        if !unknown && !self.all.iter().any(|host| placement.matches(&host.name, &host.labels)) {
             let message = format!("no host of this load matches: {}", placement.describe());
             let wrong = Wrong::new("placed-nowhere", message);
             self.report.warning(placement.mark, wrong.help("correct the placement, or the Host documents"));

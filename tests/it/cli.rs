@@ -182,6 +182,7 @@ fn one_site_for_two_hosts_is_validated_rendered_and_applied_on_the_right_one() {
     bench.expect(0, "apply --yes");
     assert!(bench.expect(0, "describe web-0").stdout.contains("1GiB"));
     bench.expect(0, "plan");
+    assert_eq!(bench.expect(0, "get containerset/web").stdout.lines().count(), 3, "a head and two members");
     let rendered = bench.expect(0, "render --host edge-berlin").stdout;
     bench.write("rendered.yaml", &rendered);
     bench.expect(0, "plan -f rendered.yaml");
@@ -202,6 +203,25 @@ fn one_site_for_two_hosts_is_validated_rendered_and_applied_on_the_right_one() {
             said.stderr
         );
     }
+}
+
+#[test]
+fn a_sets_key_stands_for_its_members() {
+    let bench = Bench::new();
+    let set = |replicas: usize| {
+        let template = "template: {image: busybox, config: {limits.memory: 1GiB}}";
+        format!(
+            "{SITE}---\nkind: ContainerSet\nmetadata: {{name: web}}\nspec: {{name: \"w{{index}}\", replicas: {replicas}, {template}}}\n"
+        )
+    };
+    bench.write("site.yaml", &set(3));
+    assert!(bench.expect(0, "apply --yes --only containerset/web").stdout.contains("container/w2"));
+    assert!(bench.expect(1, "get web-1").stderr.contains("there is no container/web-1"));
+    bench.write("site.yaml", &set(1));
+    bench.expect(2, "plan");
+    bench.expect(0, "delete containerset/web");
+    assert!(bench.expect(1, "get containerset/web").stderr.contains("there is no containerset/web"));
+    bench.expect(1, "delete containerset/web");
 }
 
 #[test]

@@ -1,5 +1,5 @@
 //! Rendering for hosts: properties on random sites with sets, hosts and values, and what `render` prints.
-//! `BAYPLAN_CASES` sets the number of cases (1,000).
+//! `BAYPLAN_CASES` sets the number of cases (300: each loads several manifests).
 
 use crate::golden::{assert_golden, folder};
 use crate::reconcile_support::{converge, options, planned, server};
@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 fn cases() -> Config {
-    let cases = std::env::var("BAYPLAN_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(1_000);
+    let cases = std::env::var("BAYPLAN_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(300);
     let failure_persistence = Some(Box::new(FileFailurePersistence::Off) as Box<_>);
     Config { cases, failure_persistence, max_shrink_iters: 2_000, ..Config::default() }
 }

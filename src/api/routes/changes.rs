@@ -4,8 +4,8 @@ use super::{Daemon, Shareable, blocking};
 use crate::api::error::{Failure, FailureKind};
 use crate::api::types::{ApplyEvent, ApplyRequest, GoalRequest, PlanRequest};
 use crate::daemon::operations::apply::Surroundings;
-use crate::daemon::operations::load;
 use crate::daemon::operations::plan::digest;
+use crate::daemon::operations::{load, sets};
 use crate::model::key::Key;
 use crate::reconcile::plan::Plan;
 use axum::body::{Body, Bytes};
@@ -105,6 +105,7 @@ fn refuse_followed(daemon: &Daemon, goal: &GoalRequest) -> Result<(), Failure> {
         }
         GoalRequest::Delete(keys) => {
             let declared = |key: &&Key| desired.objects.contains_key(*key) && !desired.builtin.contains(*key);
+            let keys = sets::members(keys, desired.objects.iter());
             match keys.iter().find(declared) {
                 None => Ok(()),
                 Some(key) => {

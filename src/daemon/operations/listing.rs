@@ -1,7 +1,8 @@
 //! `get`: each object as it stands.
 
 use super::holds::is_in_force;
-use super::plan::known;
+use super::plan::{known, recorded_objects};
+use super::sets;
 use crate::api::error::Failure;
 use crate::api::types::{Address, Condition, ContainerStatus, Listing, OUTPUT_VERSION, ObjectStatus};
 use crate::daemon::wiring::Bay;
@@ -25,17 +26,20 @@ impl Bay {
     pub fn list(&self, selection: &Selection) -> Result<Listing, Failure> {
         let scope = match selection {
             Selection::All | Selection::Kind(_) => Scope::All,
+            Selection::Key(key) if key.kind == Kind::ContainerSet => Scope::All,
             Selection::Key(key) => Scope::Keys(BTreeSet::from([key.clone()])),
         };
         let observed = self.observe(&scope)?;
-        if let Selection::Key(key) = selection {
-            known(key, &observed)?;
-        }
+        let keys = match selection {
+            Selection::Key(key) => sets::members([key], recorded_objects(&observed)),
+            _ => BTreeSet::new(),
+        };
+        keys.iter().try_for_each(|key| known(key, &observed))?;
         let mut objects = objects(&observed, Timestamp::now());
         objects.retain(|object| match selection {
             Selection::All => true,
             Selection::Kind(kind) => object.kind == *kind,
-            Selection::Key(key) => object.key == *key,
+            Selection::Key(_) => keys.contains(&object.key),
         });
         Ok(Listing { version: OUTPUT_VERSION, objects })
     }

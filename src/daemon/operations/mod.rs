@@ -5,6 +5,7 @@
 //! | --- | --- |
 //! | `load` | texts → desired |
 //! | `plan`, `apply` | every change, verbs too, is a goal, its plan, and the plan carried out |
+//! | `sets` | a set's key stands for its members |
 //! | `checkup` | what the host has for containers |
 //! | `inside` | programs in containers, consoles and their logs |
 //! | `listing`, `describe`, `holds` | reads; they never wait for a writer |
@@ -17,3 +18,4 @@ pub mod inside;
 pub mod listing;
 pub mod load;
 pub mod plan;
+pub mod sets;

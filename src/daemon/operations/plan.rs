@@ -1,16 +1,18 @@
 //! A request → its goal → its plan. Changes nothing.
 
-use super::load;
+use super::{load, sets};
 use crate::api::error::{Failure, FailureKind};
 use crate::api::types::{Approval, GoalRequest, HoldUntil, PlanRequest, StopWish};
 use crate::daemon::wiring::Bay;
 use crate::driver::Scope;
 use crate::model::desired::Desired;
 use crate::model::key::Key;
+use crate::model::object::Object;
 use crate::model::observed::{Host, Observed};
 use crate::model::step::{Action, StopHow};
 use crate::reconcile::goal::{Goal, PlanOptions};
 use crate::reconcile::plan::{self, Plan};
+use crate::reconcile::world::recorded;
 use crate::reconcile::{check, render};
 use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
@@ -30,7 +32,8 @@ impl Bay {
         let now = Timestamp::now();
         let goal = goal(&request.goal, &desired, &observed, now)?;
         let mut options = PlanOptions::new(now, uuid::Uuid::new_v4().into_bytes(), &request.actor);
-        options.only.clone_from(&request.only);
+        let recorded = recorded_objects(&observed);
+        options.only = sets::members(&request.only, desired.objects.iter().chain(recorded));
         options.allow_restart = request.approval == Approval::Restart;
         if let Goal::Site(desired) = goal {
             options.missing_paths = self.missing(check::paths_to_check(desired));
@@ -82,8 +85,9 @@ fn goal<'a>(
         GoalRequest::Site(_) => Goal::Site(desired),
         GoalRequest::Recorded => Goal::Recorded,
         GoalRequest::Delete(keys) => {
+            let keys = sets::members(keys, recorded_objects(observed));
             keys.iter().try_for_each(|key| known(key, observed))?;
-            Goal::Delete(keys.iter().cloned().collect())
+            Goal::Delete(keys)
         }
         GoalRequest::DeleteAll => Goal::Delete(observed.records.keys().cloned().collect()),
         GoalRequest::DeleteDeclared(_) => Goal::Delete(declared_and_known(desired, observed)),
@@ -100,6 +104,11 @@ fn goal<'a>(
             Goal::Restart(key.clone())
         }
     })
+}
+
+/// Each object as its record has it.
+pub fn recorded_objects(observed: &Observed) -> impl Iterator<Item = (&Key, &Object)> + Clone {
+    observed.records.iter().filter_map(|(key, record)| Some((key, recorded(record)?)))
 }
 
 fn declared_and_known(desired: &Desired, observed: &Observed) -> BTreeSet<Key> {

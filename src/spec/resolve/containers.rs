@@ -1,7 +1,7 @@
 //! One container: its layers merged, its devices checked together.
 
 use super::layers::{Layered, MergedDevice, Written, merge_config, merge_devices};
-use super::{Resolution, builtin, devices};
+use super::{MAX_DEPENDENCIES, Resolution, builtin, devices};
 use crate::model::key::Key;
 use crate::model::object::{Config, Container, Device, DeviceType, Devices, Profile};
 use crate::model::origin::{FieldOrigins, Layer, Origin};
@@ -117,26 +117,30 @@ impl Resolution<'_> {
         checked
     }
 
-    /// `dependsOn` with each set's members in its place.
+    /// `dependsOn` with each set's members in its place; a member does not depend on itself by its set.
     fn depends_on(
         &self,
         spec: &ContainerSpec,
         document: &Document,
         origins: &mut FieldOrigins,
-        report: &Report,
+        report: &mut Report,
     ) -> Vec<Key> {
         let mut keys = vec![];
         for (index, key) in spec.depends_on.iter().enumerate() {
             let mark = document.mark_of(&format!("dependsOn[{index}]"));
-            let members = self.sets.get(key).map_or(std::slice::from_ref(key), Vec::as_slice);
-            for member in members.iter().filter(|member| **member != document.key || *member == key) {
-                if keys.contains(member) && self.sets.contains_key(key) {
-                    continue;
-                }
-                let written =
-                    Written { value: (), mark: Some(mark), name: None, layer: document.layer.clone() };
-                origins.insert(format!("dependsOn[{}]", keys.len()), origin(&written, report));
-                keys.push(member.clone());
+            let Some(members) = self.sets.get(key) else {
+                depend(&mut keys, key, (mark, document), origins, report);
+                continue;
+            };
+            let Some(left) = self.dependencies.get().checked_sub(members.len()) else {
+                let message =
+                    format!("dependsOn on sets stands for more than {MAX_DEPENDENCIES} dependencies");
+                report.error(mark, Wrong::new("too-many", message).help("name fewer of the members"));
+                continue;
+            };
+            self.dependencies.set(left);
+            for member in members.iter().filter(|member| **member != document.key) {
+                depend(&mut keys, member, (mark, document), origins, report);
             }
         }
         keys
@@ -149,6 +153,18 @@ impl Resolution<'_> {
             report.error(document.mark_of("architecture"), wrong.help("remove it, or apply on such a host"));
         }
     }
+}
+
+fn depend(
+    keys: &mut Vec<Key>,
+    key: &Key,
+    (mark, document): (Mark, &Document),
+    origins: &mut FieldOrigins,
+    report: &Report,
+) {
+    let written = Written { value: (), mark: Some(mark), name: None, layer: document.layer.clone() };
+    origins.insert(format!("dependsOn[{}]", keys.len()), origin(&written, report));
+    keys.push(key.clone());
 }
 
 pub(super) fn built_in() -> Origin {

@@ -21,6 +21,7 @@ use crate::model::object::{Image, ImageSource, Network, Object, Profile, Site, S
 use crate::model::origin::{FieldOrigins, Layer, Origin};
 use layers::{MergedDevice, Written};
 use paths::Folders;
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -46,7 +47,12 @@ pub struct Resolution<'l> {
     /// The members of each set.
     pub sets: &'l BTreeMap<Key, Vec<Key>>,
     pub desired: Desired,
+    /// How many dependencies on members may still be written out.
+    pub dependencies: Cell<usize>,
 }
+
+/// The most dependencies that `dependsOn` on sets may stand for in one load.
+pub const MAX_DEPENDENCIES: usize = 200_000;
 
 /// Resolves all documents. What it returns is valid only if the report has no errors.
 pub fn resolve(rendered: Rendered, here: &Here, report: &mut Report) -> Desired {
@@ -54,8 +60,15 @@ pub fn resolve(rendered: Rendered, here: &Here, report: &mut Report) -> Desired 
     let documents = collect(documents, report);
     let folders = Folders { texts: here.texts };
     let desired = Desired { site: site_name(&documents), ..Desired::default() };
-    let mut resolution =
-        Resolution { documents: &documents, folders, here, elsewhere: &elsewhere, sets: &sets, desired };
+    let mut resolution = Resolution {
+        documents: &documents,
+        folders,
+        here,
+        elsewhere: &elsewhere,
+        sets: &sets,
+        desired,
+        dependencies: Cell::new(MAX_DEPENDENCIES),
+    };
     for (key, document) in &documents {
         report.key = Some(key.clone());
         if let Some((spec, origins)) = resolution.object(document, report) {
