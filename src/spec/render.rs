@@ -3,7 +3,7 @@
 use super::document::host::Host;
 use super::document::placement::{self, Placement};
 use super::document::reader::Reader;
-use super::document::{self, Document, Opened, peek_name};
+use super::document::{self, Document, Opened};
 use super::fill::{self, Each, FILL_BUDGET, Filler, Scope, Values};
 use super::hosts::{Hosts, is_rendering_field, rendering_fields};
 use super::report::{Report, Wrong};
@@ -124,7 +124,18 @@ impl<'l> Renderer<'l, '_> {
     pub fn is_here(&mut self, node: &Node, kind: Kind) -> bool {
         let Some(written) = node.get("spec").and_then(|spec| spec.get("placement")) else { return true };
         let filled = self.filled(written, None);
-        self.placed(&filled, peek_name(node), kind)
+        let name = self.name_apart(node);
+        self.placed(&filled, name.as_deref(), kind)
+    }
+
+    /// The name of a document; what keeps it from being known here is no finding.
+    fn name_apart(&mut self, node: &Node) -> Option<String> {
+        let name = node.get("metadata")?.get("name")?;
+        let host = self.host.map(|host| host.name.as_str());
+        let scope = Scope::Known { values: self.values, each: None, host };
+        let mut report = self.report.scratch();
+        let filled = Filler { scope, report: &mut report, budget: &mut self.bytes }.node(name);
+        filled.raw().map(str::to_owned)
     }
 
     /// The same by a placement that is filled already.
@@ -141,7 +152,7 @@ impl<'l> Renderer<'l, '_> {
 
     /// Remembers the members of a set that is placed on other hosts; what this host cannot say of it is no finding.
     fn members_elsewhere(&mut self, document: &Opened) {
-        let Some(key) = peek_name(&document.node).map(Key::set) else { return };
+        let Some(key) = self.name_apart(&document.node).map(Key::set) else { return };
         let mut scratch = self.report.scratch();
         let mut apart = Renderer {
             hosts: self.hosts,

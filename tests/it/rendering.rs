@@ -3,7 +3,7 @@
 
 use crate::golden::{assert_golden, folder};
 use crate::reconcile_support::{converge, options, planned, server};
-use crate::spec_load::text;
+use crate::spec_load::{examples, text};
 use bayplan::model::desired::Desired;
 use bayplan::model::key::{Key, Kind};
 use bayplan::model::object::Object;
@@ -231,6 +231,19 @@ fn a_site_for_two_hosts_renders_for_each() {
         let loaded = loaded(&source, Some(host));
         let documents = canonical::documents(&loaded.desired, loaded.host.as_ref());
         assert_golden(&format!("tests/it/golden/render-{host}.yaml"), &emit::documents(&documents));
+    }
+}
+
+#[test]
+fn every_example_converges_on_each_of_its_hosts() {
+    for path in examples() {
+        let texts = bayplan::source::read(Some(&path)).unwrap();
+        for load in load_hosts(&texts, "amd64").unwrap().hosts {
+            let host = server();
+            converge(&host, &Goal::Site(&load.desired), &options());
+            let plan = planned(&host, &Goal::Site(&load.desired), &options());
+            assert!(plan.is_empty() && plan.sets.is_empty(), "{}: {:#?}", path.display(), plan.steps);
+        }
     }
 }
 

@@ -179,11 +179,6 @@ pub fn read(node: &Node, kind: Kind, mark: Mark, report: &mut Report) -> Option<
     })
 }
 
-/// The name of a document as far as it can be had without a finding.
-pub fn peek_name<'n>(node: &'n Node<'_>) -> Option<&'n str> {
-    node.get("metadata")?.get("name")?.raw()
-}
-
 fn body(kind: Kind, spec: &Node, mark: Mark, reader: &mut Reader) -> Option<Body> {
     match kind {
         Kind::Site => site::read(spec, reader).map(Body::Site),
