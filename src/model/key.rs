@@ -15,13 +15,21 @@ pub enum Kind {
     Image,
     StoragePool,
     Network,
+    Secret,
     Profile,
     Container,
 }
 
 impl Kind {
-    pub const ALL: [Kind; 6] =
-        [Kind::Site, Kind::Image, Kind::StoragePool, Kind::Network, Kind::Profile, Kind::Container];
+    pub const ALL: [Kind; 7] = [
+        Kind::Site,
+        Kind::Image,
+        Kind::StoragePool,
+        Kind::Network,
+        Kind::Secret,
+        Kind::Profile,
+        Kind::Container,
+    ];
 
     /// The word that keys use: `container` in `container/web-1`.
     pub fn slug(self) -> &'static str {
@@ -30,6 +38,7 @@ impl Kind {
             Kind::Image => "image",
             Kind::StoragePool => "storagepool",
             Kind::Network => "network",
+            Kind::Secret => "secret",
             Kind::Profile => "profile",
             Kind::Container => "container",
         }
@@ -42,6 +51,7 @@ impl Kind {
             Kind::Image => "Image",
             Kind::StoragePool => "StoragePool",
             Kind::Network => "Network",
+            Kind::Secret => "Secret",
             Kind::Profile => "Profile",
             Kind::Container => "Container",
         }
@@ -102,6 +112,10 @@ impl Key {
         Key::new(Kind::Profile, name)
     }
 
+    pub fn secret(name: impl Into<String>) -> Key {
+        Key::new(Kind::Secret, name)
+    }
+
     pub fn site(name: impl Into<String>) -> Key {
         Key::new(Kind::Site, name)
     }
@@ -124,7 +138,7 @@ impl fmt::Display for Key {
 pub enum KeyError {
     #[error("`{text}` has no kind; write KIND/NAME, for example container/{text}")]
     NoKind { text: String },
-    #[error("`{word}` is no kind; kinds are site, image, storagepool, network, profile, container")]
+    #[error("`{word}` is no kind; kinds are site, image, storagepool, network, secret, profile, container")]
     UnknownKind { word: String },
     #[error("`{text}` has no name")]
     NoName { text: String },
