@@ -6,6 +6,7 @@ use super::document::image::ImageSpec;
 use super::document::network::NetworkSpec;
 use super::document::pool::StoragePoolSpec;
 use super::document::profile::ProfileSpec;
+use super::document::secret::SecretSpec;
 use super::document::site::SiteSpec;
 use super::document::{API_VERSION, Metadata};
 use super::registry::value::ValueType;
@@ -33,6 +34,7 @@ pub fn spec(kind: Kind) -> Value {
         Kind::Image => inline::<ImageSpec>(),
         Kind::StoragePool => inline::<StoragePoolSpec>(),
         Kind::Network => inline::<NetworkSpec>(),
+        Kind::Secret => inline::<SecretSpec>(),
         Kind::Profile => inline::<ProfileSpec>(),
         Kind::Container => inline::<ContainerSpec>(),
     }
@@ -217,6 +219,64 @@ pub fn devices(_: &mut SchemaGenerator) -> Schema {
             "properties": properties,
             "additionalProperties": false,
             "allOf": rules,
+        },
+    })
+}
+
+/// A Secret's name, or its place.
+fn secret_ref() -> Value {
+    json!({
+        "description": "The name of a Secret, or where it is.",
+        "oneOf": [{"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$"}, spec(Kind::Secret)],
+    })
+}
+
+pub fn files(_: &mut SchemaGenerator) -> Schema {
+    let name = |about: &str| json!({"description": about, "type": ["string", "integer"], "default": "root"});
+    let properties = json!({
+        "content": {"description": "The content itself.", "type": "string"},
+        "source": {"description": "A file beside the manifest.", "type": "string", "pattern": "^[^/]"},
+        "secretRef": secret_ref(),
+        "mode": {
+            "description": "Octal digits, in quotes.",
+            "type": "string",
+            "pattern": "^[0-7]{3,4}$",
+            "default": "0644",
+        },
+        "owner": name("A user's name or number, by the container's own /etc/passwd."),
+        "group": name("A group's name or number, by the container's own /etc/group."),
+        "onChange": {
+            "description": "A command that runs inside after a change, if the container runs.",
+            "type": "array",
+            "items": {"type": "string"},
+            "minItems": 1,
+        },
+    });
+    let one_of = ["content", "source", "secretRef"].map(|field| json!({"required": [field]}));
+    json_schema!({
+        "description": "Files inside, by path; null takes away what a layer below puts there.",
+        "type": "object",
+        "propertyNames": {"pattern": "^/[^/]"},
+        "additionalProperties": {
+            "type": ["object", "null"],
+            "properties": properties,
+            "additionalProperties": false,
+            "if": {"type": "object"},
+            "then": {"oneOf": one_of},
+        },
+    })
+}
+
+pub fn environment(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "description": "Variables; a plain value is the same as `environment.NAME` in config, null unsets.",
+        "type": "object",
+        "propertyNames": {"pattern": "^[^=]+$"},
+        "additionalProperties": {
+            "type": ["string", "integer", "boolean", "object", "null"],
+            "properties": {"secretRef": secret_ref()},
+            "required": ["secretRef"],
+            "additionalProperties": false,
         },
     })
 }

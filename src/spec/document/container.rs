@@ -1,5 +1,7 @@
 //! Kind Container.
 
+use super::environment::{self, Secrets};
+use super::files::{self, Files};
 use super::layer;
 use super::reader::{Fields, Reader};
 use crate::model::key::Key;
@@ -18,12 +20,14 @@ pub const FIELDS: Fields = Fields {
         "profiles",
         "config",
         "devices",
+        "files",
+        "environment",
         "state",
         "dependsOn",
         "ready",
         "ephemeral",
     ],
-    later: &["files", "environment", "restartWith", "update", "persist", "ignore", "external", "placement"],
+    later: &["restartWith", "update", "persist", "ignore", "external", "placement"],
 };
 
 const READY: Fields =
@@ -50,6 +54,12 @@ pub struct ContainerSpec {
     /// Devices by name. Without `type`: merged onto the device of that name in the profiles; `{type: none}` removes it.
     #[schemars(default, schema_with = "crate::spec::schema::devices")]
     pub devices: BTreeMap<String, DeviceLayer>,
+    /// Files inside, by path; null takes away what a profile puts there.
+    #[schemars(default, schema_with = "crate::spec::schema::files")]
+    pub files: Files,
+    /// Variables; a plain value is the same as `environment.NAME` in config, null unsets.
+    #[schemars(default, schema_with = "crate::spec::schema::environment")]
+    pub environment: Secrets,
     /// What it should be doing; `any` is not managed.
     #[schemars(default)]
     pub state: Power,
@@ -75,17 +85,21 @@ pub fn read(node: &Node, mark: Mark, reader: &mut Reader) -> Option<ContainerSpe
             None
         }
     };
+    let mut config = reader
+        .field(node, "config", "config")
+        .map(|node| reader.config(node, "config", &INSTANCE))
+        .unwrap_or_default();
+    let environment = environment::environment(node, &mut config, reader);
     let spec = ContainerSpec {
         image: String::new(),
         architecture: reader
             .field(node, "architecture", "architecture")
             .and_then(|n| architecture(n, reader)),
         profiles: reader.field(node, "profiles", "profiles").and_then(|node| profiles(node, reader)),
-        config: reader
-            .field(node, "config", "config")
-            .map(|node| reader.config(node, "config", &INSTANCE))
-            .unwrap_or_default(),
+        config,
         devices: layer::devices(node, reader),
+        files: files::files(node, reader),
+        environment,
         state: reader.field(node, "state", "state").and_then(|n| state(n, reader)).unwrap_or_default(),
         depends_on: reader.field(node, "dependsOn", "dependsOn").map(|n| keys(n, reader)).unwrap_or_default(),
         ready: reader.field(node, "ready", "ready").and_then(|node| ready(node, reader)).unwrap_or_default(),

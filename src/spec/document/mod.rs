@@ -1,12 +1,15 @@
 //! One document: its envelope, then its kind.
 
 pub mod container;
+pub mod environment;
+pub mod files;
 pub mod image;
 pub mod layer;
 pub mod network;
 pub mod pool;
 pub mod profile;
 pub mod reader;
+pub mod secret;
 pub mod site;
 
 use super::names;
@@ -23,11 +26,10 @@ use std::collections::BTreeMap;
 pub const API_VERSION: &str = "bayplan/v1";
 
 /// Kinds of manifest.md that later parts bring.
-const LATER_KINDS: [&str; 13] = [
+const LATER_KINDS: [&str; 12] = [
     "Host",
     "ContainerSet",
     "Device",
-    "Secret",
     "Volume",
     "NetworkACL",
     "NetworkForward",
@@ -81,6 +83,7 @@ pub enum Body {
     Image(image::ImageSpec),
     StoragePool(pool::StoragePoolSpec),
     Network(network::NetworkSpec),
+    Secret(secret::SecretSpec),
     Profile(profile::ProfileSpec),
     Container(container::ContainerSpec),
 }
@@ -140,6 +143,7 @@ fn body(kind: Kind, spec: &Node, mark: Mark, reader: &mut Reader) -> Option<Body
         Kind::Image => image::read(spec, mark, reader).map(Body::Image),
         Kind::StoragePool => pool::read(spec, mark, reader).map(Body::StoragePool),
         Kind::Network => network::read(spec, reader).map(Body::Network),
+        Kind::Secret => secret::read(spec, mark, reader).map(Body::Secret),
         Kind::Profile => profile::read(spec, reader).map(Body::Profile),
         Kind::Container => container::read(spec, mark, reader).map(Body::Container),
     }

@@ -47,7 +47,7 @@ pub fn check(resolution: &Resolution, report: &mut Report) {
     report.key = None;
 }
 
-fn missing(target: &Key, resolution: &Resolution) -> Wrong {
+pub fn missing(target: &Key, resolution: &Resolution) -> Wrong {
     let names =
         || resolution.documents.keys().filter(|key| key.kind == target.kind).map(|key| key.name.as_str());
     let builtins = builtin::keys().into_iter().filter(|key| key.kind == target.kind);
