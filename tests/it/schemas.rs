@@ -3,7 +3,7 @@
 use crate::golden::{assert_golden, folder};
 use crate::spec_load::examples;
 use bayplan::model::key::Kind;
-use bayplan::spec::document::{METADATA, container, image, network, pool, profile, site};
+use bayplan::spec::document::{METADATA, container, image, network, pool, profile, secret, site};
 use bayplan::spec::{registry, schema};
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -39,6 +39,7 @@ fn a_schema_lists_the_fields_that_the_loader_reads() {
         (Kind::Image, &image::FIELDS),
         (Kind::StoragePool, &pool::FIELDS),
         (Kind::Network, &network::FIELDS),
+        (Kind::Secret, &secret::FIELDS),
         (Kind::Profile, &profile::FIELDS),
         (Kind::Container, &container::FIELDS),
     ] {

@@ -88,6 +88,8 @@ impl Fixture {
             profiles: vec![],
             config: Config::new(),
             devices,
+            files: BTreeMap::new(),
+            environment: BTreeMap::new(),
             state: Power::Running,
             depends_on: vec![],
             ready: Ready::default(),
@@ -197,6 +199,7 @@ impl Fixture {
             rlimits: BTreeMap::new(),
             sysctls: BTreeMap::new(),
             environment: BTreeMap::new(),
+            secrets: BTreeMap::new(),
             nics: vec![self.nic()],
             disks: vec![],
         }
