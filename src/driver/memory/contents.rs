@@ -109,7 +109,8 @@ pub fn run(
     if !files.iter().any(|path| record.files.get(path).is_some_and(|file| file.unsettled)) {
         return Ok(false);
     }
-    if host.failing_commands.contains(command) {
+    let is_false = command.first().is_some_and(|program| program == "false");
+    if is_false || host.failing_commands.contains(command) {
         let command = command.join(" ");
         return Err(Error::Command { key: key.clone(), command, ended: "ended with status 1".to_owned() });
     }
