@@ -135,7 +135,12 @@ pub fn note_file(
 }
 
 /// What a write will have noted: `absent` when nothing is at the path now, `settles` when a command is to follow.
-pub fn about_to_write(before: Option<&WrittenFile>, digest: &Digest, absent: Absent, settles: Settles) -> WrittenFile {
+pub fn about_to_write(
+    before: Option<&WrittenFile>,
+    digest: &Digest,
+    absent: Absent,
+    settles: Settles,
+) -> WrittenFile {
     WrittenFile {
         digest: digest.clone(),
         made: absent == Absent::Yes || before.is_some_and(|before| before.made),

@@ -226,7 +226,8 @@ fn folder_of<'p>(
     path: &'p Path,
 ) -> std::result::Result<(OwnedFd, &'p std::ffi::OsStr), Failure> {
     let name = path.file_name();
-    let name = name.ok_or_else(|| Failure { step: format!("name {}", path.display()), errno: libc::EINVAL })?;
+    let name =
+        name.ok_or_else(|| Failure { step: format!("name {}", path.display()), errno: libc::EINVAL })?;
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let open = |path: &Path| openat2(root, path, flags, Mode::empty(), INSIDE);
     let mut above = PathBuf::from("/");
@@ -303,7 +304,8 @@ mod tests {
         remove(root.as_fd(), Path::new("/x")).unwrap();
         remove(root.as_fd(), Path::new("/no/such")).unwrap();
         assert!(matches!(look(root.as_fd(), Path::new("/x")).unwrap(), Found::Missing));
-        let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        let left: Vec<_> =
+            std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         assert_eq!(left, ["target"]);
     }
 

@@ -71,10 +71,17 @@ fn drift_of_content_mode_owner_and_kind_is_seen_and_repaired() {
     ] {
         product.inside("a", spoil);
         let drift = product.drift().expect(2);
-        assert!(drift.out.contains("files./etc/app.conf") && drift.out.contains(word), "{spoil}: {}", drift.out);
+        assert!(
+            drift.out.contains("files./etc/app.conf") && drift.out.contains(word),
+            "{spoil}: {}",
+            drift.out
+        );
         product.apply().expect(0);
         product.drift().expect(0);
-        assert_eq!(product.inside("a", "cat /etc/app.conf; stat -c '%a %u %g %F' /etc/app.conf"), "x\n644 0 0 regular file");
+        assert_eq!(
+            product.inside("a", "cat /etc/app.conf; stat -c '%a %u %g %F' /etc/app.conf"),
+            "x\n644 0 0 regular file"
+        );
         assert_eq!(product.inside("a", "head -c 5 /etc/passwd"), "root:", "no link was followed");
     }
     // A folder in the way is not removed.
@@ -110,10 +117,13 @@ fn links_inside_lead_nowhere_outside() {
 fn a_command_follows_changes_and_its_failure_is_told_and_tried_again() {
     let product = Product::new();
     let site = |text: &str| {
-        with_files(&product, &format!(
-            "files: {{/etc/one: {{content: {text}, onChange: [sh, -c, \"cat /etc/one >> /root/log; test ! -e /root/fail\"]}}, \
+        with_files(
+            &product,
+            &format!(
+                "files: {{/etc/one: {{content: {text}, onChange: [sh, -c, \"cat /etc/one >> /root/log; test ! -e /root/fail\"]}}, \
              /etc/two: {{content: {text}, onChange: [sh, -c, \"cat /etc/one >> /root/log; test ! -e /root/fail\"]}}}}"
-        ))
+            ),
+        )
     };
     product.declare(&site("\"a\\n\""));
     product.apply().expect(0);

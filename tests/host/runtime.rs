@@ -108,7 +108,8 @@ impl Bay {
 
     fn prepare(&self, spec: &StartSpec) -> Prepared {
         let root = self.root(spec, &self.folder.path().join("layer"));
-        self.at(|place| container::prepare(place, spec, Mounts { root, binds: Vec::new(), secrets: None })).unwrap()
+        self.at(|place| container::prepare(place, spec, Mounts { root, binds: Vec::new(), secrets: None }))
+            .unwrap()
     }
 
     fn start(&self, spec: &StartSpec) -> i32 {
@@ -819,7 +820,8 @@ fn a_second_start_of_a_running_container_is_refused() {
     let spec = bay.spec("once");
     let pid = bay.start(&spec);
     let root = bay.root(&bay.spec("other"), &bay.folder.path().join("layer"));
-    let again = bay.at(|place| container::prepare(place, &spec, Mounts { root, binds: Vec::new(), secrets: None }));
+    let again =
+        bay.at(|place| container::prepare(place, &spec, Mounts { root, binds: Vec::new(), secrets: None }));
     assert!(matches!(again, Err(Error::AlreadyRunning { pid: running }) if running == pid));
     assert_eq!(bay.sh(&spec, "true").0, 0);
 }

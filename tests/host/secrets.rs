@@ -71,8 +71,15 @@ impl Ear<'_> {
     }
 }
 
+/// Whether containers' own roots are searched too.
+#[derive(Clone, Copy, PartialEq)]
+enum Roots {
+    Searched,
+    LeftOut,
+}
+
 /// Every file below a folder that is no container's root.
-fn files_with_canary(folder: &Path) -> Vec<PathBuf> {
+fn files_with_canary(folder: &Path, roots: Roots) -> Vec<PathBuf> {
     let mut found = vec![];
     let mut open = vec![folder.to_owned()];
     while let Some(path) = open.pop() {
@@ -81,7 +88,7 @@ fn files_with_canary(folder: &Path) -> Vec<PathBuf> {
             let kind = entry.file_type().unwrap();
             if kind.is_dir() {
                 // SOURCE/containers/UUID/upper is the container's root.
-                if !path.ends_with("upper") {
+                if roots == Roots::Searched || !path.ends_with("upper") {
                     open.push(path);
                 }
             } else if kind.is_file() {
@@ -95,13 +102,30 @@ fn files_with_canary(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
+/// The pid of the monitor of container a.
+fn monitor(product: &Product) -> u64 {
+    let uuid = product.container_json("a")["uuid"].as_str().unwrap().to_owned();
+    let tags = fs::read_dir("/run/bayplan").unwrap().flatten();
+    let records = tags.map(|tag| tag.path().join(&uuid).join("started.json"));
+    let text = records.filter_map(|path| fs::read_to_string(path).ok()).next().unwrap();
+    let started: serde_json::Value = serde_json::from_str(&text).unwrap();
+    started["monitor"]["pid"].as_u64().unwrap()
+}
+
 #[track_caller]
 fn assert_kept_nowhere(product: &Product) {
     let mut found = vec![];
     for folder in [product.state(), product.folder().join("state.data"), PathBuf::from("/run/bayplan")] {
-        found.extend(files_with_canary(&folder));
+        found.extend(files_with_canary(&folder, Roots::LeftOut));
     }
     assert!(found.is_empty(), "the secret is in {found:?}");
+    // The search finds what is there.
+    let inside = files_with_canary(&product.folder().join("state.data"), Roots::Searched);
+    assert!(inside.iter().any(|path| path.ends_with("upper/etc/by-env")), "{inside:?}");
+    let held = fs::read_dir(format!("/proc/{}/fd", monitor(product))).unwrap().flatten();
+    let held: Vec<PathBuf> = held.filter_map(|fd| fs::read_link(fd.path()).ok()).collect();
+    let holds = held.iter().any(|file| file.to_string_lossy().contains("memfd:content"));
+    assert!(!holds, "the monitor holds the secret: {held:?}");
 }
 
 #[test]
@@ -118,7 +142,8 @@ fn a_secret_is_in_the_container_and_nowhere_else() {
     ear.run(&["plan", "-f", &manifest], 0);
     // Inside, not through the ear: this is where it belongs.
     let inside = |script: &str| {
-        let output = command(&product, &["exec", "a", "-T", "--", "sh", "-c", script]).env("RUST_LOG", "off").output();
+        let output =
+            command(&product, &["exec", "a", "-T", "--", "sh", "-c", script]).env("RUST_LOG", "off").output();
         String::from_utf8(output.unwrap().stdout).unwrap()
     };
     assert_eq!(inside("cat /etc/app.key"), format!("{CANARY}\n"));
@@ -146,13 +171,18 @@ fn a_secret_is_in_the_container_and_nowhere_else() {
 
     // Another value, and a command that says it and fails.
     give(&product, OTHER);
-    product.declare(&site(&product, ", onChange: [sh, -c, \"cat /etc/app.key; cat /etc/app.key >&2; exit 9\"]"));
+    product
+        .declare(&site(&product, ", onChange: [sh, -c, \"cat /etc/app.key; cat /etc/app.key >&2; exit 9\"]"));
     let said = ear.run(&["plan", "-f", &manifest, "-o", "json"], 2);
     assert!(said.contains("digest"), "{said}");
     ear.run(&["plan", "-f", &manifest], 2);
     let said = ear.run(&["apply", "-f", &manifest, "--yes", "-o", "json"], 3);
     assert!(said.contains("status 9"), "{said}");
-    assert_eq!(inside("cat /etc/app.key; echo $TOKEN"), format!("{OTHER}\n{OTHER}\n"), "exec has the new one");
+    assert_eq!(
+        inside("cat /etc/app.key; echo $TOKEN"),
+        format!("{OTHER}\n{OTHER}\n"),
+        "exec has the new one"
+    );
     assert_kept_nowhere(&product);
     product.declare(&site(&product, ""));
     ear.run(&["apply", "-f", &manifest, "--yes"], 0);
@@ -165,7 +195,7 @@ fn a_secret_is_in_the_container_and_nowhere_else() {
     ear.run(&["apply", "-f", &manifest, "--yes"], 0);
     fs::remove_file(key(&product)).unwrap();
     let said = ear.run(&["plan", "-f", &manifest], 1);
-    assert!(said.contains("app.key is not there") && said.contains("site.yaml:"), "{said}");
+    assert!(said.contains("app.key) is not there") && said.contains("site.yaml:"), "{said}");
     ear.run(&["drift"], 0);
     assert_eq!(inside("echo $TOKEN"), "\n", "init was started with another one");
     assert_kept_nowhere(&product);
@@ -189,11 +219,17 @@ fn a_daemon_rotates_a_secret_and_says_nothing_of_it() {
         let output = product.command(&["exec", "a", "-T", "--", "sh", "-c", script]).output().unwrap();
         String::from_utf8_lossy(&output.stdout).into_owned()
     };
-    eventually(30, "the container runs", || inside("cat /etc/app.key; echo $TOKEN") == format!("{CANARY}\n{CANARY}\n"));
+    eventually(30, "the container runs", || {
+        inside("cat /etc/app.key; echo $TOKEN") == format!("{CANARY}\n{CANARY}\n")
+    });
     give(&product, OTHER);
-    eventually(30, "the secret is rotated", || inside("cat /etc/app.key; echo $TOKEN") == format!("{OTHER}\n{OTHER}\n"));
+    eventually(30, "the secret is rotated", || {
+        inside("cat /etc/app.key; echo $TOKEN") == format!("{OTHER}\n{OTHER}\n")
+    });
     let ear = Ear { product: &product };
-    for arguments in [&["get", "-o", "json"][..], &["describe", "container/a", "-o", "json"], &["drift", "-o", "json"]] {
+    for arguments in
+        [&["get", "-o", "json"][..], &["describe", "container/a", "-o", "json"], &["drift", "-o", "json"]]
+    {
         ear.run(arguments, 0);
     }
     ear.run(&["plan", "-f", &manifest, "-o", "json"], 0);

@@ -130,16 +130,8 @@ fn container_strategy() -> impl Strategy<Value = RandomContainer> {
         prop::collection::vec((0..PATHS.len(), 0_usize..5), 0..3),
         prop::collection::vec(0_usize..2, 0..2),
     )
-        .prop_map(|(other_image, state, options, devices, needs, ephemeral, note, files, secrets)| RandomContainer {
-            other_image,
-            state,
-            options,
-            devices,
-            needs,
-            ephemeral,
-            note,
-            files,
-            secrets,
+        .prop_map(|(other_image, state, options, devices, needs, ephemeral, note, files, secrets)| {
+            RandomContainer { other_image, state, options, devices, needs, ephemeral, note, files, secrets }
         })
 }
 

@@ -47,7 +47,8 @@ fn a_schema_lists_the_fields_that_the_loader_reads() {
         // A choice of one field has a schema for each.
         let choices = spec["oneOf"].as_array().into_iter().flatten().chain([&spec]);
         let properties = choices.filter_map(|schema| schema["properties"].as_object());
-        let listed: BTreeSet<&str> = properties.flat_map(|fields| fields.keys()).map(String::as_str).collect();
+        let listed: BTreeSet<&str> =
+            properties.flat_map(|fields| fields.keys()).map(String::as_str).collect();
         assert_eq!(listed, fields.known.iter().copied().collect(), "{kind}");
     }
     assert_eq!(metadata.known, ["name", "labels", "annotations", "description"]);

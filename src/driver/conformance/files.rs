@@ -94,11 +94,8 @@ pub fn commands(bench: &Bench<'_>) {
     bench.changes(&fixture.act(Action::Unfreeze { uuid: uuid() }));
     bench.changes(&fixture.follow(&["true"], PATH));
     let environment = BTreeMap::from([("COLOUR".to_owned(), "blue".to_owned())]);
-    let set = Action::SetEnvironment {
-        uuid: uuid(),
-        environment: environment.clone(),
-        secrets: BTreeMap::new(),
-    };
+    let set =
+        Action::SetEnvironment { uuid: uuid(), environment: environment.clone(), secrets: BTreeMap::new() };
     bench.changes(&fixture.act(set));
     assert_eq!(running(bench).run.environment, environment);
 }

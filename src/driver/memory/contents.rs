@@ -42,9 +42,9 @@ pub fn require_secrets(
     key: &Key,
     secrets: &BTreeMap<String, SecretUse>,
 ) -> Result<(), Error> {
-    secrets.values().try_for_each(|given| {
-        require(host, key, &Content::Secret(given.secret.clone()), &given.digest)
-    })
+    secrets
+        .values()
+        .try_for_each(|given| require(host, key, &Content::Secret(given.secret.clone()), &given.digest))
 }
 
 fn root<'a>(host: &'a mut HostModel, key: &Key, pool: &str, uuid: Uuid) -> Result<&'a mut RootModel, Error> {

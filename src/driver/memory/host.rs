@@ -1,6 +1,8 @@
 //! The model of a host: what the kernel, the storage and the run folder would have.
 
-use crate::model::observed::{ExitFacts, Host, IdSpan, ImageFacts, NetworkFacts, PoolFacts, RegularFile, RunFacts};
+use crate::model::observed::{
+    ExitFacts, Host, IdSpan, ImageFacts, NetworkFacts, PoolFacts, RegularFile, RunFacts,
+};
 use crate::model::record::RootIdentity;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};

@@ -44,8 +44,7 @@ impl Place {
             Err(Error::Precondition { .. }) => {
                 containers::refuse_lost_layers(native, key, pool, uuid)?;
                 let root = pools::root(key, &native.pool(pool)?, uuid)?;
-                let root =
-                    native.spawner.mount_root(&root, None).map_err(|error| failed(what(), error))?;
+                let root = native.spawner.mount_root(&root, None).map_err(|error| failed(what(), error))?;
                 Ok(Place { root, running: None, id_map: None })
             }
             Err(error) => Err(error),

@@ -183,9 +183,7 @@ impl Native {
                 ready::wait(self, key, *uuid, ready, context).map(|()| false)
             }
             Action::WriteFile { pool, uuid, file } => files::write(self, key, (pool, *uuid), file, context),
-            Action::RemoveFile { pool, uuid, path } => {
-                files::remove(self, key, (pool, *uuid), path, context)
-            }
+            Action::RemoveFile { pool, uuid, path } => files::remove(self, key, (pool, *uuid), path, context),
             Action::RunInside { uuid, command, files } => {
                 inside::run(self, key, *uuid, (command, files), context)
             }

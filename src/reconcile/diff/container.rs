@@ -7,8 +7,8 @@
 //! ```
 
 use super::field::{Field, differing};
-use super::reasons::{change_reasons, note_class, restart_downtime_ms, restart_reasons};
 use super::files::{self, Audience};
+use super::reasons::{change_reasons, note_class, restart_downtime_ms, restart_reasons};
 use super::{ObjectDiff, Scene, because, live, record_update};
 use crate::model::content::{Content, Contents};
 use crate::model::key::Key;
@@ -312,7 +312,10 @@ impl<'a> Walk<'a> {
     fn has_secrets(&mut self) -> bool {
         let Some((name, why)) = self.unresolved.first() else { return true };
         let message = format!("it cannot be started: variable {name}: {why}");
-        self.broken(message, "bring the secret back to where it is declared, or change the manifest".to_owned());
+        self.broken(
+            message,
+            "bring the secret back to where it is declared, or change the manifest".to_owned(),
+        );
         false
     }
 

@@ -111,7 +111,11 @@ fn is_as(found: &Option<FileFacts>, file: &ContainerFile, digest: &Digest) -> bo
 }
 
 /// The first thing in which what is there differs from a file: what is there, and what should be.
-fn deviation(found: &FileFacts, file: &ContainerFile, digest: &Digest) -> Option<(&'static str, String, String)> {
+fn deviation(
+    found: &FileFacts,
+    file: &ContainerFile,
+    digest: &Digest,
+) -> Option<(&'static str, String, String)> {
     let listed = |names: &BTreeSet<String>| names.iter().cloned().collect::<Vec<_>>().join(" or ");
     match found {
         FileFacts::Missing => Some(("", "nothing".to_owned(), "a file".to_owned())),
@@ -149,17 +153,21 @@ fn applied<'a>(walk: &'a Walk<'_>) -> Option<&'a Container> {
 pub fn settle(walk: &mut Walk<'_>) {
     let mut commands: BTreeMap<Vec<String>, Vec<String>> = BTreeMap::new();
     for (path, file) in &walk.desired.files {
-        let waits = walk.view.record.and_then(|record| record.files.get(path)).is_some_and(|file| file.unsettled);
-        let changes = walk.diff.steps.iter().any(|step| {
-            matches!(&step.action, Action::WriteFile { file, .. } if file.path == *path)
-        });
+        let waits =
+            walk.view.record.and_then(|record| record.files.get(path)).is_some_and(|file| file.unsettled);
+        let changes = walk
+            .diff
+            .steps
+            .iter()
+            .any(|step| matches!(&step.action, Action::WriteFile { file, .. } if file.path == *path));
         if !file.on_change.is_empty() && (waits || changes) {
             commands.entry(file.on_change.clone()).or_default().push(path.clone());
         }
     }
     let uuid = walk.identity.uuid;
     for (command, files) in commands {
-        let note = |path: &String| because(Cause::Consequence, &format!("files.{path}.onChange"), "it changed");
+        let note =
+            |path: &String| because(Cause::Consequence, &format!("files.{path}.onChange"), "it changed");
         let reasons = files.iter().map(note).collect();
         walk.diff.push(Action::RunInside { uuid, command, files }, Class::Live, reasons, None);
     }

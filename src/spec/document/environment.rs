@@ -21,7 +21,12 @@ pub fn environment(spec: &Node, config: &mut Config, reader: &mut Reader) -> Sec
     let mut secrets = Secrets::new();
     let Some(node) = reader.field(spec, "environment", "environment") else { return secrets };
     let Some(entries) = node.entries() else {
-        reader.mistyped(node, "environment", "a mapping", Some("write `environment: {NAME: value}`".to_owned()));
+        reader.mistyped(
+            node,
+            "environment",
+            "a mapping",
+            Some("write `environment: {NAME: value}`".to_owned()),
+        );
         return secrets;
     };
     for entry in entries {
@@ -33,7 +38,8 @@ pub fn environment(spec: &Node, config: &mut Config, reader: &mut Reader) -> Sec
             continue;
         }
         if config.contains_key(&key) {
-            let wrong = Wrong::new("duplicate-field", format!("`{name}` is set in environment and in config"));
+            let wrong =
+                Wrong::new("duplicate-field", format!("`{name}` is set in environment and in config"));
             reader.report.error(entry.mark, wrong.help(format!("remove `{key}` from config")));
             continue;
         }
@@ -67,7 +73,9 @@ fn reference(node: &Node, path: &str, reader: &mut Reader) -> Option<SecretRefSp
         None => {
             if node.entries().is_some_and(<[_]>::is_empty) {
                 let wrong = Wrong::new("missing-field", "an empty mapping is no value");
-                reader.report.error(node.mark, wrong.help("write `NAME: value` or `NAME: {secretRef: SECRET}`"));
+                reader
+                    .report
+                    .error(node.mark, wrong.help("write `NAME: value` or `NAME: {secretRef: SECRET}`"));
             }
             None
         }

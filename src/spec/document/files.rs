@@ -134,8 +134,7 @@ fn from(entry: &Entry, reader: &mut Reader) -> Option<FromSpec> {
             None
         }
         [first, second, ..] => {
-            let message =
-                format!("a file has one content; `{}` and `{}` are two", first.key, second.key);
+            let message = format!("a file has one content; `{}` and `{}` are two", first.key, second.key);
             reader.report.error(second.mark, Wrong::new("bad-value", message).help("remove one of them"));
             None
         }

@@ -10,7 +10,8 @@ use crate::spec::tree::Node;
 use schemars::JsonSchema;
 use std::collections::BTreeMap;
 
-pub const FIELDS: Fields = Fields { known: &["config", "devices", "files", "environment"], later: &["placement"] };
+pub const FIELDS: Fields =
+    Fields { known: &["config", "devices", "files", "environment"], later: &["placement"] };
 
 /// A layer of config and devices that containers name.
 #[derive(Debug, Clone, Default, JsonSchema)]

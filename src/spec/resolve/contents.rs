@@ -204,7 +204,10 @@ pub fn check_places(
         }
         if path == "/etc/resolv.conf" && has_nics {
             let message = "`/etc/resolv.conf` is Bayplan's own in a container with a nic".to_owned();
-            wrong(message, "a resolver inside can be set up by its own files (systemd-resolved's, dhclient's)");
+            wrong(
+                message,
+                "a resolver inside can be set up by its own files (systemd-resolved's, dhclient's)",
+            );
         }
     }
 }

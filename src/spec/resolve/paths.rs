@@ -15,7 +15,9 @@ impl Folders<'_> {
     /// A file beside the manifest, inside the source's folder; `text` is relative. By its text alone: that no link
     /// leads out is seen to where it is opened.
     pub fn beside(&self, mark: Mark, text: &str) -> Result<SourceFile, Wrong> {
-        let whole = PathBuf::from(self.resolve(mark, text)?);
+        let whole =
+            self.resolve(mark, text).map_err(|wrong| wrong.help("keep it inside the source's folder"))?;
+        let whole = PathBuf::from(whole);
         let root = self.texts.get(mark.file as usize).map(|source| tidy(&source.root));
         let root = root.unwrap_or_else(|| PathBuf::from("/"));
         let path = whole.strip_prefix(&root).unwrap_or(&whole).to_owned();
