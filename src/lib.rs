@@ -11,6 +11,7 @@
 
 pub mod api;
 pub mod cli;
+pub mod content;
 pub mod daemon;
 pub mod driver;
 pub mod image;

@@ -14,14 +14,16 @@ use super::operations::load;
 use super::wiring::Bay;
 use crate::api::types::FollowStatus;
 use crate::driver::Scope;
+use crate::model::content::Contents;
 use crate::model::desired::Desired;
 use crate::model::key::Key;
 use crate::model::object::{Heal, Spec};
+use crate::model::observed::Observed;
 use crate::reconcile::apply::{ApplyOptions, Progress};
 use crate::reconcile::controller::Controller;
 use crate::reconcile::goal::{Goal, PlanOptions};
 use crate::reconcile::report::{Report, StepOutcome, error_chain};
-use crate::reconcile::{check, propose, render};
+use crate::reconcile::{check, contents, propose, render};
 use crate::source;
 use crate::spec::{SourceText, diagnostic};
 use jiff::{SignedDuration, Timestamp};
@@ -133,6 +135,8 @@ pub struct Follower {
     read_at: Option<Instant>,
     /// Whether the manifests have changed since the last pass that was done.
     changed: bool,
+    /// The contents of files and secrets, as of the last pass.
+    contents: Contents,
     /// The drift that was said last, where drift is only reported.
     reported: String,
 }
@@ -173,6 +177,7 @@ impl Follower {
             inits: Inits::new(sender)?,
             lives: BTreeMap::new(),
             changed: true,
+            contents: Contents::new(),
             reported: String::new(),
         })
     }
@@ -279,6 +284,7 @@ impl Follower {
         if let Some(desired) = &desired {
             options.missing_paths = self.bay.missing(check::paths_to_check(desired));
         }
+        self.look_at_contents(&goal);
         let shared = Arc::clone(&self.shared);
         let _writing = shared.writer();
         let only_report = desired.as_ref().is_some_and(only_reports) && !self.changed;
@@ -308,6 +314,20 @@ impl Follower {
             passed.map(|passed| passed.map(|(_, report)| report))
         };
         self.learn(result.map_err(|error| error_chain(&error).join(": ")), now);
+    }
+
+    /// A secret or a file beside the manifests that has changed is a change of what is declared.
+    fn look_at_contents(&mut self, goal: &Goal<'_>) {
+        let Goal::Site(_) = goal else { return };
+        let wanted = contents::wanted(goal, &Observed::default());
+        match self.bay.driver().digests(&wanted) {
+            Ok(contents) => {
+                self.changed |= contents != self.contents;
+                self.contents = contents;
+            }
+            // The pass itself says it.
+            Err(error) => tracing::debug!("{}", error_chain(&error).join(": ")),
+        }
     }
 
     fn learn(&mut self, result: Result<Option<Report>, String>, now: Timestamp) {

@@ -5,6 +5,7 @@ use crate::driver::memory::Memory;
 use crate::driver::memory::host::HostModel;
 use crate::driver::native::{Layout, Native};
 use crate::driver::{self, Driver, Scope, StepContext};
+use crate::model::content::{Content, Contents};
 use crate::model::observed::Observed;
 use crate::model::step::{Outcome, Step};
 use crate::runtime::spawner::Spawner;
@@ -90,6 +91,13 @@ impl Driver for Built {
         }
     }
 
+    fn digests(&self, contents: &BTreeSet<Content>) -> Result<Contents, driver::Error> {
+        match self {
+            Built::Memory(memory) => memory.digests(contents),
+            Built::Native(native) => native.digests(contents),
+        }
+    }
+
     fn execute(&self, step: &Step, context: &StepContext<'_>) -> Result<Outcome, driver::Error> {
         match self {
             Built::Memory(memory) => memory.execute(step, context),
@@ -145,6 +153,10 @@ pub struct Kept(Memory, Mutex<()>);
 impl Driver for Kept {
     fn observe(&self, scope: &Scope) -> Result<Observed, driver::Error> {
         self.0.observe(scope)
+    }
+
+    fn digests(&self, contents: &BTreeSet<Content>) -> Result<Contents, driver::Error> {
+        self.0.digests(contents)
     }
 
     fn execute(&self, step: &Step, context: &StepContext<'_>) -> Result<Outcome, driver::Error> {

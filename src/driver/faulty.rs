@@ -2,8 +2,10 @@
 //! then reported as failed, as a crash after the effect would leave it.
 
 use super::{Driver, Error, Scope, StepContext};
+use crate::model::content::{Content, Contents};
 use crate::model::observed::Observed;
 use crate::model::step::{Outcome, Step};
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Which side of the effect the fault is on.
@@ -45,6 +47,10 @@ impl<'a> Faulty<'a> {
 impl Driver for Faulty<'_> {
     fn observe(&self, scope: &Scope) -> Result<Observed, Error> {
         self.inner.observe(scope)
+    }
+
+    fn digests(&self, contents: &BTreeSet<Content>) -> Result<Contents, Error> {
+        self.inner.digests(contents)
     }
 
     fn execute(&self, step: &Step, context: &StepContext<'_>) -> Result<Outcome, Error> {

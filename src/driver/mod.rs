@@ -8,6 +8,7 @@ pub mod memory;
 pub mod native;
 pub mod records;
 
+use crate::model::content::{Content, Contents};
 use crate::model::key::Key;
 use crate::model::observed::Observed;
 use crate::model::step::{Outcome, Step};
@@ -47,6 +48,8 @@ impl StepContext<'_> {
 pub trait Driver: Sync {
     /// Reads the host; changes nothing.
     fn observe(&self, scope: &Scope) -> Result<Observed, Error>;
+    /// What contents are now, as digests. One that cannot be had is an entry that says why.
+    fn digests(&self, contents: &BTreeSet<Content>) -> Result<Contents, Error>;
     /// Carries out one step, then writes `step.applied` into the record. Again: unchanged.
     fn execute(&self, step: &Step, context: &StepContext<'_>) -> Result<Outcome, Error>;
 }
@@ -64,6 +67,9 @@ pub enum Error {
         "{key}: the source gives {found}, but {wanted} is needed; another content is never put under an existing root"
     )]
     Fingerprint { key: Key, wanted: String, found: String },
+    /// An `onChange` that did not end well. What it wrote is told to nobody: it may hold secrets.
+    #[error("{key}: {command} {ended}")]
+    Command { key: Key, command: String, ended: String },
     #[error("cancelled")]
     Cancelled,
     #[error("injected fault at step {at}")]

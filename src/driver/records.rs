@@ -1,10 +1,13 @@
 //! How steps change records: the same in every driver.
 
 use super::{Error, StepContext};
+use crate::model::content::Digest;
 use crate::model::key::Key;
-use crate::model::record::{RECORD_VERSION, Record};
+use crate::model::object::Spec;
+use crate::model::record::{RECORD_VERSION, Record, WrittenFile};
 use crate::model::step::{Action, Outcome, RecordUpdate, Step};
 use crate::store::Records;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Carries out a step that is about records alone; None for any other.
 pub fn execute(
@@ -73,6 +76,7 @@ fn put(records: &dyn Records, key: &Key, update: &RecordUpdate, actor: &str) -> 
         origins: Default::default(),
         applied: None,
         identity: None,
+        files: Default::default(),
         overrides: vec![],
         retiring: false,
         actor: actor.to_owned(),
@@ -98,4 +102,112 @@ fn put(records: &dyn Records, key: &Key, update: &RecordUpdate, actor: &str) -> 
     }
     record.actor = actor.to_owned();
     records.put(key, &record).map_err(store_error)
+}
+
+/// The paths inside that a container's record is about: declared, established and written files.
+pub fn file_paths(record: &Record) -> BTreeSet<String> {
+    let objects = [record.desired.as_ref(), record.applied.as_ref().map(|applied| &applied.object)];
+    let declared = objects.into_iter().flatten().flat_map(|object| match &object.spec {
+        Spec::Container(container) => container.files.keys(),
+        _ => Default::default(),
+    });
+    declared.chain(record.files.keys()).cloned().collect()
+}
+
+/// What the record has of a file that is about to be written, so that a crash in between leaves none that nobody knows
+/// of; `edit` makes it from what it has now. Answers whether the record changed.
+pub fn note_file(
+    records: &dyn Records,
+    key: &Key,
+    path: &str,
+    actor: &str,
+    edit: impl FnOnce(Option<&WrittenFile>) -> Option<WrittenFile>,
+) -> Result<bool, Error> {
+    let mut record = existing(records, key)?;
+    match edit(record.files.get(path)) {
+        Some(written) if record.files.get(path) == Some(&written) => return Ok(false),
+        None if !record.files.contains_key(path) => return Ok(false),
+        Some(written) => drop(record.files.insert(path.to_owned(), written)),
+        None => drop(record.files.remove(path)),
+    }
+    record.actor = actor.to_owned();
+    records.put(key, &record).map_err(store_error)
+}
+
+/// What a write will have noted: `absent` when nothing is at the path now, `settles` when a command is to follow.
+pub fn about_to_write(
+    before: Option<&WrittenFile>,
+    digest: &Digest,
+    absent: Absent,
+    settles: Settles,
+) -> WrittenFile {
+    WrittenFile {
+        digest: digest.clone(),
+        made: absent == Absent::Yes || before.is_some_and(|before| before.made),
+        unsettled: settles == Settles::Yes || before.is_some_and(|before| before.unsettled),
+    }
+}
+
+/// Whether nothing is at a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Absent {
+    Yes,
+    No,
+}
+
+/// Whether a command is to follow a write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Settles {
+    Yes,
+    No,
+}
+
+/// Edits what the record has of all files of a container, if there is a record. Answers whether it changed.
+pub fn edit_files(
+    records: &dyn Records,
+    key: &Key,
+    edit: impl FnOnce(&mut BTreeMap<String, WrittenFile>),
+) -> Result<bool, Error> {
+    let Some(mut record) = records.get(key).map_err(store_error)? else { return Ok(false) };
+    let before = record.files.clone();
+    edit(&mut record.files);
+    if record.files == before {
+        return Ok(false);
+    }
+    records.put(key, &record).map_err(store_error)
+}
+
+/// What steps besides those on files do to the files of a container: a start takes them all in, and a root that goes
+/// or comes has none.
+pub fn follow_files(records: &dyn Records, step: &Step, changed: Changed) -> Result<bool, Error> {
+    match (&step.action, changed) {
+        (Action::Start(_), _) => edit_files(records, &step.key, |files| {
+            files.values_mut().for_each(|file| file.unsettled = false);
+        }),
+        (Action::CreateRoot { .. } | Action::DeleteRoot { .. }, Changed::Yes) => {
+            edit_files(records, &step.key, BTreeMap::clear)
+        }
+        _ => Ok(false),
+    }
+}
+
+/// The commands that these files waited for have run.
+pub fn settle(records: &dyn Records, key: &Key, paths: &[String]) -> Result<bool, Error> {
+    edit_files(records, key, |files| {
+        let named = files.iter_mut().filter(|(path, _)| paths.contains(path));
+        named.for_each(|(_, file)| file.unsettled = false);
+    })
+}
+
+/// Whether a step changed the host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Changed {
+    Yes,
+    No,
+}
+
+impl Changed {
+    pub fn of(changed: bool) -> Changed {
+        if changed { Changed::Yes } else { Changed::No }
+    }
 }

@@ -34,10 +34,25 @@ impl IdMap {
         host_id(&self.uids, inside)
     }
 
+    /// The uid inside for one of the host, if it is mapped.
+    pub fn inside_uid(&self, outside: u32) -> Option<u32> {
+        inside_id(&self.uids, outside)
+    }
+
+    /// The gid inside for one of the host, if it is mapped.
+    pub fn inside_gid(&self, outside: u32) -> Option<u32> {
+        inside_id(&self.gids, outside)
+    }
+
     /// The host's gid for a gid inside, if it is mapped.
     pub fn host_gid(&self, inside: u32) -> Option<u32> {
         host_id(&self.gids, inside)
     }
+}
+
+fn inside_id(ranges: &[IdRange], outside: u32) -> Option<u32> {
+    let covers = |range: &&IdRange| outside >= range.outside && outside - range.outside < range.count;
+    ranges.iter().find(covers).map(|range| range.inside + (outside - range.outside))
 }
 
 fn host_id(ranges: &[IdRange], inside: u32) -> Option<u32> {

@@ -17,18 +17,20 @@ pub enum Kind {
     Image,
     StoragePool,
     Network,
+    Secret,
     Profile,
     ContainerSet,
     Container,
 }
 
 impl Kind {
-    pub const ALL: [Kind; 8] = [
+    pub const ALL: [Kind; 9] = [
         Kind::Site,
         Kind::Host,
         Kind::Image,
         Kind::StoragePool,
         Kind::Network,
+        Kind::Secret,
         Kind::Profile,
         Kind::ContainerSet,
         Kind::Container,
@@ -42,6 +44,7 @@ impl Kind {
             Kind::Image => "image",
             Kind::StoragePool => "storagepool",
             Kind::Network => "network",
+            Kind::Secret => "secret",
             Kind::Profile => "profile",
             Kind::ContainerSet => "containerset",
             Kind::Container => "container",
@@ -56,6 +59,7 @@ impl Kind {
             Kind::Image => "Image",
             Kind::StoragePool => "StoragePool",
             Kind::Network => "Network",
+            Kind::Secret => "Secret",
             Kind::Profile => "Profile",
             Kind::ContainerSet => "ContainerSet",
             Kind::Container => "Container",
@@ -125,6 +129,10 @@ impl Key {
         Key::new(Kind::Host, name)
     }
 
+    pub fn secret(name: impl Into<String>) -> Key {
+        Key::new(Kind::Secret, name)
+    }
+
     pub fn site(name: impl Into<String>) -> Key {
         Key::new(Kind::Site, name)
     }
@@ -148,7 +156,7 @@ pub enum KeyError {
     #[error("`{text}` has no kind; write KIND/NAME, for example container/{text}")]
     NoKind { text: String },
     #[error(
-        "`{word}` is no kind; kinds are site, image, storagepool, network, profile, containerset, container"
+        "`{word}` is no kind; kinds are site, image, storagepool, network, secret, profile, containerset, container"
     )]
     UnknownKind { word: String },
     #[error("`{text}` has no name")]

@@ -5,12 +5,14 @@
 //! | `key` | [`key::Key`], [`key::Kind`]: the name of an object |
 //! | `object` | what a user declares: [`object::Object`] and one struct a kind |
 //! | `origin` | where a value was written: file, line, layer |
+//! | `content` | what is put into containers, and secrets |
 //! | `desired`, `observed`, `record` | the three sides of the comparison |
 //! | `run` | what the runtime is asked to start, with every value typed |
 //! | `step` | what changes the host |
 //! | `typed` | normalised config texts as typed values |
 //! | `finding` | what is wrong with an input, and how to mend it |
 
+pub mod content;
 pub mod desired;
 pub mod finding;
 pub mod id_map;

@@ -3,6 +3,7 @@
 //! Config keys and device options have LXD's names. Their values are normalised texts (one text for one meaning:
 //! `1GiB` for `1024MiB`, `true` for `yes`), and an explicit default is absent; spec's registry does this.
 
+use super::content::{Content, SecretRef, SecretSource};
 use super::key::{Key, Kind};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -52,6 +53,7 @@ pub enum Spec {
     Image(Image),
     StoragePool(StoragePool),
     Network(Network),
+    Secret(Secret),
     Profile(Profile),
     Container(Box<Container>),
 }
@@ -63,6 +65,7 @@ impl Spec {
             Spec::Image(_) => Kind::Image,
             Spec::StoragePool(_) => Kind::StoragePool,
             Spec::Network(_) => Kind::Network,
+            Spec::Secret(_) => Kind::Secret,
             Spec::Profile(_) => Kind::Profile,
             Spec::Container(_) => Kind::Container,
         }
@@ -145,6 +148,13 @@ pub enum NetworkType {
     Bridge,
 }
 
+/// Where a secret is; containers name it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Secret {
+    pub from: SecretSource,
+}
+
 /// A layer of container config; its effect is already in each container that names it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -154,6 +164,12 @@ pub struct Profile {
     pub config: BTreeMap<String, Option<String>>,
     #[serde(default)]
     pub devices: BTreeMap<String, DeviceLayer>,
+    /// None takes a file of the layers below away.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub files: BTreeMap<String, Option<ContainerFile>>,
+    /// Variables whose values are secret; none unsets one of the layers below.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub environment: BTreeMap<String, Option<SecretRef>>,
 }
 
 /// A device as one layer writes it: without a type its options are merged onto the layer below.
@@ -178,6 +194,12 @@ pub struct Container {
     pub profiles: Vec<String>,
     pub config: Config,
     pub devices: Devices,
+    /// Path inside → what is there.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub files: BTreeMap<String, ContainerFile>,
+    /// Variables whose values are secret; plain ones are `config` keys, `environment.NAME`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub environment: BTreeMap<String, SecretRef>,
     pub state: Power,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub depends_on: Vec<Key>,
@@ -185,6 +207,22 @@ pub struct Container {
     pub ready: Ready,
     #[serde(default)]
     pub ephemeral: bool,
+}
+
+/// A file inside a container.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ContainerFile {
+    pub from: Content,
+    /// Four octal digits: `0644`.
+    pub mode: String,
+    /// A user's name or number, by the container's own /etc/passwd.
+    pub owner: String,
+    /// A group's name or number, by the container's own /etc/group.
+    pub group: String,
+    /// A command that runs inside after a change, if the container runs; empty: none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub on_change: Vec<String>,
 }
 
 /// A device with its layers merged.

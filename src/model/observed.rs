@@ -1,5 +1,6 @@
 //! What the host really has, read back from the kernel and from storage, with the records beside it.
 
+use super::content::Digest;
 use super::key::Key;
 use super::record::{Record, RootIdentity};
 use super::run::{ContainerRun, Limits};
@@ -97,6 +98,31 @@ pub struct ContainerFacts {
     pub run: Option<RunFacts>,
     /// How the last incarnation ended, while none runs.
     pub exit: Option<ExitFacts>,
+    /// What is at the paths of its declared and its written files; a path that was not looked at has no entry.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub files: BTreeMap<String, FileFacts>,
+}
+
+/// What is at a path inside a container.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum FileFacts {
+    Missing,
+    Regular(RegularFile),
+    /// Something that is no regular file, in a word: `folder`, `link`.
+    Other(String),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RegularFile {
+    pub digest: Digest,
+    /// Four octal digits.
+    pub mode: String,
+    /// The owner's number, and every name that the container's /etc/passwd has for it.
+    pub owner: BTreeSet<String>,
+    /// The same of the group, by /etc/group.
+    pub group: BTreeSet<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,5 +1,6 @@
 //! What the store keeps for each object. A record alone is never believed to be the truth about the host.
 
+use super::content::Digest;
 use super::key::Key;
 use super::object::{Object, Power};
 use super::origin::FieldOrigins;
@@ -29,6 +30,9 @@ pub struct Record {
     /// What the last successful steps established.
     pub applied: Option<Applied>,
     pub identity: Option<Identity>,
+    /// A container: the files that steps wrote into its root, by path inside.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub files: BTreeMap<String, WrittenFile>,
     #[serde(default)]
     pub overrides: Vec<Override>,
     /// Its deletion has begun: every later pass goes on with it, until a manifest declares the object again.
@@ -36,6 +40,19 @@ pub struct Record {
     pub retiring: bool,
     /// Who wrote it last.
     pub actor: String,
+}
+
+/// A file that a step wrote into a container's root. Noted before it is written, so that a crash leaves no file that
+/// nobody knows of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct WrittenFile {
+    pub digest: Digest,
+    /// Nothing was at its path before: it is ours to remove.
+    pub made: bool,
+    /// Its `onChange` is still to run.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unsettled: bool,
 }
 
 /// Who may change an object.

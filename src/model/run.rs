@@ -1,6 +1,7 @@
 //! What the runtime is asked to keep running, with every value typed. The planner makes it from a container, its
 //! identity and its networks; the driver only carries it out.
 
+use super::content::{Digest, SecretRef};
 use super::id_map::IdMap;
 use super::key::Key;
 use ipnet::{Ipv4Net, Ipv6Net};
@@ -30,8 +31,19 @@ pub struct ContainerRun {
     pub sysctls: BTreeMap<String, String>,
     /// `environment.NAME`: init's at start, each exec's at once.
     pub environment: BTreeMap<String, String>,
+    /// Variables whose values are secret: where they are, and which value.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub secrets: BTreeMap<String, SecretUse>,
     pub nics: Vec<Nic>,
     pub disks: Vec<Disk>,
+}
+
+/// A secret that is given to a container.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SecretUse {
+    pub secret: SecretRef,
+    pub digest: Digest,
 }
 
 /// What the cgroup enforces; changed live. An absent value is no limit.

@@ -1,10 +1,11 @@
 //! What changes the host. A step carries all that it needs; a driver makes no choice.
 
+use super::content::{Content, Digest};
 use super::key::Key;
 use super::object::{Image, Object, Ready, StoragePool};
 use super::origin::FieldOrigins;
 use super::record::{Applied, Identity, Override, Owner, RootIdentity};
-use super::run::{ContainerRun, Disk, Limits, Nic};
+use super::run::{ContainerRun, Disk, Limits, Nic, SecretUse};
 use ipnet::{Ipv4Net, Ipv6Net};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -157,6 +158,30 @@ pub enum Action {
         uuid: Uuid,
         disk: Box<Disk>,
     },
+    /// Puts a file into a container's root, running or stopped.
+    WriteFile {
+        pool: String,
+        uuid: Uuid,
+        file: Box<FileWrite>,
+    },
+    /// Removes a file that a step made. Another's is left, and only forgotten.
+    RemoveFile {
+        pool: String,
+        uuid: Uuid,
+        path: String,
+    },
+    /// Runs an `onChange` in a running container, if one of its files waits for it.
+    RunInside {
+        uuid: Uuid,
+        command: Vec<String>,
+        files: Vec<String>,
+    },
+    /// What exec gives to programs from now on; init keeps what it was started with.
+    SetEnvironment {
+        uuid: Uuid,
+        environment: BTreeMap<String, String>,
+        secrets: BTreeMap<String, SecretUse>,
+    },
     /// A replacement monitor for an init that lost its own.
     Supervise {
         uuid: Uuid,
@@ -209,6 +234,23 @@ impl RootSeed {
             fingerprint: fingerprint.to_owned(),
         }
     }
+}
+
+/// A file to put into a container.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct FileWrite {
+    /// Absolute, inside.
+    pub path: String,
+    pub from: Content,
+    /// What the content was when the plan was made; another one now is refused.
+    pub digest: Digest,
+    /// Four octal digits.
+    pub mode: String,
+    pub owner: String,
+    pub group: String,
+    /// Whether an `onChange` is to run once a running container has the file.
+    pub settles: bool,
 }
 
 /// A managed bridge with its rules.

@@ -1,8 +1,10 @@
 //! Findings that need the host: what is declared, against what this machine can give.
 
+use super::contents;
 use super::goal::PlanOptions;
 use super::join::Joined;
 use super::world::{Target, World};
+use crate::model::content::Content;
 use crate::model::desired::Desired;
 use crate::model::finding::{Finding, Severity};
 use crate::model::key::Key;
@@ -87,7 +89,31 @@ pub fn check(
                 host(&mut findings, container, &observed.host);
                 devices(&mut findings, container, joined, options);
             }
-            Spec::Site(_) | Spec::Profile(_) => {}
+            Spec::Site(_) | Spec::Profile(_) | Spec::Secret(_) => {}
+        }
+        list.extend(findings.list);
+    }
+    list
+}
+
+/// Contents of files and secrets that cannot be had.
+pub fn contents(world: &World<'_>, options: &PlanOptions) -> Vec<Finding> {
+    let mut list = vec![];
+    for (key, target) in &world.targets {
+        let Spec::Container(container) = &target.object.spec else { continue };
+        let mut findings = Findings { key, target, list: vec![] };
+        for (field, content) in contents::of_container(container) {
+            if let Err(why) = contents::digest(&options.contents, &content) {
+                let (code, help) = match content {
+                    Content::Secret(_) => {
+                        ("missing-secret", "bring the secret to where it is declared, or change the place")
+                    }
+                    Content::Text(_) | Content::File(_) => {
+                        ("missing-path", "make the file, or name another one")
+                    }
+                };
+                findings.error(code, &field, format!("{field}: {why}"), help);
+            }
         }
         list.extend(findings.list);
     }

@@ -2,6 +2,7 @@
 
 use super::Error;
 use super::apply::{ApplyOptions, apply};
+use super::contents;
 use super::goal::{Goal, PlanOptions};
 use super::plan::{self, Plan};
 use super::queue::Queue;
@@ -75,6 +76,13 @@ impl Controller {
             return Ok(None);
         }
         let mut options = plan_options.clone();
+        match driver.digests(&contents::wanted(goal, &observed)) {
+            Ok(contents) => options.contents = contents,
+            Err(error) => {
+                due.into_iter().for_each(|key| self.queue.failed(key, now));
+                return Err(Error::Observe(error));
+            }
+        }
         if full {
             self.next_full = later(now, self.period);
         } else {

@@ -1,5 +1,6 @@
 //! What a plan is for.
 
+use crate::model::content::Contents;
 use crate::model::desired::Desired;
 use crate::model::key::Key;
 use crate::model::object::Power;
@@ -46,6 +47,8 @@ pub struct PlanOptions {
     pub actor: String,
     /// Those of [`super::check::paths_to_check`] that the host does not have.
     pub missing_paths: BTreeSet<PathBuf>,
+    /// The digests of [`super::contents::wanted`].
+    pub contents: Contents,
 }
 
 impl PlanOptions {
@@ -59,6 +62,7 @@ impl PlanOptions {
             take_ownership: false,
             actor: actor.into(),
             missing_paths: BTreeSet::new(),
+            contents: Contents::new(),
         }
     }
 }

@@ -4,8 +4,9 @@
 //! they need and before those that go up; objects that go up come after the objects that they need.
 
 use super::plan::Error;
+use crate::model::content::{Content, SecretRef};
 use crate::model::key::{Key, Kind};
-use crate::model::object::{Device, DeviceType, Object, Spec};
+use crate::model::object::{Container, Device, DeviceType, Object, Spec};
 use petgraph::Direction;
 use petgraph::graphmap::DiGraphMap;
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,7 +26,17 @@ pub fn references(object: &Object) -> BTreeSet<Key> {
     keys.insert(container.image.clone());
     keys.extend(container.profiles.iter().map(Key::profile));
     keys.extend(container.devices.values().filter_map(device_reference));
+    keys.extend(secrets(container).filter_map(|secret| secret.name.as_ref()).map(Key::secret));
     keys
+}
+
+/// The secrets that a container uses.
+pub fn secrets(container: &Container) -> impl Iterator<Item = &SecretRef> {
+    let in_files = container.files.values().filter_map(|file| match &file.from {
+        Content::Secret(secret) => Some(secret),
+        Content::Text(_) | Content::File(_) => None,
+    });
+    in_files.chain(container.environment.values())
 }
 
 fn device_reference(device: &Device) -> Option<Key> {
@@ -126,5 +137,5 @@ fn cycle(graph: &DiGraphMap<usize, ()>) -> Option<Vec<usize>> {
 
 /// Whether a kind lives in records alone.
 pub fn lives_in_records(kind: Kind) -> bool {
-    matches!(kind, Kind::Site | Kind::Profile)
+    matches!(kind, Kind::Site | Kind::Profile | Kind::Secret)
 }

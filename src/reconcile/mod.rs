@@ -14,6 +14,7 @@
 //! | `sets` | how many members each set had and is to have |
 //! | `join` | records and host facts side by side |
 //! | `identity`, `spans`, `realize` | what the planner chooses: ids, addresses; container → run |
+//! | `contents` | which contents of files and secrets a plan needs to know |
 //! | `check` | findings that need the host |
 //! | `diff/` | one file a kind: differences → steps of one object |
 //! | `graph`, `assemble` | the objects' order, the steps' numbers |
@@ -24,6 +25,7 @@
 pub mod apply;
 pub mod assemble;
 pub mod check;
+pub mod contents;
 pub mod controller;
 pub mod deletions;
 pub mod diff;
@@ -59,7 +61,8 @@ pub enum Error {
 /// Looks at the host and says what would be done; changes nothing.
 pub fn propose(driver: &dyn Driver, goal: &Goal<'_>, options: &PlanOptions) -> Result<Plan, Error> {
     let observed = driver.observe(&Scope::All).map_err(Error::Observe)?;
-    Ok(plan::plan(goal, &observed, options)?)
+    let contents = driver.digests(&contents::wanted(goal, &observed)).map_err(Error::Observe)?;
+    Ok(plan::plan(goal, &observed, &PlanOptions { contents, ..options.clone() })?)
 }
 
 /// One pass: looks, plans and carries out.

@@ -156,6 +156,9 @@ pub fn plan(goal: &Goal<'_>, observed: &Observed, options: &PlanOptions) -> Resu
     let mut findings = std::mem::take(&mut world.findings);
     let identities = identities(&world, observed, &joined, options, &mut findings);
     findings.extend(check::check(&world, observed, &joined, options));
+    if matches!(goal, Goal::Site(_)) {
+        findings.extend(check::contents(&world, options));
+    }
     findings.sort_by(|a, b| (&a.place, &a.key, &a.message).cmp(&(&b.place, &b.key, &b.message)));
     // Healing goes on with what is right; a load with an error has no effect at all.
     let strict = !matches!(goal, Goal::Recorded);
@@ -252,7 +255,7 @@ fn image_states(scene: &Scene<'_>) -> BTreeMap<Key, ImageState> {
 fn diffs(scene: &Scene<'_>, identities: &BTreeMap<Key, Identity>) -> BTreeMap<Key, ObjectDiff> {
     let wanted = scene.world.targets.iter().filter_map(|(key, target)| {
         Some(match &target.object.spec {
-            Spec::Site(_) | Spec::Profile(_) => diff::record_only::diff(scene, key, target),
+            Spec::Site(_) | Spec::Profile(_) | Spec::Secret(_) => diff::record_only::diff(scene, key, target),
             Spec::Image(image) => diff::image::diff(scene, key, target, image),
             Spec::StoragePool(pool) => diff::pool::diff(scene, key, target, pool),
             Spec::Network(network) => diff::network::diff(scene, key, target, network),

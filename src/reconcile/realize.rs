@@ -5,10 +5,11 @@ use crate::model::id_map::{IdMap, IdRange};
 use crate::model::key::Key;
 use crate::model::object::Container;
 use crate::model::record::Identity;
-use crate::model::run::{ContainerRun, Nic, NicAttachment};
+use crate::model::run::{ContainerRun, Nic, NicAttachment, SecretUse};
 use crate::model::step::BridgeNetwork;
 use crate::model::typed::{self, AddressChoice, NicLink, NicOptions, RawIds};
 use ipnet::{Ipv4Net, Ipv6Net};
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv6Addr};
 
 /// The run of a container. `host_memory` is what percentages are of.
@@ -17,6 +18,7 @@ pub fn run(
     container: &Container,
     identity: &Identity,
     networks: &Networks,
+    secrets: BTreeMap<String, SecretUse>,
     host_memory: u64,
 ) -> ContainerRun {
     let config = &container.config;
@@ -31,6 +33,7 @@ pub fn run(
         rlimits: typed::rlimits(config),
         sysctls: typed::sysctls(config),
         environment: typed::environment(config),
+        secrets,
         nics: typed::nics(&container.devices)
             .into_iter()
             .map(|(device, options)| nic(device, options, identity, networks))

@@ -40,6 +40,7 @@ pub enum Process {
     Init,
     Exec,
     Mount,
+    Files,
 }
 
 impl Process {
@@ -50,6 +51,7 @@ impl Process {
             Process::Init => "init",
             Process::Exec => "exec helper",
             Process::Mount => "mount helper",
+            Process::Files => "file helper",
         }
     }
 }

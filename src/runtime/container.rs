@@ -42,6 +42,8 @@ pub struct Mounts {
     pub root: OwnedFd,
     /// One for each of the spec's binds, in their order.
     pub binds: Vec<OwnedFd>,
+    /// Where the spec has secrets: the variables, sealed.
+    pub secrets: Option<OwnedFd>,
 }
 
 /// A container whose init exists and waits. Dropped without release it goes.
@@ -88,7 +90,7 @@ fn prepare_in(place: Place<'_>, spec: &StartSpec, mounts: &Mounts, folder: PathB
     let cgroup = Cgroup { hierarchies: place.hierarchies, path: &spec.cgroup };
     cgroup.create(&blueprint(spec, &spec.device_rules()))?;
     let descriptors: Vec<BorrowedFd<'_>> =
-        [&mounts.root].into_iter().chain(&mounts.binds).map(AsFd::as_fd).collect();
+        [&mounts.root].into_iter().chain(&mounts.binds).chain(&mounts.secrets).map(AsFd::as_fd).collect();
     let request = Request::Start { folder, monitor_cgroup: spec.monitor_cgroup.clone() };
     let channel = place.spawner.request(&request, &descriptors)?;
     match channel::answer(&channel, Process::Monitor)? {

@@ -36,6 +36,9 @@ pub struct ExecSpec {
     pub arguments: Vec<String>,
     /// Stronger than the container's.
     pub environment: BTreeMap<String, String>,
+    /// More variables come by a descriptor: `secrets::seal`. `environment` is stronger.
+    #[serde(default)]
+    pub has_secrets: bool,
     /// `NAME`, `UID`, `NAME:GROUP`, `UID:GID`, by the container's own /etc/passwd and /etc/group. None is root.
     pub user: Option<String>,
     /// None is the user's home.
@@ -92,12 +95,24 @@ enum Order {
 
 /// Runs a program in the container of `folder`. Streams are needed unless the spec wants a terminal.
 pub fn exec(spawner: &Spawner, folder: &Path, spec: &ExecSpec, streams: Option<Streams>) -> Result<Running> {
+    exec_with(spawner, folder, spec, streams, None)
+}
+
+/// The same, with secret variables (`secrets::text`, sealed) where the spec has some.
+pub fn exec_with(
+    spawner: &Spawner,
+    folder: &Path,
+    spec: &ExecSpec,
+    streams: Option<Streams>,
+    secrets: Option<OwnedFd>,
+) -> Result<Running> {
     let started: Started = records::read(folder, records::STARTED)?.ok_or(Error::NotRunning { pid: 0 })?;
     let pidfd = open_alive(&started.init)?;
     let mut descriptors = vec![pidfd.as_fd()];
     if let Some(streams) = &streams {
         descriptors.extend([streams.stdin.as_fd(), streams.stdout.as_fd(), streams.stderr.as_fd()]);
     }
+    descriptors.extend(secrets.as_ref().map(AsFd::as_fd));
     let request = Request::Exec { folder: folder.to_path_buf(), spec: spec.clone() };
     let channel = spawner.request(&request, &descriptors)?;
     match channel::answer(&channel, Process::Exec) {
@@ -199,6 +214,8 @@ type Begun = (OwnedFd, i32, Option<OwnedFd>);
 
 /// Up to the program's execve: its pidfd, pid and terminal.
 fn begin(descriptors: Vec<OwnedFd>, folder: &Path, spec: &ExecSpec) -> std::result::Result<Begun, Failure> {
+    let mut descriptors = descriptors;
+    let secrets = if spec.has_secrets { descriptors.pop() } else { None };
     let mut descriptors = descriptors.into_iter();
     let missing = |what: &str| Failure { step: format!("get {what}"), errno: libc::EBADF };
     let init = descriptors.next().ok_or_else(|| missing("the container's pidfd"))?;
@@ -230,10 +247,11 @@ fn begin(descriptors: Vec<OwnedFd>, folder: &Path, spec: &ExecSpec) -> std::resu
             is_namespaced,
             tasks,
             streams,
+            secrets,
             seccomp,
         })
     };
-    drop((theirs, streams, entrances));
+    drop((theirs, streams, secrets, entrances));
     if let Err(failure) = confinement::set_rlimits(pid, &start.rlimits) {
         drop(ours);
         return Err(failure);

@@ -4,6 +4,7 @@ use crate::runtime::channel::{self, Failure, step};
 use crate::runtime::confinement;
 use crate::runtime::exec::{ExecSpec, Streams};
 use crate::runtime::init::{self, strings};
+use crate::runtime::secrets;
 use crate::runtime::start_spec::StartSpec;
 use crate::runtime::user::{self, User};
 use nix::sched::CloneFlags;
@@ -36,6 +37,7 @@ pub struct Inside {
     pub is_namespaced: bool,
     pub tasks: Vec<OwnedFd>,
     pub streams: Option<Streams>,
+    pub secrets: Option<OwnedFd>,
     pub seccomp: Vec<u8>,
 }
 
@@ -50,7 +52,7 @@ pub fn run(inside: Inside) -> ! {
 }
 
 fn steps(inside: Inside) -> Result<Infallible, Failure> {
-    let Inside { start, spec, channel, init, is_namespaced, tasks, streams, seccomp } = inside;
+    let Inside { start, spec, channel, init, is_namespaced, tasks, streams, secrets, seccomp } = inside;
 
     // 1. Its cgroups, then its namespaces; the limits on us are set from outside meanwhile.
     for file in tasks {
@@ -95,7 +97,7 @@ fn steps(inside: Inside) -> Result<Infallible, Failure> {
     let kill = rustix::process::Signal::KILL;
     rustix::process::set_parent_process_death_signal(Some(kill)).map_err(step("tie to the helper"))?;
     linux::process::default_signals();
-    let variables = variables(&start, &spec, &user);
+    let variables = variables(&start, &spec, secrets::read(secrets)?, &user);
     let environment = strings(variables.iter().map(|(name, value)| format!("{name}={value}")))?;
     let path = variables.get("PATH").map_or("", String::as_str);
     execute(&strings(spec.arguments)?, &environment, path)
@@ -133,11 +135,17 @@ fn enter_folder(spec: &ExecSpec, user: &User) -> Result<(), Failure> {
     }
 }
 
-fn variables(start: &StartSpec, spec: &ExecSpec, user: &User) -> BTreeMap<String, String> {
+fn variables(
+    start: &StartSpec,
+    spec: &ExecSpec,
+    secrets: BTreeMap<String, String>,
+    user: &User,
+) -> BTreeMap<String, String> {
     let mut all = init::variables(start);
     all.insert("HOME".to_owned(), user.home.clone());
     all.insert("USER".to_owned(), user.name.clone());
     all.extend(start.environment.clone());
+    all.extend(secrets);
     all.extend(spec.environment.clone());
     all
 }

@@ -49,6 +49,7 @@ pub struct Context {
     pub root: OwnedFd,
     pub devices: OwnedFd,
     pub binds: Vec<OwnedFd>,
+    pub secrets: Option<OwnedFd>,
     pub seccomp: Vec<u8>,
 }
 
@@ -70,7 +71,7 @@ pub fn run(context: Context) -> ! {
 
 #[allow(clippy::too_many_lines, reason = "one linear list, in the order in which the kernel sees it")]
 fn steps(context: Context) -> Result<Infallible, Failure> {
-    let Context { spec, channel, tasks, root, devices, binds, seccomp } = context;
+    let Context { spec, channel, tasks, root, devices, binds, secrets, seccomp } = context;
 
     // 1. Into the v1 cgroups (the unified one was entered by clone3), then wait: the controller hangs network
     //    devices into this namespace meanwhile. Its death, or the monitor's, ends the channel and so this process.
@@ -165,7 +166,7 @@ fn steps(context: Context) -> Result<Infallible, Failure> {
 
     // 10. Become the container's init.
     let arguments = arguments(&spec)?;
-    let environment = environment(&spec)?;
+    let environment = environment(&spec, secrets)?;
     nix::unistd::execve(&arguments[0], &arguments, &environment)
         .map_err(step(format!("execute {}", arguments[0].to_string_lossy())))
 }
@@ -275,8 +276,10 @@ fn arguments(spec: &StartSpec) -> Result<Vec<CString>, Failure> {
     strings([init.to_owned()])
 }
 
-fn environment(spec: &StartSpec) -> Result<Vec<CString>, Failure> {
-    strings(variables(spec).iter().map(|(name, value)| format!("{name}={value}")))
+fn environment(spec: &StartSpec, secrets: Option<OwnedFd>) -> Result<Vec<CString>, Failure> {
+    let mut all = variables(spec);
+    all.extend(crate::runtime::secrets::read(secrets)?);
+    strings(all.iter().map(|(name, value)| format!("{name}={value}")))
 }
 
 /// The usual variables; the spec's own win.

@@ -93,10 +93,12 @@ fn launch(reply: &OwnedFd, mut descriptors: Vec<OwnedFd>, folder: &Path) -> Laun
     if spec.checkpoint.is_some() {
         return Err(ours(Failure { step: "restore a checkpoint".to_owned(), errno: libc::EOPNOTSUPP }));
     }
+    // Never read here: the values are for init alone.
+    let secrets = if spec.has_secrets { descriptors.pop() } else { None };
     let root = descriptors.remove(0);
     let hierarchies = Hierarchies::detect().map_err(|error| ours(error.into()))?;
     let cgroup = Cgroup { hierarchies: &hierarchies, path: &spec.cgroup };
-    let (pid, pidfd, line) = clone_init(&spec, &cgroup, root, descriptors).map_err(ours)?;
+    let (pid, pidfd, line) = clone_init(&spec, &cgroup, (root, secrets), descriptors).map_err(ours)?;
     let watched = hand_over(reply, spec.clone(), (pid, pidfd, &line), folder);
     if !matches!(watched, Ok(Some(_))) {
         // The channel's end has ended init, or its failure has; it only needs to be reaped.
@@ -116,7 +118,7 @@ fn launch(reply: &OwnedFd, mut descriptors: Vec<OwnedFd>, folder: &Path) -> Laun
 fn clone_init(
     spec: &StartSpec,
     cgroup: &Cgroup<'_>,
-    root: OwnedFd,
+    (root, secrets): (OwnedFd, Option<OwnedFd>),
     binds: Vec<OwnedFd>,
 ) -> Result<(i32, OwnedFd, OwnedFd), Failure> {
     let entrances = cgroup.entrances()?;
@@ -128,7 +130,8 @@ fn clone_init(
         Clone::Child => {
             drop(ours);
             let tasks = entrances.tasks;
-            init::run(Context { spec: spec.clone(), channel: theirs, tasks, root, devices, binds, seccomp })
+            let spec = spec.clone();
+            init::run(Context { spec, channel: theirs, tasks, root, devices, binds, secrets, seccomp })
         }
         Clone::Parent { pid, pidfd } => Ok((pid, pidfd, ours)),
     }

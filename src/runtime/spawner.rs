@@ -13,6 +13,7 @@ use crate::runtime::cgroup::Hierarchies;
 use crate::runtime::channel::{self, Answer, Failure, Process};
 use crate::runtime::error::{Error, Result, call};
 use crate::runtime::exec::ExecSpec;
+use crate::runtime::files::{self, FileOrder, Namespaces};
 use crate::runtime::identity::ProcessId;
 use crate::runtime::{entry, exec, monitor, mounts, rootfs, sealed};
 use serde::{Deserialize, Serialize};
@@ -64,6 +65,17 @@ pub enum Request {
     DetachTree {
         init: ProcessId,
         target: String,
+    },
+    /// Descriptor: the content.
+    PutFile {
+        init: ProcessId,
+        namespaces: Namespaces,
+        order: FileOrder,
+    },
+    RemoveFile {
+        init: ProcessId,
+        namespaces: Namespaces,
+        path: PathBuf,
     },
 }
 
@@ -236,9 +248,19 @@ fn child(mut descriptors: Vec<OwnedFd>, text: Vec<u8>) -> i32 {
         }
         Request::AttachTree { init, target, readonly, root_ids } => {
             let tree = descriptors.pop();
-            done(&reply, mounts::attach_inside(init, tree, Path::new(&target), readonly, root_ids))
+            let attached = mounts::attach_inside(init, tree, Path::new(&target), readonly, root_ids);
+            done(&reply, attached, Process::Mount)
         }
-        Request::DetachTree { init, target } => done(&reply, mounts::detach_inside(init, Path::new(&target))),
+        Request::DetachTree { init, target } => {
+            done(&reply, mounts::detach_inside(init, Path::new(&target)), Process::Mount)
+        }
+        Request::PutFile { init, namespaces, order } => {
+            let content = descriptors.pop();
+            done(&reply, files::put_in_child(init, namespaces, &order, content), Process::Files)
+        }
+        Request::RemoveFile { init, namespaces, path } => {
+            done(&reply, files::remove_in_child(init, namespaces, &path), Process::Files)
+        }
     }
 }
 
@@ -250,7 +272,7 @@ fn give(reply: &OwnedFd, mount: std::result::Result<OwnedFd, Failure>) -> i32 {
     i32::from(sent.is_err())
 }
 
-fn done(reply: &OwnedFd, outcome: std::result::Result<(), Failure>) -> i32 {
-    let answer = outcome.map_or_else(|failure| failure.answer(Process::Mount), |()| Answer::Done);
+fn done(reply: &OwnedFd, outcome: std::result::Result<(), Failure>, process: Process) -> i32 {
+    let answer = outcome.map_or_else(|failure| failure.answer(process), |()| Answer::Done);
     i32::from(channel::send(reply, &answer, &[]).is_err())
 }

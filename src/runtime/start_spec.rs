@@ -24,6 +24,9 @@ pub struct StartSpec {
     pub init: Vec<String>,
     /// Added to (and stronger than) PATH, TERM, HOME and `container`.
     pub environment: BTreeMap<String, String>,
+    /// More variables come by a descriptor, in no file: `secrets::seal`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub has_secrets: bool,
     pub confinement: Confinement,
     /// Containers inside: no masks that keep proc and sysfs from being mounted again.
     pub nesting: bool,

@@ -1,7 +1,11 @@
 //! Users by a container's own /etc/passwd and /etc/group, read from inside it.
 
+use crate::runtime::files::{self, Found};
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, Read};
+use std::os::fd::BorrowedFd;
+use std::path::Path;
 
 /// Larger files are no user tables.
 const LARGEST: u64 = 4 << 20;
@@ -26,6 +30,59 @@ pub fn find(text: Option<&str>) -> io::Result<User> {
     let Some(text) = text else { return Ok(User::root()) };
     choose(text, &table("/etc/passwd")?, &table("/etc/group")?)
         .ok_or_else(|| io::Error::from_raw_os_error(libc::ENOENT))
+}
+
+/// The tables of a root, for looking names up.
+#[derive(Debug, Clone, Default)]
+pub struct Tables {
+    users: String,
+    groups: String,
+}
+
+impl Tables {
+    /// Read by a descriptor of the root; a table that is not there is empty.
+    pub fn of_root(root: BorrowedFd<'_>) -> io::Result<Tables> {
+        let read = |path: &str| match files::look(root, Path::new(path))? {
+            Found::Regular { file, .. } => {
+                let mut text = vec![];
+                file.take(LARGEST).read_to_end(&mut text)?;
+                Ok(String::from_utf8_lossy(&text).into_owned())
+            }
+            _ => Ok::<_, io::Error>(String::new()),
+        };
+        Ok(Tables { users: read("/etc/passwd")?, groups: read("/etc/group")? })
+    }
+
+    /// The uid of a name or number; root is 0 whatever the table says.
+    pub fn uid(&self, text: &str) -> Option<u32> {
+        let known = || self.users.lines().filter_map(user_of).find(|user| user.name == text);
+        by_name(text, || known().map(|user| user.uid))
+    }
+
+    pub fn gid(&self, text: &str) -> Option<u32> {
+        let known = || self.groups.lines().filter_map(group_of).find(|(name, ..)| *name == text);
+        by_name(text, || known().map(|(_, gid, _)| gid))
+    }
+
+    /// The number, and every name that the table has for it.
+    pub fn names_of_uid(&self, uid: u32) -> BTreeSet<String> {
+        let users = self.users.lines().filter_map(user_of).filter(|user| user.uid == uid);
+        all_names(uid, users.map(|user| user.name))
+    }
+
+    pub fn names_of_gid(&self, gid: u32) -> BTreeSet<String> {
+        let groups = self.groups.lines().filter_map(group_of).filter(|(_, number, _)| *number == gid);
+        all_names(gid, groups.map(|(name, ..)| name.to_owned()))
+    }
+}
+
+fn by_name(text: &str, known: impl Fn() -> Option<u32>) -> Option<u32> {
+    if text == "root" { Some(0) } else { text.parse().ok().or_else(known) }
+}
+
+fn all_names(number: u32, names: impl Iterator<Item = String>) -> BTreeSet<String> {
+    let root = (number == 0).then(|| "root".to_owned());
+    names.chain(root).chain([number.to_string()]).collect()
 }
 
 fn choose(text: &str, users: &str, groups: &str) -> Option<User> {

@@ -2,14 +2,17 @@
 //!
 //! Built-in objects are left out (a load adds them), and so is what is the same without being said. Paths are absolute.
 
+mod contents;
+
+use self::contents::{contents, secret_source};
 use super::document::API_VERSION;
 use super::document::host::Host;
 use super::fill::escape;
 use crate::model::desired::Desired;
 use crate::model::key::{Key, Kind};
 use crate::model::object::{
-    Config, Container, Device, DeviceLayer, DeviceType, Heal, Image, ImageSource, Meta, Network, NetworkType,
-    Object, Power, Profile, Ready, ReadyProbe, Site, Spec, StoragePool,
+    Container, Device, DeviceLayer, DeviceType, Heal, Image, ImageSource, Meta, Network, NetworkType, Object,
+    Power, Profile, Ready, ReadyProbe, Site, Spec, StoragePool,
 };
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -80,6 +83,7 @@ fn spec(desired: &Desired, object: &Object, host: Option<&Host>) -> Value {
         Spec::Image(image) => self::image(image),
         Spec::StoragePool(pool) => self::pool(pool),
         Spec::Network(network) => self::network(network),
+        Spec::Secret(secret) => secret_source(&secret.from),
         Spec::Profile(profile) => self::profile(profile),
         Spec::Container(container) => self::container(desired, container),
     }
@@ -140,7 +144,19 @@ fn network(network: &Network) -> Value {
 fn profile(profile: &Profile) -> Value {
     let devices: Map<String, Value> =
         profile.devices.iter().map(|(name, device)| (name.clone(), layer(device))).collect();
-    json!({"config": settings(&profile.config), "devices": devices})
+    // A null in `environment` unsets the plain variable too.
+    let mut config = profile.config.clone();
+    config.retain(|key, _| variable(key).is_none_or(|name| !profile.environment.contains_key(name)));
+    let mut spec = json!({"config": settings(&config), "devices": devices});
+    let files = profile.files.iter().map(|(path, file)| (path, file.as_ref()));
+    let environment = profile.environment.iter().map(|(name, secret)| (name, secret.as_ref()));
+    contents(&mut spec, files.collect(), environment.collect());
+    spec
+}
+
+/// The variable that a config key sets: `environment.NAME`.
+fn variable(key: &str) -> Option<&str> {
+    key.strip_prefix("environment.")
 }
 
 fn layer(device: &DeviceLayer) -> Value {
@@ -159,13 +175,13 @@ fn settings(settings: &BTreeMap<String, Option<String>>) -> Map<String, Value> {
 
 /// The whole container: what its profiles set and it has not is unset, so that they change nothing.
 fn container(desired: &Desired, container: &Container) -> Value {
-    let (below, devices_below) = below(desired, &container.profiles);
+    let below = Below::new(desired, &container.profiles);
     let mut spec = json!({
         "image": container.image.name,
         "architecture": container.architecture,
         "profiles": container.profiles,
-        "config": config(&container.config, &below),
-        "devices": devices(container, &devices_below),
+        "config": config(container, &below),
+        "devices": devices(container, &below.devices),
         "state": match container.state {
             Power::Running => "running",
             Power::Stopped => "stopped",
@@ -173,6 +189,16 @@ fn container(desired: &Desired, container: &Container) -> Value {
             Power::Any => "any",
         },
     });
+    let removed = below.files.iter().filter(|path| !container.files.contains_key(**path));
+    let own = container.files.iter().map(|(path, file)| (path, Some(file)));
+    let files = removed.map(|path| (*path, None)).chain(own).collect();
+    let said = |name: &str| {
+        container.environment.contains_key(name)
+            || container.config.contains_key(&format!("environment.{name}"))
+    };
+    let removed = below.secrets.iter().filter(|name| !said(name));
+    let own = container.environment.iter().map(|(name, secret)| (name, Some(secret)));
+    contents(&mut spec, files, removed.map(|name| (*name, None)).chain(own).collect());
     if !container.depends_on.is_empty() {
         spec["dependsOn"] = container.depends_on.iter().map(|key| json!(key.to_string())).collect();
     }
@@ -185,20 +211,39 @@ fn container(desired: &Desired, container: &Container) -> Value {
     spec
 }
 
-/// The config keys and devices that the profiles mention.
-fn below<'d>(desired: &'d Desired, profiles: &[String]) -> (BTreeSet<&'d str>, BTreeSet<&'d str>) {
-    let (mut keys, mut devices) = (BTreeSet::new(), BTreeSet::new());
-    for name in profiles {
-        if let Some(Object { spec: Spec::Profile(profile), .. }) = desired.objects.get(&Key::profile(name)) {
-            keys.extend(profile.config.keys().map(String::as_str));
-            devices.extend(profile.devices.keys().map(String::as_str));
-        }
-    }
-    (keys, devices)
+/// What the profiles of a container mention.
+#[derive(Default)]
+struct Below<'d> {
+    config: BTreeSet<&'d str>,
+    devices: BTreeSet<&'d str>,
+    files: BTreeSet<&'d String>,
+    secrets: BTreeSet<&'d String>,
 }
 
-fn config(config: &Config, below: &BTreeSet<&str>) -> Value {
-    let unset = below.iter().filter(|key| !config.contains_key(**key));
+impl<'d> Below<'d> {
+    fn new(desired: &'d Desired, profiles: &[String]) -> Below<'d> {
+        let mut below = Below::default();
+        for name in profiles {
+            if let Some(Object { spec: Spec::Profile(profile), .. }) =
+                desired.objects.get(&Key::profile(name))
+            {
+                below.config.extend(profile.config.keys().map(String::as_str));
+                below.devices.extend(profile.devices.keys().map(String::as_str));
+                below.files.extend(profile.files.keys());
+                below.secrets.extend(profile.environment.keys());
+            }
+        }
+        below
+    }
+}
+
+/// A variable that is unset, or whose value is secret, is said in `environment`.
+fn config(container: &Container, below: &Below<'_>) -> Value {
+    let (config, secret) = (&container.config, &container.environment);
+    let elsewhere =
+        |name: &str| secret.contains_key(name) || below.secrets.iter().any(|other| *other == name);
+    let unset = below.config.iter().filter(|key| !config.contains_key(**key));
+    let unset = unset.filter(|key| variable(key).is_none_or(|name| !elsewhere(name)));
     let mut fields: BTreeMap<String, Value> = unset.map(|key| ((*key).to_owned(), Value::Null)).collect();
     fields.extend(config.iter().map(|(key, value)| (key.clone(), text(value))));
     fields.into_iter().collect::<Map<_, _>>().into()

@@ -11,6 +11,7 @@ use super::document::network::NetworkSpec;
 use super::document::placement::PlacementSpec;
 use super::document::pool::StoragePoolSpec;
 use super::document::profile::ProfileSpec;
+use super::document::secret::SecretSpec;
 use super::document::set::ContainerSetSpec;
 use super::document::site::SiteSpec;
 use super::document::{API_VERSION, Metadata};
@@ -40,14 +41,28 @@ pub fn spec(kind: Kind) -> Value {
         Kind::Image => placed(inline::<ImageSpec>()),
         Kind::StoragePool => placed(inline::<StoragePoolSpec>()),
         Kind::Network => placed(inline::<NetworkSpec>()),
-        Kind::Profile => placed(with_environment(inline::<ProfileSpec>())),
+        Kind::Secret => secret(),
+        Kind::Profile => placed(inline::<ProfileSpec>()),
         Kind::ContainerSet => set(),
         Kind::Container => container(),
     }
 }
 
 fn container() -> Value {
-    placed(with_environment(inline::<ContainerSpec>()))
+    placed(inline::<ContainerSpec>())
+}
+
+/// One of the places, and `placement`: a choice of closed mappings would leave no room for it.
+fn secret() -> Value {
+    let mut schema = inline::<SecretSpec>();
+    let places: Vec<Value> = schema["oneOf"].as_array().cloned().unwrap_or_default();
+    let fields = places.iter().filter_map(|place| place["properties"].as_object());
+    let fields: Map<String, Value> = fields.flat_map(Map::clone).collect();
+    schema["oneOf"] = fields.keys().map(|field| json!({"required": [field]})).collect();
+    schema["type"] = json!("object");
+    schema["properties"] = Value::Object(fields);
+    schema["additionalProperties"] = json!(false);
+    placed(schema)
 }
 
 /// One of `replicas` and `for`; the template is a container's spec.
@@ -64,17 +79,6 @@ fn set() -> Value {
 fn placed(mut schema: Value) -> Value {
     add(&mut schema, "placement", inline::<PlacementSpec>());
     rendered(schema, &[])
-}
-
-/// With `environment`, the other way to write `config` keys `environment.NAME`.
-fn with_environment(mut schema: Value) -> Value {
-    let environment = json!({
-        "description": "Environment variables by name: the same as `environment.NAME` in `config`; null unsets.",
-        "type": "object",
-        "additionalProperties": {"type": ["string", "integer", "boolean", "null"]},
-    });
-    add(&mut schema, "environment", environment);
-    schema
 }
 
 fn add(schema: &mut Value, name: &str, field: Value) {
@@ -292,6 +296,64 @@ pub fn devices(_: &mut SchemaGenerator) -> Schema {
             "properties": properties,
             "additionalProperties": false,
             "allOf": rules,
+        },
+    })
+}
+
+/// A Secret's name, or its place.
+fn secret_ref() -> Value {
+    json!({
+        "description": "The name of a Secret, or where it is.",
+        "oneOf": [{"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$"}, spec(Kind::Secret)],
+    })
+}
+
+pub fn files(_: &mut SchemaGenerator) -> Schema {
+    let name = |about: &str| json!({"description": about, "type": ["string", "integer"], "default": "root"});
+    let properties = json!({
+        "content": {"description": "The content itself.", "type": "string"},
+        "source": {"description": "A file beside the manifest.", "type": "string", "pattern": "^[^/]"},
+        "secretRef": secret_ref(),
+        "mode": {
+            "description": "Octal digits, in quotes.",
+            "type": "string",
+            "pattern": "^[0-7]{3,4}$",
+            "default": "0644",
+        },
+        "owner": name("A user's name or number, by the container's own /etc/passwd."),
+        "group": name("A group's name or number, by the container's own /etc/group."),
+        "onChange": {
+            "description": "A command that runs inside after a change, if the container runs.",
+            "type": "array",
+            "items": {"type": "string"},
+            "minItems": 1,
+        },
+    });
+    let one_of = ["content", "source", "secretRef"].map(|field| json!({"required": [field]}));
+    json_schema!({
+        "description": "Files inside, by path; null takes away what a layer below puts there.",
+        "type": "object",
+        "propertyNames": {"pattern": "^/[^/]"},
+        "additionalProperties": {
+            "type": ["object", "null"],
+            "properties": properties,
+            "additionalProperties": false,
+            "if": {"type": "object"},
+            "then": {"oneOf": one_of},
+        },
+    })
+}
+
+pub fn environment(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "description": "Variables; a plain value is the same as `environment.NAME` in config, null unsets.",
+        "type": "object",
+        "propertyNames": {"pattern": "^[^=]+$"},
+        "additionalProperties": {
+            "type": ["string", "integer", "boolean", "object", "null"],
+            "properties": {"secretRef": secret_ref()},
+            "required": ["secretRef"],
+            "additionalProperties": false,
         },
     })
 }

@@ -9,6 +9,7 @@
 
 use super::error::StorageError;
 use super::marker::{self, Marker};
+use super::own_name;
 use super::root_record;
 use super::{Effect, PoolState, Presence, StoredRoot};
 use crate::model::root::Root;
@@ -94,6 +95,15 @@ impl DirPool {
         uuid: Uuid,
         layers: Vec<PathBuf>,
     ) -> Result<(Root, Effect), StorageError> {
+        self.create_named_root(uuid, layers, None)
+    }
+
+    pub(super) fn create_named_root(
+        &self,
+        uuid: Uuid,
+        layers: Vec<PathBuf>,
+        name: Option<&str>,
+    ) -> Result<(Root, Effect), StorageError> {
         self.check_pool()?;
         let folder = self.folder(uuid);
         if let Some(found) = root_record::read(&folder)? {
@@ -103,12 +113,16 @@ impl DirPool {
             return Ok((self.overlay(uuid, found), Effect::Unchanged));
         }
         let making = self.source.join(".making");
-        let name = uuid.to_string();
-        remove_tree(&making, Path::new(&name))?;
-        let half = making.join(&name);
+        let place = uuid.to_string();
+        remove_tree(&making, Path::new(&place))?;
+        let half = making.join(&place);
         make_folder(&half)?;
         make_folder(&half.join("work"))?;
-        make_upper(&half.join("upper"), &layers)?;
+        let upper = half.join("upper");
+        make_upper(&upper, &layers)?;
+        if let (Some(name), Some(top)) = (name, layers.first()) {
+            own_name::write(&upper, top, name).map_err(|source| StorageError::io("name", &upper, source))?;
+        }
         root_record::write(&half, &layers)?;
         sync(&half)?;
         rename(&half, &folder)?;

@@ -5,6 +5,7 @@
 pub mod dir;
 pub mod error;
 pub mod marker;
+mod own_name;
 pub mod root_record;
 
 use crate::model::root::Root;
@@ -83,6 +84,18 @@ impl Pool {
     pub fn create_root(&self, uuid: Uuid, layers: Vec<PathBuf>) -> Result<(Root, Effect), StorageError> {
         match self {
             Pool::Dir(pool) => pool.create_root(uuid, layers),
+        }
+    }
+
+    /// The same for a root that has the container's name in it; a root that is there keeps what it has.
+    pub fn create_named_root(
+        &self,
+        uuid: Uuid,
+        layers: Vec<PathBuf>,
+        name: &str,
+    ) -> Result<(Root, Effect), StorageError> {
+        match self {
+            Pool::Dir(pool) => pool.create_named_root(uuid, layers, Some(name)),
         }
     }
 

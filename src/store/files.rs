@@ -176,6 +176,7 @@ mod tests {
             origins: BTreeMap::new(),
             applied: None,
             identity: None,
+            files: BTreeMap::new(),
             overrides: vec![],
             retiring: false,
             actor: "test".to_owned(),

@@ -38,6 +38,7 @@ fn an_apply_that_is_killed_after_any_step_is_completed_by_the_next() {
     std::fs::create_dir(&shared).unwrap();
     let disk = format!(
         "config: {{security.idmap.isolated: true}}, \
+         files: {{/etc/own/app.conf: {{content: mine, owner: 33}}, /etc/hosts: {{content: replaced}}}}, \
          devices: {{data: {{type: disk, source: {}, path: /srv/data}}}}",
         shared.display()
     );
@@ -48,6 +49,10 @@ fn an_apply_that_is_killed_after_any_step_is_completed_by_the_next() {
         product.plan().expect(0);
         assert_eq!(product.inside("a", "hostname"), "a");
         product.inside("a", "test -d /srv/data && ip addr show eth0");
+        assert_eq!(
+            product.inside("a", "cat /etc/own/app.conf /etc/hosts; ls -A /etc/own"),
+            "minereplacedapp.conf"
+        );
         product.run(&["stop", "a", "--force"]).expect(0);
         product.run(&["delete", "--all", "--yes", "--allow", "delete"]).expect(0);
         count += 1;

@@ -76,6 +76,7 @@ impl Bay {
             hostname: name.to_owned(),
             init: Vec::new(),
             environment: BTreeMap::new(),
+            has_secrets: false,
             confinement: Confinement::Namespaced { id_map: IdMap::contiguous(BASE, 65536) },
             nesting: false,
             cgroup: cgroup::container_path(&self.tag, &uuid, 1),
@@ -107,7 +108,8 @@ impl Bay {
 
     fn prepare(&self, spec: &StartSpec) -> Prepared {
         let root = self.root(spec, &self.folder.path().join("layer"));
-        self.at(|place| container::prepare(place, spec, Mounts { root, binds: Vec::new() })).unwrap()
+        self.at(|place| container::prepare(place, spec, Mounts { root, binds: Vec::new(), secrets: None }))
+            .unwrap()
     }
 
     fn start(&self, spec: &StartSpec) -> i32 {
@@ -179,6 +181,7 @@ fn exec_spec(arguments: &[&str]) -> ExecSpec {
     ExecSpec {
         arguments: arguments.iter().map(|text| (*text).to_owned()).collect(),
         environment: BTreeMap::new(),
+        has_secrets: false,
         user: None,
         folder: None,
         terminal: None,
@@ -694,7 +697,7 @@ fn mounts_come_and_go_in_a_running_container() {
     let tree =
         |is_shifted: bool| bay.spawner.clone_tree(&host, false, map.as_ref().filter(|_| is_shifted)).unwrap();
     let spec = StartSpec { binds: vec![Bind { target: "/srv/first".into(), readonly: true }], ..spec };
-    let mounts = Mounts { root, binds: vec![tree(false)] };
+    let mounts = Mounts { root, binds: vec![tree(false)], secrets: None };
     let prepared = bay.at(|place| container::prepare(place, &spec, mounts)).unwrap();
     let init = prepared.init;
     prepared.release().unwrap();
@@ -734,7 +737,7 @@ fn kernel_limits_and_sysctls_are_set() {
     assert!(bay.sh(&spec, "grep 'open files' /proc/1/limits").1.contains("512                  1024"));
     let wrong = StartSpec { rlimits: [("sails".to_owned(), rlimit)].into(), ..bay.spec("wrong") };
     let root = bay.root(&wrong, &bay.folder.path().join("layer"));
-    let mounts = Mounts { root, binds: Vec::new() };
+    let mounts = Mounts { root, binds: Vec::new(), secrets: None };
     let error = bay.at(|place| container::prepare(place, &wrong, mounts)).unwrap_err();
     assert!(error.to_string().contains("sails"), "{error}");
     assert!(bay.cgroup(&wrong).is_gone());
@@ -753,7 +756,7 @@ fn kernel_limits_are_raised_above_our_own_where_we_may() {
     let may_raise = u64::from_str_radix(effective, 16).unwrap() & (1 << 24) != 0; // CAP_SYS_RESOURCE
     if !may_raise {
         let root = bay.root(&spec, &bay.folder.path().join("layer"));
-        let mounts = Mounts { root, binds: Vec::new() };
+        let mounts = Mounts { root, binds: Vec::new(), secrets: None };
         let error = bay.at(|place| container::prepare(place, &spec, mounts)).unwrap_err();
         assert!(error.to_string().contains("limits.kernel.nice"), "{error}");
         return;
@@ -817,7 +820,8 @@ fn a_second_start_of_a_running_container_is_refused() {
     let spec = bay.spec("once");
     let pid = bay.start(&spec);
     let root = bay.root(&bay.spec("other"), &bay.folder.path().join("layer"));
-    let again = bay.at(|place| container::prepare(place, &spec, Mounts { root, binds: Vec::new() }));
+    let again =
+        bay.at(|place| container::prepare(place, &spec, Mounts { root, binds: Vec::new(), secrets: None }));
     assert!(matches!(again, Err(Error::AlreadyRunning { pid: running }) if running == pid));
     assert_eq!(bay.sh(&spec, "true").0, 0);
 }
@@ -852,7 +856,7 @@ fn a_debian_boots_to_running_and_powers_off_cleanly() {
     let spec = bay.spec("debian");
     let root = bay.root(&spec, layer);
     let begun = Instant::now();
-    let mounts = Mounts { root, binds: Vec::new() };
+    let mounts = Mounts { root, binds: Vec::new(), secrets: None };
     let prepared = bay.at(|place| container::prepare(place, &spec, mounts)).unwrap();
     let init = prepared.init;
     prepared.release().unwrap();

@@ -145,3 +145,25 @@ fn a_pool_with_roots_does_not_move() {
     let error = propose(&host, &Goal::Site(&desired), &options()).unwrap_err();
     assert_eq!(error.to_string(), "storagepool/default has 1 roots: its source cannot change in place");
 }
+
+#[test]
+fn contents_that_cannot_be_had() {
+    let source = manifest(
+        BUSYBOX,
+        &[(
+            "web-1",
+            &[
+                "files:",
+                "  /etc/app.conf: {source: app.conf}",
+                "  /etc/app.key: {secretRef: {file: /etc/keys/app}}",
+                "environment:",
+                "  TOKEN: {secretRef: {env: APP_TOKEN}}",
+            ],
+        )],
+    );
+    let desired = load_text(&source).unwrap().desired;
+    let contents = bayplan::reconcile::contents::wanted(&Goal::Site(&desired), &look(&server()));
+    assert_eq!(contents.len(), 3);
+    let lost = contents.iter().map(ToString::to_string);
+    on_host("contents", &source, |host| host.lost_contents.extend(lost));
+}

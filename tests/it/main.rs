@@ -12,6 +12,7 @@ mod plan_goldens;
 mod properties;
 mod random_site;
 mod reconcile_cases;
+mod reconcile_files;
 mod reconcile_support;
 mod reconcile_verbs;
 mod rendering;

@@ -33,6 +33,15 @@ pub fn manifest(image: &str, containers: &[(&str, &[&str])]) -> String {
 const BUSYBOX: &str = "source: {busybox: {}}";
 const WEB: &[&str] = &["config:", "  limits.memory: 512MiB"];
 
+const FILES: &[&str] = &[
+    "files:",
+    "  /etc/app.conf: {content: \"port = 80\\nworkers = 2\\n\", onChange: [reload, app]}",
+    "  /etc/app.key: {secretRef: {file: /etc/keys/app}, mode: \"0400\", owner: app, onChange: [reload, app]}",
+    "environment:",
+    "  TOKEN: {secretRef: {env: APP_TOKEN}}",
+    "  COLOUR: blue",
+];
+
 pub fn desired(containers: &[(&str, &[&str])]) -> Desired {
     load_text(&manifest(BUSYBOX, containers)).unwrap().desired
 }
@@ -207,4 +216,36 @@ fn broken() {
 fn a_reason_has_the_line_of_its_value_or_of_its_object() {
     let plan = changed(&["config: {}"], &options());
     assert!(text(&plan).contains("config.limits.memory: 512MiB -> none  (site.yaml:"), "{}", text(&plan));
+}
+
+#[test]
+fn files_and_secrets() {
+    let host = server();
+    golden("files-create", &planned(&host, &Goal::Site(&desired(&[("web-1", FILES)])), &options()));
+    converge(&host, &Goal::Site(&desired(&[("web-1", FILES)])), &options());
+    let lines = [
+        "files:",
+        "  /etc/app.conf: {content: \"port = 80\\nworkers = 4\\n\", onChange: [reload, app]}",
+        "environment:",
+        "  TOKEN: {secretRef: {env: APP_TOKEN}}",
+    ];
+    host.change_content("the secret in environment variable APP_TOKEN", "another");
+    let goal = desired(&[("web-1", &lines)]);
+    let plan = planned(&host, &Goal::Site(&goal), &options());
+    golden("files-change", &plan);
+    golden_json("files-change", &plan_json(&plan));
+}
+
+#[test]
+fn files_that_drifted_and_a_secret_that_is_gone() {
+    let host = server();
+    let key = Key::container("web-1");
+    converge(&host, &Goal::Site(&desired(&[("web-1", FILES)])), &options());
+    assert!(host.edit_file(&key, "/etc/app.conf", |file| file.mode = "0666".to_owned()));
+    assert!(host.remove_file(&key, "/etc/app.key"));
+    let plan = planned(&host, &Goal::Recorded, &options());
+    golden("files-drift", &plan);
+    golden_json("files-drift", &serde_json::to_value(drift(&plan)).unwrap());
+    host.edit_host(|host| host.lost_contents.extend(["the secret in file /etc/keys/app".to_owned()]));
+    golden("files-broken", &planned(&host, &Goal::Recorded, &options()));
 }

@@ -2,6 +2,7 @@
 
 use crate::reconcile_support::*;
 use bayplan::driver::memory::Memory;
+use bayplan::model::content::{Content, Digest, SecretRef, SecretSource, SourceFile};
 use bayplan::model::desired::Desired;
 use bayplan::model::key::Key;
 use bayplan::model::object::*;
@@ -44,6 +45,8 @@ pub struct RandomContainer {
     needs: Vec<u8>,
     ephemeral: bool,
     note: u8,
+    files: Vec<(usize, usize)>,
+    secrets: Vec<usize>,
 }
 
 /// Settings to choose from; the same key twice: the later one wins.
@@ -64,6 +67,28 @@ const CONFIG: [(&str, &str); 15] = [
     ("security.idmap.isolated", "true"),
     ("linux.sysctl.net.ipv4.ip_forward", "1"),
 ];
+
+const PATHS: [&str; 3] = ["/etc/app.conf", "/etc/app.key", "/srv-own/deep/file"];
+
+/// Contents to choose from.
+fn file(number: usize) -> ContainerFile {
+    let secret = |name: &str| SecretRef { name: None, from: SecretSource::Env(name.to_owned()) };
+    let source = SourceFile { root: "/srv/site".into(), path: "app.conf".into() };
+    let (from, mode, on_change): (_, _, &[&str]) = match number {
+        0 => (Content::Text("one".to_owned()), "0644", &[]),
+        1 => (Content::Text("two".to_owned()), "0644", &["reload"]),
+        2 => (Content::File(source), "0600", &["reload"]),
+        3 => (Content::Secret(secret("A")), "0400", &["reload", "key"]),
+        _ => (Content::Secret(secret("B")), "0400", &[]),
+    };
+    ContainerFile {
+        from,
+        mode: mode.to_owned(),
+        owner: "root".to_owned(),
+        group: "root".to_owned(),
+        on_change: on_change.iter().map(|word| (*word).to_owned()).collect(),
+    }
+}
 
 const STATES: [Power; 4] = [Power::Running, Power::Stopped, Power::Frozen, Power::Any];
 
@@ -102,15 +127,11 @@ fn container_strategy() -> impl Strategy<Value = RandomContainer> {
         prop::collection::vec(0_u8..6, 0..2),
         prop::bool::weighted(0.1),
         0_u8..2,
+        prop::collection::vec((0..PATHS.len(), 0_usize..5), 0..3),
+        prop::collection::vec(0_usize..2, 0..2),
     )
-        .prop_map(|(other_image, state, options, devices, needs, ephemeral, note)| RandomContainer {
-            other_image,
-            state,
-            options,
-            devices,
-            needs,
-            ephemeral,
-            note,
+        .prop_map(|(other_image, state, options, devices, needs, ephemeral, note, files, secrets)| {
+            RandomContainer { other_image, state, options, devices, needs, ephemeral, note, files, secrets }
         })
 }
 
@@ -164,6 +185,13 @@ impl RandomSite {
         container.config = settings.map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
         container.state = random.state;
         container.ephemeral = random.ephemeral;
+        container.files =
+            random.files.iter().map(|(path, number)| (PATHS[*path].to_owned(), file(*number))).collect();
+        let secrets = random.secrets.iter().map(|number| {
+            let name = ["A", "B"][*number];
+            (format!("SECRET_{name}"), SecretRef { name: None, from: SecretSource::Env(name.to_owned()) })
+        });
+        container.environment = secrets.collect();
         // Only to lower numbers: no cycle.
         let lower = |other: &&u8| **other < number && self.containers.contains_key(*other);
         container.depends_on = random.needs.iter().filter(lower).map(|other| key(*other)).collect();
@@ -193,6 +221,10 @@ pub enum Breakage {
     LoseRoot(u8),
     LoseRecords,
     Reboot,
+    EditFile(u8, usize),
+    RemoveFile(u8, usize),
+    /// A secret has another value from now on.
+    Rotate(bool),
 }
 
 fn breakage() -> impl Strategy<Value = Breakage> {
@@ -224,6 +256,9 @@ fn breakage() -> impl Strategy<Value = Breakage> {
         1 => (0_u8..6).prop_map(Breakage::LoseRoot),
         1 => Just(Breakage::LoseRecords),
         1 => Just(Breakage::Reboot),
+        1 => (0_u8..6, 0..PATHS.len()).prop_map(|(at, path)| Breakage::EditFile(at, path)),
+        1 => (0_u8..6, 0..PATHS.len()).prop_map(|(at, path)| Breakage::RemoveFile(at, path)),
+        1 => any::<bool>().prop_map(Breakage::Rotate),
     ]
 }
 
@@ -258,6 +293,15 @@ impl Breakage {
             Breakage::LoseRecords => host.lose_records().is_ok(),
             Breakage::Reboot => {
                 host.reboot_host();
+                true
+            }
+            Breakage::EditFile(at, path) => host.edit_file(&key(at), PATHS[path], |file| {
+                file.digest = Digest("edited".to_owned());
+            }),
+            Breakage::RemoveFile(at, path) => host.remove_file(&key(at), PATHS[path]),
+            Breakage::Rotate(first) => {
+                let name = if first { "A" } else { "B" };
+                host.change_content(&format!("the secret in environment variable {name}"), "rotated");
                 true
             }
         };

@@ -61,6 +61,8 @@ pub fn container() -> Container {
         profiles: vec!["default".to_owned()],
         config: Config::new(),
         devices,
+        files: BTreeMap::new(),
+        environment: BTreeMap::new(),
         state: Power::Running,
         depends_on: vec![],
         ready: Ready::default(),

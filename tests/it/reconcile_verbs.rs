@@ -3,6 +3,7 @@
 use crate::reconcile_support::*;
 use bayplan::driver::memory::Memory;
 use bayplan::driver::{Driver, Error, Scope, StepContext};
+use bayplan::model::content::{Content, Contents};
 use bayplan::model::desired::Desired;
 use bayplan::model::key::Key;
 use bayplan::model::object::Power;
@@ -163,6 +164,10 @@ struct Interrupting<'a> {
 impl Driver for Interrupting<'_> {
     fn observe(&self, scope: &Scope) -> Result<Observed, Error> {
         self.host.observe(scope)
+    }
+
+    fn digests(&self, contents: &BTreeSet<Content>) -> Result<Contents, Error> {
+        self.host.digests(contents)
     }
 
     fn execute(&self, step: &Step, context: &StepContext<'_>) -> Result<Outcome, Error> {

@@ -3,7 +3,7 @@
 use crate::golden::{assert_golden, folder};
 use crate::spec_load::examples;
 use bayplan::model::key::Kind;
-use bayplan::spec::document::{METADATA, container, host, image, network, pool, profile, set, site};
+use bayplan::spec::document::{METADATA, container, host, image, network, pool, profile, secret, set, site};
 use bayplan::spec::{registry, schema};
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -40,13 +40,17 @@ fn a_schema_lists_the_fields_that_the_loader_reads() {
         (Kind::Image, &image::FIELDS),
         (Kind::StoragePool, &pool::FIELDS),
         (Kind::Network, &network::FIELDS),
+        (Kind::Secret, &secret::FIELDS),
         (Kind::Profile, &profile::FIELDS),
         (Kind::ContainerSet, &set::FIELDS),
         (Kind::Container, &container::FIELDS),
     ] {
         let spec = schema::spec(kind);
+        // A choice of one field has a schema for each.
+        let choices = spec["oneOf"].as_array().into_iter().flatten().chain([&spec]);
+        let properties = choices.filter_map(|schema| schema["properties"].as_object());
         let listed: BTreeSet<&str> =
-            spec["properties"].as_object().unwrap().keys().map(String::as_str).collect();
+            properties.flat_map(|fields| fields.keys()).map(String::as_str).collect();
         assert_eq!(listed, fields.known.iter().copied().collect(), "{kind}");
     }
     assert_eq!(metadata.known, ["name", "labels", "annotations", "description", "memberOf"]);
@@ -93,6 +97,8 @@ fn an_independent_validator_refuses_what_one_value_gives_away() {
         "values-mistyped",
         "targets-wrong",
         "member-of",
+        "files",
+        "secrets",
     ] {
         let text = fs::read_to_string(folder("tests/it/findings").join(format!("{name}.yaml"))).unwrap();
         let refused = documents(&text).iter().any(|document| !validator.is_valid(document));

@@ -54,13 +54,19 @@ fn fields(object: &Object) -> Result<BTreeMap<String, String>, Failure> {
     Ok(fields)
 }
 
-/// A device's options stand directly below its name in manifests, so their level has no name here.
+/// A device's options, and the place of a file's or secret's content, stand directly below the name in manifests: their
+/// level has no name here.
 fn flatten(path: &str, value: &Value, fields: &mut BTreeMap<String, String>) {
     match value {
         Value::Object(members) => {
             for (name, member) in members {
-                let in_device = path.starts_with("devices.") && name == "options" && member.is_object();
-                let below = match (path, in_device) {
+                let is_hidden = match name.as_str() {
+                    "options" => path.starts_with("devices.") && member.is_object(),
+                    "from" => member.is_object(),
+                    _ => false,
+                };
+                let below = match (path, is_hidden) {
+                    ("", true) => String::new(),
                     ("", _) => name.clone(),
                     (_, true) => path.to_owned(),
                     (_, false) => format!("{path}.{name}"),

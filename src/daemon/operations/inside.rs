@@ -4,7 +4,9 @@ use super::plan::no_such;
 use crate::api::error::{Failure, FailureKind};
 use crate::api::types::ExecRequest;
 use crate::daemon::wiring::Bay;
+use crate::driver::native::Native;
 use crate::model::key::{Key, Kind};
+use crate::model::record::Identity;
 use crate::runtime::error::Error;
 use crate::runtime::exec::{self, ExecSpec, Running, Streams, Window};
 use crate::runtime::{console, records};
@@ -35,17 +37,24 @@ impl Bay {
     ) -> Result<Inside, Failure> {
         let folder = self.run_folder(key)?;
         let native = self.native().ok_or_else(modelled)?;
+        let secrets = self.secret_variables(native, key)?;
         let spec = ExecSpec {
             arguments: request.arguments.clone(),
             environment: request.environment.clone(),
+            has_secrets: secrets.is_some(),
             user: request.user.clone(),
             folder: request.folder.clone(),
             terminal: request.terminal.map(|(columns, rows)| Window { columns, rows }),
         };
         let streams = streams.map(|[stdin, stdout, stderr]| Streams { stdin, stdout, stderr });
-        let running = exec::exec(native.spawner(), &folder, &spec, streams)
+        let running = exec::exec_with(native.spawner(), &folder, &spec, streams, secrets)
             .map_err(|error| exec_failure(key, &spec.arguments, &error))?;
         Ok(Inside { running })
+    }
+
+    fn secret_variables(&self, native: &Native, key: &Key) -> Result<Option<OwnedFd>, Failure> {
+        let uuid = self.identity(key)?.uuid;
+        native.secret_variables(key, uuid).map_err(|error| Failure::from_error(FailureKind::Host, &error))
     }
 
     pub fn attach_console(&self, key: &Key, columns: u16, rows: u16) -> Result<Console, Failure> {
@@ -90,11 +99,15 @@ impl Bay {
 
     fn run_folder(&self, key: &Key) -> Result<PathBuf, Failure> {
         refuse_other_kinds(key)?;
-        let records = FileRecords::new(&self.places.state);
-        let record = records.get(key).map_err(|error| Failure::from_error(FailureKind::Host, &error))?;
-        let identity = record.ok_or_else(|| no_such(key))?.identity.ok_or_else(|| no_such(key))?;
+        let identity = self.identity(key)?;
         let native = self.native().ok_or_else(modelled)?;
         Ok(records::folder(&native.layout().run, &identity.uuid))
+    }
+
+    fn identity(&self, key: &Key) -> Result<Identity, Failure> {
+        let records = FileRecords::new(&self.places.state);
+        let record = records.get(key).map_err(|error| Failure::from_error(FailureKind::Host, &error))?;
+        record.ok_or_else(|| no_such(key))?.identity.ok_or_else(|| no_such(key))
     }
 }
 

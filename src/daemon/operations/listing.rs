@@ -94,7 +94,7 @@ fn is_applied(record: &Record, now: Timestamp) -> bool {
 fn presence(key: &Key, record: &Record, observed: &Observed) -> &'static str {
     let fingerprint = record.applied.as_ref().and_then(|applied| applied.fingerprint.as_ref());
     let there = match key.kind {
-        Kind::Site | Kind::Host | Kind::Profile | Kind::ContainerSet => true,
+        Kind::Site | Kind::Host | Kind::Secret | Kind::Profile | Kind::ContainerSet => true,
         Kind::Image => fingerprint.is_some_and(|content| observed.images.contains_key(content)),
         Kind::StoragePool => observed.pools.contains_key(&key.name),
         Kind::Network => observed.networks.get(&key.name).is_some_and(|facts| facts.ours),

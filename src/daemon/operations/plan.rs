@@ -13,7 +13,7 @@ use crate::model::step::{Action, StopHow};
 use crate::reconcile::goal::{Goal, PlanOptions};
 use crate::reconcile::plan::{self, Plan};
 use crate::reconcile::world::recorded;
-use crate::reconcile::{check, render};
+use crate::reconcile::{check, contents, render};
 use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
@@ -38,6 +38,9 @@ impl Bay {
         if let Goal::Site(desired) = goal {
             options.missing_paths = self.missing(check::paths_to_check(desired));
         }
+        let wanted = contents::wanted(&goal, &observed);
+        options.contents =
+            self.driver().digests(&wanted).map_err(|error| Failure::from_error(FailureKind::Host, &error))?;
         let mut plan = plan::plan(&goal, &observed, &options).map_err(plan_failure)?;
         plan.warnings.splice(0..0, warnings);
         if let Some(wish) = stop_wish(&request.goal) {

@@ -5,10 +5,12 @@
 //! | --- | --- |
 //! | `things` | records, images, pools, networks, roots |
 //! | `runs` | start to stop, live changes, what a stopped container refuses |
+//! | `files` | files inside, the commands that follow them, the environment |
 //! | `faults` | a failure or a crash at each step, then the same steps again |
 //! | `script` | the steps themselves |
 
 mod faults;
+mod files;
 mod runs;
 pub mod script;
 mod things;
@@ -46,7 +48,7 @@ pub struct Fixture {
 pub type Case = fn(&Bench<'_>);
 
 /// The whole suite, each case with what it holds.
-pub const SUITE: [(&str, Case); 12] = [
+pub const SUITE: [(&str, Case); 14] = [
     ("records are written, noted and forgotten", things::records),
     ("images are imported once and deleted", things::images),
     ("pools are made and deleted", things::pools),
@@ -57,6 +59,8 @@ pub const SUITE: [(&str, Case); 12] = [
     ("a container is frozen and thawed", runs::freezing),
     ("limits are changed while it runs", runs::limits),
     ("nics and disks come and go while it runs", runs::devices),
+    ("files are written, repaired and removed, running or stopped", files::files),
+    ("a command follows a change of a running container's file", files::commands),
     ("what does not run refuses live changes", runs::stopped),
     ("a fault at any step is made good by the same steps again", faults::everywhere),
 ];

@@ -7,9 +7,10 @@ use crate::model::object::Ready;
 use crate::model::observed::{ExitCause, RunFacts};
 use crate::model::run::{ContainerRun, Limits, MemoryEnforce, MemoryLimit, Nic};
 use crate::model::step::{Action, StopHow};
+use std::collections::BTreeMap;
 
 /// A running container, from nothing.
-fn started(bench: &Bench<'_>) -> RunFacts {
+pub fn started(bench: &Bench<'_>) -> RunFacts {
     for step in &bench.fixture.up()[..9] {
         bench.does(step);
     }
@@ -17,7 +18,7 @@ fn started(bench: &Bench<'_>) -> RunFacts {
 }
 
 #[track_caller]
-fn running(bench: &Bench<'_>) -> RunFacts {
+pub fn running(bench: &Bench<'_>) -> RunFacts {
     bench.facts().run.expect("a running container")
 }
 
@@ -143,6 +144,8 @@ pub fn stopped(bench: &Bench<'_>) {
             Action::AttachDisk { uuid, disk: Box::new(fixture.disk("/srv/data")) },
             Action::DetachDisk { uuid, disk: Box::new(fixture.disk("/srv/data")) },
             Action::Supervise { uuid },
+            Action::SetEnvironment { uuid, environment: BTreeMap::new(), secrets: BTreeMap::new() },
+            Action::RunInside { uuid, command: vec!["true".to_owned()], files: vec![] },
         ];
         for action in refused {
             bench.refuses(&fixture.act(action));

@@ -1,6 +1,7 @@
 //! The steps of the suite: what a planner would make of the fixture.
 
 use super::Fixture;
+use crate::model::content::{Content, Digest};
 use crate::model::id_map::IdMap;
 use crate::model::key::Key;
 use crate::model::object::*;
@@ -88,6 +89,8 @@ impl Fixture {
             profiles: vec![],
             config: Config::new(),
             devices,
+            files: BTreeMap::new(),
+            environment: BTreeMap::new(),
             state: Power::Running,
             depends_on: vec![],
             ready: Ready::default(),
@@ -197,9 +200,33 @@ impl Fixture {
             rlimits: BTreeMap::new(),
             sysctls: BTreeMap::new(),
             environment: BTreeMap::new(),
+            secrets: BTreeMap::new(),
             nics: vec![self.nic()],
             disks: vec![],
         }
+    }
+
+    /// A file of the container's root with this text, whose digest the driver has told.
+    pub fn write(&self, path: &str, text: &str, digest: &Digest) -> Step {
+        let file = FileWrite {
+            path: path.to_owned(),
+            from: Content::Text(text.to_owned()),
+            digest: digest.clone(),
+            mode: "0640".to_owned(),
+            owner: "0".to_owned(),
+            group: "root".to_owned(),
+            settles: true,
+        };
+        self.act(Action::WriteFile { pool: self.pool.clone(), uuid: uuid(), file: Box::new(file) })
+    }
+
+    pub fn remove_file(&self, path: &str) -> Step {
+        self.act(Action::RemoveFile { pool: self.pool.clone(), uuid: uuid(), path: path.to_owned() })
+    }
+
+    pub fn follow(&self, command: &[&str], path: &str) -> Step {
+        let command = command.iter().map(|word| (*word).to_owned()).collect();
+        self.act(Action::RunInside { uuid: uuid(), command, files: vec![path.to_owned()] })
     }
 
     /// On the bridge.

@@ -4,7 +4,7 @@ use super::Memory;
 use super::host::HostModel;
 use crate::model::key::Key;
 use crate::model::object::ImageSource;
-use crate::model::observed::{ExitCause, ExitFacts, RunFacts};
+use crate::model::observed::{ExitCause, ExitFacts, RegularFile, RunFacts};
 use crate::model::run::Limits;
 use crate::store::Error;
 use ipnet::IpNet;
@@ -178,6 +178,26 @@ impl Memory {
         host.exits.clear();
         host.incarnations.clear();
         host.networks.retain(|_, facts| !facts.ours);
+    }
+
+    /// Somebody edits a file inside.
+    pub fn edit_file(&self, key: &Key, path: &str, edit: impl FnOnce(&mut RegularFile)) -> bool {
+        let mut host = self.lock();
+        let Some(uuid) = uuid_of(&host, key) else { return false };
+        let file = host.roots.get_mut(&uuid).and_then(|root| root.files.get_mut(path));
+        file.map(edit).is_some()
+    }
+
+    /// Somebody removes a file inside.
+    pub fn remove_file(&self, key: &Key, path: &str) -> bool {
+        let mut host = self.lock();
+        let Some(uuid) = uuid_of(&host, key) else { return false };
+        host.roots.get_mut(&uuid).is_some_and(|root| root.files.remove(path).is_some())
+    }
+
+    /// From now on a file beside manifests, or a secret, holds this; `place` is the words for it.
+    pub fn change_content(&self, place: &str, value: &str) {
+        self.lock().values.insert(place.to_owned(), value.to_owned());
     }
 
     /// Changes the machine itself.

@@ -1,6 +1,8 @@
 //! The model of a host: what the kernel, the storage and the run folder would have.
 
-use crate::model::observed::{ExitFacts, Host, IdSpan, ImageFacts, NetworkFacts, PoolFacts, RunFacts};
+use crate::model::observed::{
+    ExitFacts, Host, IdSpan, ImageFacts, NetworkFacts, PoolFacts, RegularFile, RunFacts,
+};
 use crate::model::record::RootIdentity;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,6 +25,18 @@ pub struct HostModel {
     pub incarnations: BTreeMap<Uuid, u64>,
     /// Host paths that are not there.
     pub missing_paths: BTreeSet<PathBuf>,
+    /// What files beside manifests and secrets hold, by the words for them; others hold those words.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub values: BTreeMap<String, String>,
+    /// Contents that cannot be had, by the words for them.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub lost_contents: BTreeSet<String>,
+    /// Commands that end with status 1 inside.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub failing_commands: BTreeSet<Vec<String>>,
+    /// Those that `onChange` ran, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub commands_run: Vec<Vec<String>>,
     pub last_pid: u32,
 }
 
@@ -32,6 +46,9 @@ pub struct HostModel {
 pub struct RootModel {
     pub pool: String,
     pub identity: RootIdentity,
+    /// What was put into it, by path.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub files: BTreeMap<String, RegularFile>,
 }
 
 impl HostModel {

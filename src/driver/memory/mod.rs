@@ -4,17 +4,22 @@
 //! | --- | --- |
 //! | `host` | the model: what a host has, as plain values |
 //! | `steps` | each step's preconditions and effect on it |
+//! | `contents` | files and secrets |
 //! | `breakage` | what happens to hosts: killed inits, edited limits, deleted bridges, reboots |
 
 pub mod breakage;
+mod contents;
 pub mod host;
 mod steps;
 
 use super::{Driver, Error, Scope, StepContext, records};
-use crate::model::observed::{ContainerFacts, Observed, RootFacts};
+use crate::model::content::{Content, Contents};
+use crate::model::observed::{ContainerFacts, FileFacts, Observed, RootFacts};
 use crate::model::step::{Action, Outcome, Step};
 use crate::store::Records;
 use host::HostModel;
+use records::Changed;
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -87,7 +92,12 @@ impl Driver for Memory {
             let facts: &mut ContainerFacts = observed.containers.entry(*uuid).or_default();
             let image_present = host.images.contains_key(&root.identity.fingerprint);
             let (pool, identity) = (root.pool.clone(), root.identity.clone());
+            let key = root.identity.key.clone();
             facts.root = Some(RootFacts { pool, identity, image_present });
+            for path in observed.records.get(&key).map(records::file_paths).unwrap_or_default() {
+                let found = root.files.get(&path).cloned();
+                facts.files.insert(path, found.map_or(FileFacts::Missing, FileFacts::Regular));
+            }
         }
         for (uuid, run) in &host.runs {
             observed.containers.entry(*uuid).or_default().run = Some(run.clone());
@@ -96,6 +106,11 @@ impl Driver for Memory {
             observed.containers.entry(*uuid).or_default().exit = Some(exit.clone());
         }
         Ok(observed)
+    }
+
+    fn digests(&self, wanted: &BTreeSet<Content>) -> Result<Contents, Error> {
+        let host = self.lock();
+        Ok(wanted.iter().map(|content| (content.clone(), contents::digest(&host, content))).collect())
     }
 
     fn execute(&self, step: &Step, context: &StepContext<'_>) -> Result<Outcome, Error> {
@@ -111,7 +126,11 @@ impl Driver for Memory {
                 }
                 Outcome { changed: outcome.changed || refreshed, ..outcome }
             }
-            None => steps::execute(&mut self.lock(), self.records(), step, context)?,
+            None => {
+                let outcome = steps::execute(&mut self.lock(), self.records(), step, context)?;
+                let followed = records::follow_files(self.records(), step, Changed::of(outcome.changed))?;
+                Outcome { changed: outcome.changed || followed, ..outcome }
+            }
         };
         let fingerprint = outcome.outputs.get("fingerprint").cloned();
         outcome.changed |= records::commit(self.records(), step, fingerprint.as_deref(), context)?;

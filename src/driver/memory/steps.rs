@@ -1,5 +1,6 @@
 //! Each step's preconditions and its effect on the model; answers whether anything changed.
 
+use super::contents;
 use super::host::{HostModel, RootModel};
 use crate::driver::{Error, StepContext, records};
 use crate::model::key::Key;
@@ -60,6 +61,20 @@ pub fn execute(
             run.run.disks.retain(|other| other.device != disk.device);
             run.disks.remove(&disk.device) || run.run.disks.len() != before
         }
+        Action::WriteFile { pool, uuid, file } => {
+            contents::write(host, records, key, (pool, *uuid), file, context)?
+        }
+        Action::RemoveFile { pool, uuid, path } => {
+            contents::remove(host, records, key, (pool, *uuid), path, context)?
+        }
+        Action::RunInside { uuid, command, files } => {
+            contents::run(host, records, key, *uuid, (command, files))?
+        }
+        Action::SetEnvironment { uuid, environment, secrets } => {
+            let run = running(host, key, *uuid)?;
+            let plain = set(&mut run.run.environment, environment.clone());
+            set(&mut run.run.secrets, secrets.clone()) || plain
+        }
         Action::Supervise { uuid } => set(&mut running(host, key, *uuid)?.supervised, true),
         Action::WaitReady { uuid, ready } => {
             if !host.runs.contains_key(uuid) {
@@ -80,7 +95,7 @@ pub fn refresh_identity(host: &mut HostModel, record: &Record) -> bool {
     set(&mut root.identity.identity, identity.clone()) || owned
 }
 
-fn refused(key: &Key, wanted: impl Into<String>, found: impl Into<String>) -> Error {
+pub fn refused(key: &Key, wanted: impl Into<String>, found: impl Into<String>) -> Error {
     Error::Precondition { key: key.clone(), wanted: wanted.into(), found: found.into() }
 }
 
@@ -90,7 +105,7 @@ fn set<T: PartialEq>(place: &mut T, value: T) -> bool {
     changed
 }
 
-fn running<'a>(host: &'a mut HostModel, key: &Key, uuid: Uuid) -> Result<&'a mut RunFacts, Error> {
+pub fn running<'a>(host: &'a mut HostModel, key: &Key, uuid: Uuid) -> Result<&'a mut RunFacts, Error> {
     host.runs.get_mut(&uuid).ok_or_else(|| refused(key, "it must run", "it does not"))
 }
 
@@ -163,12 +178,12 @@ fn create_root(
     if !host.images.contains_key(fingerprint) {
         return Err(refused(key, format!("image content {fingerprint} must be in the store"), "it is not"));
     }
-    let root = RootModel { pool: pool.to_owned(), identity: seed.with_content(key, fingerprint) };
+    let identity = seed.with_content(key, fingerprint);
     let uuid = seed.identity.uuid;
     let outputs = BTreeMap::from([("fingerprint".to_owned(), fingerprint.to_owned())]);
     match host.roots.get_mut(&uuid) {
-        Some(before) if before.pool == root.pool && before.identity.fingerprint == fingerprint => {
-            Ok(Outcome { changed: set(before, root), outputs })
+        Some(before) if before.pool == pool && before.identity.fingerprint == fingerprint => {
+            Ok(Outcome { changed: set(&mut before.identity, identity), outputs })
         }
         Some(before) => {
             let found =
@@ -176,6 +191,7 @@ fn create_root(
             Err(refused(key, "it must have no other root", found))
         }
         None => {
+            let root = RootModel { pool: pool.to_owned(), identity, files: BTreeMap::new() };
             host.roots.insert(uuid, root);
             host.exits.remove(&uuid);
             Ok(Outcome { changed: true, outputs })
@@ -233,6 +249,7 @@ fn start(host: &mut HostModel, key: &Key, run: &ContainerRun) -> Result<bool, Er
         let wanted = format!("image content {} must be in the store", root.identity.fingerprint);
         return Err(refused(key, wanted, "it is not"));
     }
+    contents::require_secrets(host, key, &run.secrets)?;
     let mut nics = BTreeMap::new();
     for nic in &run.nics {
         nics.insert(nic.device.clone(), plug(host, key, nic)?);

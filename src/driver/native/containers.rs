@@ -1,11 +1,11 @@
 //! Steps on a container's run: start, stop, freeze, limits, cgroup, nics, disks, monitor.
 
 use super::failure::{failed, precondition};
-use super::{Native, host, limits, networks, pools, run_record};
+use super::{Native, host, inside, limits, networks, pools, run_record};
 use crate::driver::Error;
 use crate::model::key::Key;
 use crate::model::root::Root;
-use crate::model::run::{ContainerRun, Disk, Limits, Nic};
+use crate::model::run::{ContainerRun, Disk, Limits, Nic, SecretUse};
 use crate::model::step::StopHow;
 use crate::runtime::cgroup::{Cgroup, container_path, monitor_path};
 use crate::runtime::container::{self, Mounts, StopMode};
@@ -33,13 +33,19 @@ pub fn start(native: &Native, run: &ContainerRun) -> Result<bool, Error> {
             _ => Err(precondition(key, "a container that does not run", "it runs with other settings")),
         };
     }
-    refuse_lost_layers(native, run)?;
+    refuse_lost_layers(native, key, &run.pool, run.uuid)?;
+    let secrets = inside::start_variables(native, key, &run.secrets)?;
+    if secrets.is_some() {
+        native.keep_digest_key()?;
+    }
     networks::refuse_missing_bridges(key, &run.nics)?;
     // The former incarnation's cgroup and processes may still be on their way out.
     container::stop(native.place(), &run.uuid, StopMode::Forced).map_err(|error| failed(what(), error))?;
     let incarnation = seen.map_or(1, |seen| seen.spec.incarnation + 1);
     run_record::write(&native.layout.run, incarnation, run)?;
-    let (spec, mounts) = start_spec(native, run, incarnation)?;
+    let (mut spec, mut mounts) = start_spec(native, run, incarnation)?;
+    spec.has_secrets = secrets.is_some();
+    mounts.secrets = secrets;
     let prepared =
         container::prepare(native.place(), &spec, mounts).map_err(|error| failed(what(), error))?;
     let namespace = networks::net_namespace(key, prepared.init.pid as u32)?;
@@ -56,8 +62,8 @@ pub fn runs(native: &Native, key: &Key, uuid: Uuid) -> Result<bool, Error> {
 }
 
 /// Refuses a root that is not there, or stands on lost content.
-fn refuse_lost_layers(native: &Native, run: &ContainerRun) -> Result<(), Error> {
-    let root = pools::root(&run.key, &native.pool(&run.pool)?, run.uuid)?;
+pub fn refuse_lost_layers(native: &Native, key: &Key, pool: &str, uuid: Uuid) -> Result<(), Error> {
+    let root = pools::root(key, &native.pool(pool)?, uuid)?;
     let layers = match root {
         Root::Overlay { layers, .. } => layers,
         Root::Subvolume { .. } => return Ok(()),
@@ -65,7 +71,7 @@ fn refuse_lost_layers(native: &Native, run: &ContainerRun) -> Result<(), Error> 
     match layers.iter().find(|layer| !layer.is_dir()) {
         Some(lost) => {
             let found = format!("{} is not there", lost.display());
-            Err(precondition(&run.key, "the image content below its root", found))
+            Err(precondition(key, "the image content below its root", found))
         }
         None => Ok(()),
     }
@@ -217,6 +223,33 @@ pub fn detach_disk(native: &Native, key: &Key, uuid: Uuid, disk: &Disk) -> Resul
     Ok(changed || recorded)
 }
 
+/// What exec gives to programs from now on.
+pub fn set_environment(
+    native: &Native,
+    key: &Key,
+    uuid: Uuid,
+    environment: &BTreeMap<String, String>,
+    secrets: &BTreeMap<String, SecretUse>,
+) -> Result<bool, Error> {
+    let what = || format!("{key}: its environment could not be set");
+    let running = Running::find(native, key, uuid)?;
+    let mut changed = false;
+    if running.spec.environment != *environment {
+        let spec = StartSpec { environment: environment.clone(), ..running.spec };
+        let folder = records::folder(&native.layout.run, &uuid);
+        records::write(&folder, records::START, &spec).map_err(|error| failed(what(), error))?;
+        changed = true;
+    }
+    let recorded = run_record::change(&native.layout.run, key, uuid, |run| {
+        run.environment.clone_from(environment);
+        run.secrets.clone_from(secrets);
+    })?;
+    if !secrets.is_empty() {
+        native.keep_digest_key()?;
+    }
+    Ok(changed || recorded)
+}
+
 /// A replacement for a lost monitor.
 pub fn supervise(native: &Native, key: &Key, uuid: Uuid) -> Result<bool, Error> {
     let running = Running::find(native, key, uuid)?;
@@ -277,6 +310,10 @@ impl Running {
         }
     }
 
+    pub fn is_frozen(&self, native: &Native) -> bool {
+        self.cgroup(native).is_frozen()
+    }
+
     fn cgroup<'a>(&'a self, native: &'a Native) -> Cgroup<'a> {
         Cgroup { hierarchies: &native.hierarchies, path: &self.spec.cgroup }
     }
@@ -302,6 +339,7 @@ fn start_spec(native: &Native, run: &ContainerRun, incarnation: u64) -> Result<(
         hostname: run.hostname.clone(),
         init: vec![],
         environment: run.environment.clone(),
+        has_secrets: false,
         confinement: match &run.id_map {
             Some(id_map) => Confinement::Namespaced { id_map: id_map.clone() },
             None => Confinement::Privileged,
@@ -323,7 +361,7 @@ fn start_spec(native: &Native, run: &ContainerRun, incarnation: u64) -> Result<(
         checkpoint: None,
     };
     let root = native.spawner.mount_root(&root, spec.id_map()).map_err(|error| failed(what(), error))?;
-    let mut mounts = Mounts { root, binds: vec![] };
+    let mut mounts = Mounts { root, binds: vec![], secrets: None };
     if !run.nics.is_empty() {
         let tree = resolver_tree(native, key, &spec)?;
         spec.binds.push(Bind { target: "/etc/resolv.conf".to_owned(), readonly: false });

@@ -9,9 +9,11 @@
 
 mod containers;
 mod failure;
+mod files;
 mod host;
 mod ids_taken;
 mod images;
+mod inside;
 mod layout;
 mod limits;
 mod networks;
@@ -22,8 +24,11 @@ mod run_record;
 
 pub use layout::{Layout, LayoutError};
 
+use crate::content::digest::DigestKey;
+use crate::content::resolve;
 use crate::driver::records as record_steps;
 use crate::driver::{Driver, Error, Scope, StepContext};
+use crate::model::content::{Content, Contents};
 use crate::model::key::Key;
 use crate::model::object::Spec;
 use crate::model::observed::Observed;
@@ -35,9 +40,12 @@ use crate::runtime::spawner::Spawner;
 use crate::storage::Pool;
 use crate::store::Records;
 use crate::store::files::FileRecords;
-use record_steps::store_error;
+use record_steps::{Changed, store_error};
 use std::collections::{BTreeMap, BTreeSet};
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
+use std::sync::OnceLock;
+use uuid::Uuid;
 
 /// The output that an import declares.
 const FINGERPRINT: &str = "fingerprint";
@@ -50,6 +58,7 @@ pub struct Native {
     spawner: Spawner,
     hierarchies: Hierarchies,
     program: PathBuf,
+    digest_key: OnceLock<DigestKey>,
 }
 
 impl Native {
@@ -58,7 +67,7 @@ impl Native {
         let hierarchies = Hierarchies::detect()
             .map_err(|error| failure::failed("the host's cgroups cannot be used", error))?;
         let records = FileRecords::new(&layout.state);
-        Ok(Native { layout, records, spawner, hierarchies, program })
+        Ok(Native { layout, records, spawner, hierarchies, program, digest_key: OnceLock::new() })
     }
 
     pub fn layout(&self) -> &Layout {
@@ -67,6 +76,27 @@ impl Native {
 
     pub fn spawner(&self) -> &Spawner {
         &self.spawner
+    }
+
+    /// The secret variables of a running container for a program that exec runs in it; none where it has none.
+    pub fn secret_variables(&self, key: &Key, uuid: Uuid) -> Result<Option<OwnedFd>, Error> {
+        inside::variables(self, key, uuid)
+    }
+
+    /// By which contents are told apart. Read once: it does not change while a Bayplan works on the state folder.
+    fn digest_key(&self) -> Result<&DigestKey, Error> {
+        if let Some(key) = self.digest_key.get() {
+            return Ok(key);
+        }
+        let key = DigestKey::open(&self.layout.state)
+            .map_err(|error| failure::failed("the digest key cannot be read", error))?;
+        Ok(self.digest_key.get_or_init(|| key))
+    }
+
+    /// Before a digest goes into a record.
+    fn keep_digest_key(&self) -> Result<(), Error> {
+        let kept = self.digest_key()?.keep();
+        kept.map_err(|error| failure::failed("the digest key cannot be written", error))
     }
 
     fn place(&self) -> Place<'_> {
@@ -152,6 +182,14 @@ impl Native {
             Action::WaitReady { uuid, ready } => {
                 ready::wait(self, key, *uuid, ready, context).map(|()| false)
             }
+            Action::WriteFile { pool, uuid, file } => files::write(self, key, (pool, *uuid), file, context),
+            Action::RemoveFile { pool, uuid, path } => files::remove(self, key, (pool, *uuid), path, context),
+            Action::RunInside { uuid, command, files } => {
+                inside::run(self, key, *uuid, (command, files), context)
+            }
+            Action::SetEnvironment { uuid, environment, secrets } => {
+                containers::set_environment(self, key, *uuid, environment, secrets)
+            }
             _ => Ok(false),
         }
     }
@@ -185,13 +223,31 @@ impl Driver for Native {
         observation::observe(self, scope)
     }
 
+    fn digests(&self, contents: &BTreeSet<Content>) -> Result<Contents, Error> {
+        let mut digests = Contents::new();
+        if contents.is_empty() {
+            return Ok(digests);
+        }
+        let key = self.digest_key()?;
+        for content in contents {
+            let value = resolve::value(content);
+            let digest = value.map(|value| key.digest(value.expose())).map_err(|error| error.text());
+            digests.insert(content.clone(), digest);
+        }
+        Ok(digests)
+    }
+
     fn execute(&self, step: &Step, context: &StepContext<'_>) -> Result<Outcome, Error> {
         let (changed, fingerprint) = match record_steps::execute(&self.records, step, context)? {
             Some(outcome) => {
                 let refreshed = self.refresh_identity(step)?;
                 (outcome.changed || refreshed, None)
             }
-            None => self.act(step, context)?,
+            None => {
+                let (changed, fingerprint) = self.act(step, context)?;
+                let followed = record_steps::follow_files(&self.records, step, Changed::of(changed))?;
+                (changed || followed, fingerprint)
+            }
         };
         let committed = record_steps::commit(&self.records, step, fingerprint.as_deref(), context)?;
         let outputs = fingerprint.map(|fingerprint| (FINGERPRINT.to_owned(), fingerprint));

@@ -1,7 +1,7 @@
 //! One look at the host: images, pools, links, run folder, cgroups, with the records beside.
 
 use super::failure::failed;
-use super::{Native, host, ids_taken, images, limits, networks, pools, run_record};
+use super::{Native, files, host, ids_taken, images, limits, networks, pools, run_record};
 use crate::driver::records::store_error;
 use crate::driver::{Error, Scope};
 use crate::model::key::{Key, Kind};
@@ -81,8 +81,13 @@ fn containers(
         };
         let exit =
             seen.get(&uuid).filter(|_| run.is_none()).and_then(|seen| seen.exit.as_ref()).map(exit_facts);
+        let record = key.as_ref().and_then(|key| Some((key, records.get(key)?)));
+        let files = match record {
+            Some(record) => files::observe(native, record, root.as_ref(), seen.get(&uuid))?,
+            None => BTreeMap::new(),
+        };
         if root.is_some() || run.is_some() || exit.is_some() {
-            containers.insert(uuid, ContainerFacts { root, run, exit });
+            containers.insert(uuid, ContainerFacts { root, run, exit, files });
         }
     }
     Ok(containers)

@@ -60,7 +60,7 @@ pub fn remove(key: &Key, pool: &Pool) -> Result<bool, Error> {
 pub fn create_root(key: &Key, pool: &Pool, layer: PathBuf, identity: &RootIdentity) -> Result<bool, Error> {
     let what = || format!("{key}: its root could not be made");
     let uuid = identity.identity.uuid;
-    let made = match pool.create_root(uuid, vec![layer]) {
+    let made = match pool.create_named_root(uuid, vec![layer], &key.name) {
         Err(StorageError::NoPool { path }) => {
             return Err(precondition(key, "its pool", format!("{} is not there", path.display())));
         }

@@ -80,6 +80,7 @@ fn run(native: &Native, key: &Key, uuid: Uuid, command: &[&str]) -> Result<(i32,
     let spec = ExecSpec {
         arguments: command.iter().map(|word| (*word).to_owned()).collect(),
         environment: Default::default(),
+        has_secrets: false,
         user: None,
         folder: Some("/".to_owned()),
         terminal: None,

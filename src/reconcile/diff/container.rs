@@ -7,20 +7,23 @@
 //! ```
 
 use super::field::{Field, differing};
+use super::files::{self, Audience};
 use super::reasons::{change_reasons, note_class, restart_downtime_ms, restart_reasons};
 use super::{ObjectDiff, Scene, because, live, record_update};
+use crate::model::content::{Content, Contents};
 use crate::model::key::Key;
 use crate::model::object::{Container, Object, Power, Spec};
 use crate::model::observed::{ExitCause, RunFacts};
 use crate::model::record::{Applied, Identity};
-use crate::model::run::ContainerRun;
+use crate::model::run::{ContainerRun, SecretUse};
 use crate::model::step::{Action, Cause, Class, ImageContent, Reason, RootSeed, StopHow};
+use crate::reconcile::contents::digest;
 use crate::reconcile::graph::Way;
 use crate::reconcile::join::ContainerView;
 use crate::reconcile::plan::{Broken, Pending};
 use crate::reconcile::realize;
 use crate::reconcile::world::Target;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How long a clean stop may take before it is forced, in milliseconds.
 pub const STOP_TIMEOUT_MS: u64 = 30_000;
@@ -36,6 +39,8 @@ pub struct Walk<'a> {
     pub view: ContainerView<'a>,
     /// What it is to run.
     pub run: ContainerRun,
+    /// Secret variables that it cannot be given: name, and why.
+    pub unresolved: Vec<(String, String)>,
     /// What steps established so far; None: nothing.
     pub applied: Option<Applied>,
     /// Fields in which `desired` differs from `applied`.
@@ -68,7 +73,9 @@ impl<'a> Walk<'a> {
     ) -> Walk<'a> {
         let view = scene.joined.view(key);
         let desired = Container { state: target.power, ..container.clone() };
-        let run = realize::run(key, container, identity, scene.networks, scene.observed.host.memory);
+        let (secrets, unresolved) = secrets(container, view.run, &scene.options.contents);
+        let memory = scene.observed.host.memory;
+        let run = realize::run(key, container, identity, scene.networks, secrets, memory);
         let mut diff = ObjectDiff::new(key);
         let object =
             Object { meta: target.object.meta.clone(), spec: Spec::Container(Box::new(desired.clone())) };
@@ -87,7 +94,7 @@ impl<'a> Walk<'a> {
             }
             _ => (BTreeSet::new(), vec![]),
         };
-        Walk { scene, key, target, desired, identity, view, run, applied, changed, reasons, diff }
+        Walk { scene, key, target, desired, identity, view, run, unresolved, applied, changed, reasons, diff }
     }
 
     fn power(&mut self) {
@@ -108,11 +115,21 @@ impl<'a> Walk<'a> {
             }
             _ => {}
         }
-        let starts = up && self.view.run.is_none() && !self.is_broken();
+        let starts = up && self.view.run.is_none() && !self.is_broken() && self.has_secrets();
         match self.view.run {
-            None if starts => self.start(self.start_reasons(), Class::Live),
-            None => {}
-            Some(_) if want == Power::Stopped => self.stop(),
+            None if starts => {
+                files::diff(self, Audience::Nobody);
+                self.start(self.start_reasons(), Class::Live);
+            }
+            None => {
+                if !self.is_broken() {
+                    files::diff(self, Audience::Nobody);
+                }
+            }
+            Some(_) if want == Power::Stopped => {
+                self.stop();
+                files::diff(self, Audience::Nobody);
+            }
             Some(run) => self.running(run),
         }
     }
@@ -179,7 +196,7 @@ impl<'a> Walk<'a> {
     fn running(&mut self, facts: &RunFacts) {
         let why = restart_reasons(self, facts);
         let allowed = self.target.restart || (!why.is_empty() && self.scene.options.allow_restart);
-        if allowed && !self.is_broken() {
+        if allowed && !self.is_broken() && self.has_secrets() {
             self.restart(why);
             return;
         }
@@ -187,6 +204,10 @@ impl<'a> Walk<'a> {
             self.pend(why);
         }
         live::diff(self, facts);
+        files::diff(self, Audience::Programs);
+        if !facts.frozen {
+            files::settle(self);
+        }
         match (self.target.power, facts.frozen) {
             (Power::Frozen, false) => {
                 let reasons = self.power_reasons("running");
@@ -199,6 +220,7 @@ impl<'a> Walk<'a> {
                 self.establish(&Field::State);
                 let action = Action::Unfreeze { uuid: self.identity.uuid };
                 self.diff.push(action, Class::Live, reasons, self.applied.clone());
+                files::settle(self);
             }
             _ => {}
         }
@@ -221,6 +243,7 @@ impl<'a> Walk<'a> {
         if let Some(step) = self.diff.steps.last_mut() {
             step.downtime_ms = downtime;
         }
+        files::diff(self, Audience::Nobody);
         self.start(why, Class::Restart);
     }
 
@@ -256,7 +279,7 @@ impl<'a> Walk<'a> {
     fn stale(&mut self) {
         let current = self.scene.images.get(&self.desired.image).map(|state| &state.content);
         let stands = self.view.root.map(|root| &root.identity.fingerprint);
-        let replaced = self.diff.steps.iter().any(|step| matches!(step.action, Action::CreateRoot { .. }));
+        let replaced = self.has_fresh_root();
         if let (Some(ImageContent::Fingerprint(current)), Some(stands), false) = (current, stands, replaced) {
             self.diff.stale = current != stands;
         }
@@ -267,7 +290,7 @@ impl<'a> Walk<'a> {
         if self.diff.broken.is_some() {
             return true;
         }
-        let replaced = self.diff.steps.iter().any(|step| matches!(step.action, Action::CreateRoot { .. }));
+        let replaced = self.has_fresh_root();
         let Some(root) = self.view.root.filter(|root| !root.image_present && !replaced) else { return false };
         let fingerprint = &root.identity.fingerprint;
         let comes_back = self.scene.images.iter().find(|(_, state)| {
@@ -285,7 +308,29 @@ impl<'a> Walk<'a> {
         true
     }
 
-    fn broken(&mut self, message: String, help: String) {
+    /// Whether it can be started with all that its environment is to have; says so if not.
+    fn has_secrets(&mut self) -> bool {
+        let Some((name, why)) = self.unresolved.first() else { return true };
+        let message = format!("it cannot be started: variable {name}: {why}");
+        self.broken(
+            message,
+            "bring the secret back to where it is declared, or change the manifest".to_owned(),
+        );
+        false
+    }
+
+    /// Whether this plan makes its root.
+    pub fn has_fresh_root(&self) -> bool {
+        self.diff.steps.iter().any(|step| matches!(step.action, Action::CreateRoot { .. }))
+    }
+
+    /// The pool that its root is in, or will be.
+    pub fn root_pool(&self) -> String {
+        let stands = self.view.root.filter(|_| !self.has_fresh_root()).map(|root| root.pool.clone());
+        stands.unwrap_or_else(|| self.run.pool.clone())
+    }
+
+    pub fn broken(&mut self, message: String, help: String) {
         self.diff.broken = Some(Broken { key: self.key.clone(), message, help });
     }
 
@@ -316,4 +361,30 @@ impl<'a> Walk<'a> {
         self.applied = Some(Applied { object, fingerprint: kept });
         self.changed.retain(Field::serves_creation);
     }
+}
+
+/// What its environment is given in secret, and what cannot be had. A running one keeps the value that it has of a
+/// secret that cannot be had now.
+fn secrets(
+    container: &Container,
+    running: Option<&RunFacts>,
+    contents: &Contents,
+) -> (BTreeMap<String, SecretUse>, Vec<(String, String)>) {
+    let (mut secrets, mut unresolved) = (BTreeMap::new(), vec![]);
+    for (name, secret) in &container.environment {
+        match digest(contents, &Content::Secret(secret.clone())) {
+            Ok(digest) => {
+                let given = SecretUse { secret: secret.clone(), digest: digest.clone() };
+                secrets.insert(name.clone(), given);
+            }
+            Err(why) => {
+                let given = running.and_then(|facts| facts.run.secrets.get(name));
+                if let Some(given) = given.filter(|given| given.secret.from == secret.from) {
+                    secrets.insert(name.clone(), given.clone());
+                }
+                unresolved.push((name.clone(), why));
+            }
+        }
+    }
+    (secrets, unresolved)
 }

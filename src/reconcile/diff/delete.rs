@@ -27,7 +27,7 @@ pub fn diff(scene: &Scene<'_>, key: &Key) -> ObjectDiff {
 
 fn effects(scene: &Scene<'_>, key: &Key) -> Vec<Action> {
     match key.kind {
-        Kind::Site | Kind::Host | Kind::Profile | Kind::ContainerSet => vec![],
+        Kind::Site | Kind::Host | Kind::Secret | Kind::Profile | Kind::ContainerSet => vec![],
         Kind::StoragePool if scene.observed.pools.contains_key(&key.name) => vec![Action::DeletePool],
         Kind::StoragePool => vec![],
         Kind::Network => match scene.observed.networks.get(&key.name) {

@@ -14,6 +14,9 @@ pub enum Field {
     Profiles,
     Config(String),
     Device(String),
+    File(String),
+    /// A variable whose value is secret.
+    Environment(String),
     State,
     DependsOn,
     Ready,
@@ -28,7 +31,7 @@ impl Field {
                 Class::Record
             }
             Field::Image | Field::Architecture => Class::Deferred,
-            Field::Device(_) | Field::State => Class::Live,
+            Field::Device(_) | Field::File(_) | Field::Environment(_) | Field::State => Class::Live,
             Field::Config(key) => config_class(key),
         }
     }
@@ -49,6 +52,8 @@ impl Field {
             Field::Profiles => into.profiles.clone_from(&from.profiles),
             Field::Config(key) => copy_entry(key, &from.config, &mut into.config),
             Field::Device(name) => copy_entry(name, &from.devices, &mut into.devices),
+            Field::File(path) => copy_entry(path, &from.files, &mut into.files),
+            Field::Environment(name) => copy_entry(name, &from.environment, &mut into.environment),
             Field::State => into.state = from.state,
             Field::DependsOn => into.depends_on.clone_from(&from.depends_on),
             Field::Ready => into.ready.clone_from(&from.ready),
@@ -66,16 +71,25 @@ impl Field {
             Field::Architecture => path == "architecture",
             Field::Profiles => path == "profiles",
             Field::Config(key) => path.strip_prefix("config.") == Some(key),
-            Field::Device(name) => path
-                .strip_prefix("devices.")
-                .and_then(|rest| rest.strip_prefix(name.as_str()))
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with('.')),
+            Field::Device(name) => is_in(path, "devices.", name).is_some(),
+            Field::File(file) => is_in(path, "files.", file).is_some_and(|field| {
+                let field = field.split('.').next().unwrap_or_default();
+                let fields = ["", "content", "source", "secretRef", "mode", "owner", "group", "onChange"];
+                fields.contains(&field)
+            }),
+            Field::Environment(name) => is_in(path, "environment.", name).is_some(),
             Field::State => path == "state",
             Field::DependsOn => path == "dependsOn",
             Field::Ready => path == "ready" || path.starts_with("ready."),
             Field::Ephemeral => path == "ephemeral",
         }
     }
+}
+
+/// The rest of a path below one entry of a mapping.
+fn is_in<'p>(path: &'p str, mapping: &str, entry: &str) -> Option<&'p str> {
+    let rest = path.strip_prefix(mapping)?.strip_prefix(entry)?;
+    if rest.is_empty() { Some("") } else { rest.strip_prefix('.') }
 }
 
 /// `security.nesting` and all else that shapes the namespaces is taken at start.
@@ -105,6 +119,8 @@ pub fn differing(before: (&Meta, &Container), after: (&Meta, &Container)) -> BTr
     fields.extend(plain.into_iter().filter(|(_, differs)| *differs).map(|(field, _)| field));
     fields.extend(differing_keys(&before.config, &after.config).map(Field::Config));
     fields.extend(differing_keys(&before.devices, &after.devices).map(Field::Device));
+    fields.extend(differing_keys(&before.files, &after.files).map(Field::File));
+    fields.extend(differing_keys(&before.environment, &after.environment).map(Field::Environment));
     fields
 }
 
@@ -138,6 +154,7 @@ pub fn texts(object: &Object) -> BTreeMap<String, String> {
         Spec::Image(image) => serde_json::to_value(image),
         Spec::StoragePool(pool) => serde_json::to_value(pool),
         Spec::Network(network) => serde_json::to_value(network),
+        Spec::Secret(secret) => serde_json::to_value(secret),
         Spec::Profile(profile) => serde_json::to_value(profile),
         Spec::Container(container) => serde_json::to_value(container),
     };
@@ -151,8 +168,14 @@ fn flatten(path: &str, value: &Value, texts: &mut BTreeMap<String, String>) {
     match value {
         Value::Object(fields) if !fields.is_empty() => {
             for (name, value) in fields {
-                // A device's options stand beside its type, as manifests write them.
-                let name = if name == "options" && path.starts_with("devices.") { "" } else { name };
+                // A device's options stand beside its type, as manifests write them; so does a content's place.
+                let is_wrapped = |field: &str| path.is_empty() || path.starts_with(field);
+                let is_hidden = match name.as_str() {
+                    "options" => path.starts_with("devices."),
+                    "from" => is_wrapped("files.") || is_wrapped("environment."),
+                    _ => false,
+                };
+                let name = if is_hidden { "" } else { name };
                 let dot = if path.is_empty() || name.is_empty() { "" } else { "." };
                 flatten(&format!("{path}{dot}{name}"), value, texts);
             }

@@ -18,6 +18,7 @@ pub fn diff(walk: &mut Walk<'_>, facts: &RunFacts) {
         walk.diff.push(action, Class::Live, why, None);
     }
     limits(walk, facts);
+    environment(walk, facts);
     disks(walk, facts);
     nics(walk, facts);
 }
@@ -46,6 +47,37 @@ fn limits(walk: &mut Walk<'_>, facts: &RunFacts) {
     } else {
         Action::RepairCgroup { uuid, limits: wanted }
     };
+    walk.diff.push(action, Class::Live, reasons, walk.applied.clone());
+}
+
+/// Of exec: init's own is taken at its start.
+fn environment(walk: &mut Walk<'_>, facts: &RunFacts) {
+    let (environment, secrets) = (walk.run.environment.clone(), walk.run.secrets.clone());
+    if facts.run.environment == environment && facts.run.secrets == secrets {
+        return;
+    }
+    let is_variable = |field: &Field| match field {
+        Field::Environment(_) => true,
+        Field::Config(key) => key.starts_with("environment."),
+        _ => false,
+    };
+    let mut reasons = walk.reasons_of(is_variable);
+    for (name, given) in &secrets {
+        let before = facts.run.secrets.get(name).filter(|before| before.digest != given.digest);
+        if let Some(before) = before {
+            let (from, to) = (Some(before.digest.short()), Some(given.digest.short()));
+            reasons.push(reason(Cause::Change, &format!("environment.{name}"), from, to));
+        }
+    }
+    if reasons.is_empty() {
+        reasons.push(because(Cause::Consequence, "environment", "exec gives another one than is declared"));
+    }
+    let covered: Vec<Field> = walk.changed.iter().filter(|field| is_variable(field)).cloned().collect();
+    for field in &covered {
+        walk.establish(field);
+    }
+    let uuid = walk.identity.uuid;
+    let action = Action::SetEnvironment { uuid, environment, secrets };
     walk.diff.push(action, Class::Live, reasons, walk.applied.clone());
 }
 

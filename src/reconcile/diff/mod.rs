@@ -6,6 +6,7 @@
 pub mod container;
 pub mod delete;
 pub mod field;
+pub mod files;
 pub mod image;
 pub mod live;
 pub mod network;

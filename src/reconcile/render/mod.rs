@@ -175,6 +175,10 @@ pub fn step_words(action: &Action) -> String {
         Action::DetachNic { device, .. } => format!("detach nic {device}"),
         Action::AttachDisk { disk, .. } => format!("attach disk {}", disk.device),
         Action::DetachDisk { disk, .. } => format!("detach disk {}", disk.device),
+        Action::WriteFile { file, .. } => format!("write file {}", file.path),
+        Action::RemoveFile { path, .. } => format!("remove file {path}"),
+        Action::RunInside { command, .. } => format!("run {}", command.join(" ")),
+        Action::SetEnvironment { .. } => "set environment".to_owned(),
         Action::Supervise { .. } => "supervise".to_owned(),
         Action::WaitReady { .. } => "wait until ready".to_owned(),
     }

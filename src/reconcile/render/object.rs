@@ -107,7 +107,7 @@ pub fn reason_text(reason: &Reason, change: &ObjectChange, class: Class) -> Stri
         let _ = write!(words, " {}", reason.field);
     }
     if reason.from.is_some() || reason.to.is_some() {
-        let shown = |value: &Option<String>| value.clone().unwrap_or_else(|| "none".to_owned());
+        let shown = |value: &Option<String>| value.as_deref().map_or_else(|| "none".to_owned(), in_a_line);
         let _ = write!(words, ": {} -> {}", shown(&reason.from), shown(&reason.to));
     }
     if let Some(note) = &reason.note {
@@ -120,6 +120,14 @@ pub fn reason_text(reason: &Reason, change: &ObjectChange, class: Class) -> Stri
         let _ = write!(words, "  ({place})");
     }
     words
+}
+
+/// The first line of a longer text.
+fn in_a_line(text: &str) -> String {
+    match text.trim_end_matches('\n').split_once('\n') {
+        Some((first, _)) => format!("{first} …"),
+        None => text.trim_end_matches('\n').to_owned(),
+    }
 }
 
 /// `file:line` of a field, or of the nearest field above it that has one, at last of the object.

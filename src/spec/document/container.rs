@@ -1,8 +1,10 @@
 //! Kind Container.
 
+use super::environment::{self, Secrets};
+use super::files::{self, Files};
 use super::host::architecture;
+use super::layer;
 use super::reader::{Fields, Reader};
-use super::{environment, layer};
 use crate::model::key::Key;
 use crate::model::object::{DeviceLayer, Power, Ready, ReadyProbe};
 use crate::spec::registry::INSTANCE;
@@ -18,6 +20,8 @@ pub const FIELDS: Fields = Fields {
         "profiles",
         "config",
         "devices",
+        "files",
+        "environment",
         "state",
         "dependsOn",
         "ready",
@@ -25,7 +29,7 @@ pub const FIELDS: Fields = Fields {
         "environment",
         "placement",
     ],
-    later: &["files", "restartWith", "update", "persist", "ignore", "external"],
+    later: &["restartWith", "update", "persist", "ignore", "external"],
 };
 
 const READY: Fields =
@@ -52,6 +56,12 @@ pub struct ContainerSpec {
     /// Devices by name. Without `type`: merged onto the device of that name in the profiles; `{type: none}` removes it.
     #[schemars(default, schema_with = "crate::spec::schema::devices")]
     pub devices: BTreeMap<String, DeviceLayer>,
+    /// Files inside, by path; null takes away what a profile puts there.
+    #[schemars(default, schema_with = "crate::spec::schema::files")]
+    pub files: Files,
+    /// Variables; a plain value is the same as `environment.NAME` in config, null unsets.
+    #[schemars(default, schema_with = "crate::spec::schema::environment")]
+    pub environment: Secrets,
     /// What it should be doing; `any` is not managed.
     #[schemars(default)]
     pub state: Power,
@@ -81,7 +91,7 @@ pub fn read(node: &Node, mark: Mark, reader: &mut Reader) -> Option<ContainerSpe
         .field(node, "config", "config")
         .map(|node| reader.config(node, "config", &INSTANCE))
         .unwrap_or_default();
-    environment::read(node, &mut config, reader);
+    let environment = environment::environment(node, &mut config, reader);
     let spec = ContainerSpec {
         image: String::new(),
         architecture: reader
@@ -90,6 +100,8 @@ pub fn read(node: &Node, mark: Mark, reader: &mut Reader) -> Option<ContainerSpe
         profiles: reader.field(node, "profiles", "profiles").and_then(|node| profiles(node, reader)),
         config,
         devices: layer::devices(node, reader),
+        files: files::files(node, reader),
+        environment,
         state: reader.field(node, "state", "state").and_then(|n| state(n, reader)).unwrap_or_default(),
         depends_on: reader.field(node, "dependsOn", "dependsOn").map(|n| keys(n, reader)).unwrap_or_default(),
         ready: reader.field(node, "ready", "ready").and_then(|node| ready(node, reader)).unwrap_or_default(),

@@ -1,56 +1,82 @@
-//! `environment: {NAME: value}`: the same as `config: {environment.NAME: value}`.
+//! `environment`: variables of a container. A plain value is the config key `environment.NAME`; a secret one stands in
+//! no config.
 
-use super::reader::Reader;
+use super::reader::{Fields, Reader};
+use super::secret::{self, SecretRefSpec};
 use crate::spec::registry::{INSTANCE, check};
 use crate::spec::report::Wrong;
-use crate::spec::tree::{Entry, Node};
+use crate::spec::tree::Node;
 use std::collections::BTreeMap;
 
-/// Adds a spec's `environment` to its `config`, with the places of the variables.
-pub fn read(spec: &Node, config: &mut BTreeMap<String, Option<String>>, reader: &mut Reader) {
-    let Some(node) = reader.field(spec, "environment", "environment") else { return };
+const FIELDS: Fields = Fields { known: &["secretRef"], later: &[] };
+
+/// Name → where its value is; none unsets.
+pub type Secrets = BTreeMap<String, Option<SecretRefSpec>>;
+
+/// Config keys to values; none unsets.
+type Config = BTreeMap<String, Option<String>>;
+
+/// Reads `environment` of a spec: plain variables go to `config`, secret ones are answered. A null unsets both.
+pub fn environment(spec: &Node, config: &mut Config, reader: &mut Reader) -> Secrets {
+    let mut secrets = Secrets::new();
+    let Some(node) = reader.field(spec, "environment", "environment") else { return secrets };
     let Some(entries) = node.entries() else {
-        let help = "write `environment: {NAME: value}`".to_owned();
-        return reader.mistyped(node, "environment", "a mapping", Some(help));
+        reader.mistyped(
+            node,
+            "environment",
+            "a mapping",
+            Some("write `environment: {NAME: value}`".to_owned()),
+        );
+        return secrets;
     };
     for entry in entries {
-        let key = format!("environment.{}", entry.key);
-        let path = format!("config.{key}");
-        if let Some(first) = reader.marks.get(&path) {
-            let message = format!("`{}` is set here and as `{key}` in config", entry.key);
+        let (name, path) = (entry.key.as_ref(), format!("environment.{}", entry.key));
+        reader.remember(&path, entry.mark, &entry.value);
+        let key = format!("environment.{name}");
+        if let Err(wrong) = check::name(&INSTANCE, &key) {
+            reader.report.error(entry.mark, wrong);
+            continue;
+        }
+        if let Some(first) = reader.marks.get(&format!("config.{key}")) {
+            let message = format!("`{name}` is set here and as `{key}` in config");
             let help = format!("the other one is in line {}; remove one", first.line);
             reader.report.error(entry.mark, Wrong::new("duplicate-field", message).help(help));
             continue;
         }
-        reader.remember(&path, entry.mark, &entry.value);
-        if let Err(wrong) = check::name(&INSTANCE, &key) {
-            reader.report.error(entry.mark, wrong);
-        } else if entry.value.is_null() {
+        if entry.value.entries().is_some() {
+            if let Some(secret) = reference(&entry.value, &path, reader) {
+                secrets.insert(name.to_owned(), Some(secret));
+            }
+            continue;
+        }
+        reader.remember(&format!("config.{key}"), entry.mark, &entry.value);
+        if entry.value.is_null() {
+            secrets.insert(name.to_owned(), None);
             config.insert(key, None);
-        } else if let Some(text) = value(entry, &key, reader) {
-            config.insert(key, Some(text));
+        } else if let Some(text) = reader.config_text(&entry.value, &key) {
+            match check::normalise(&INSTANCE, &key, &text) {
+                Ok(text) => drop(config.insert(key, Some(text))),
+                Err(wrong) => reader.report.error(entry.value.mark, wrong),
+            }
         }
     }
+    secrets
 }
 
-fn value(entry: &Entry, key: &str, reader: &mut Reader) -> Option<String> {
-    if let Some(fields) = entry.value.entries() {
-        let wrong = match fields.first() {
-            Some(first) if first.key == "secretRef" => {
-                Wrong::new("not-supported", "`secretRef` is not supported yet")
-                    .help("give the value itself; this version has no secrets")
-            }
-            _ => Wrong::new("wrong-type", format!("the variable `{}` must be a single value", entry.key))
-                .help(format!("write `{}: value`", entry.key)),
-        };
-        reader.report.error(entry.value.mark, wrong);
+fn reference(node: &Node, path: &str, reader: &mut Reader) -> Option<SecretRefSpec> {
+    if !reader.mapping(node, path, &FIELDS) {
         return None;
     }
-    let text = reader.config_text(&entry.value, &entry.key)?;
-    match check::normalise(&INSTANCE, key, &text) {
-        Ok(text) => Some(text),
-        Err(wrong) => {
-            reader.report.error(entry.value.mark, wrong);
+    let path = format!("{path}.secretRef");
+    match reader.field(node, "secretRef", &path) {
+        Some(node) => secret::reference(node, &path, reader),
+        None => {
+            if node.entries().is_some_and(<[_]>::is_empty) {
+                let wrong = Wrong::new("missing-field", "an empty mapping is no value");
+                reader
+                    .report
+                    .error(node.mark, wrong.help("write `NAME: value` or `NAME: {secretRef: SECRET}`"));
+            }
             None
         }
     }

@@ -4,6 +4,7 @@
 
 pub mod container;
 pub mod environment;
+pub mod files;
 pub mod host;
 pub mod image;
 pub mod layer;
@@ -12,6 +13,7 @@ pub mod placement;
 pub mod pool;
 pub mod profile;
 pub mod reader;
+pub mod secret;
 pub mod set;
 pub mod site;
 pub mod values;
@@ -31,9 +33,8 @@ use std::collections::BTreeMap;
 pub const API_VERSION: &str = "bayplan/v1";
 
 /// Kinds of manifest.md that later parts bring.
-const LATER_KINDS: [&str; 11] = [
+const LATER_KINDS: [&str; 10] = [
     "Device",
-    "Secret",
     "Volume",
     "NetworkACL",
     "NetworkForward",
@@ -91,6 +92,7 @@ pub enum Body {
     Image(image::ImageSpec),
     StoragePool(pool::StoragePoolSpec),
     Network(network::NetworkSpec),
+    Secret(secret::SecretSpec),
     Profile(profile::ProfileSpec),
     Container(container::ContainerSpec),
 }
@@ -185,6 +187,7 @@ fn body(kind: Kind, spec: &Node, mark: Mark, reader: &mut Reader) -> Option<Body
         Kind::Image => image::read(spec, mark, reader).map(Body::Image),
         Kind::StoragePool => pool::read(spec, mark, reader).map(Body::StoragePool),
         Kind::Network => network::read(spec, reader).map(Body::Network),
+        Kind::Secret => secret::read(spec, mark, reader).map(Body::Secret),
         Kind::Profile => profile::read(spec, reader).map(Body::Profile),
         Kind::Container => container::read(spec, mark, reader).map(Body::Container),
         // They say how others are rendered, and are read before those.

@@ -44,6 +44,7 @@ pub fn profile() -> Profile {
             ("eth0".to_owned(), device("nic", ("network", NETWORK))),
             ("root".to_owned(), root),
         ]),
+        ..Profile::default()
     }
 }
 

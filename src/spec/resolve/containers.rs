@@ -1,11 +1,14 @@
 //! One container: its layers merged, its devices checked together.
 
+use super::contents::{self, check_places, unset_plain};
 use super::layers::{Layered, MergedDevice, Written, merge_config, merge_devices};
 use super::{MAX_DEPENDENCIES, Resolution, builtin, devices};
 use crate::model::key::Key;
 use crate::model::object::{Config, Container, Device, DeviceType, Devices, Profile};
 use crate::model::origin::{FieldOrigins, Layer, Origin};
 use crate::spec::document::container::ContainerSpec;
+use crate::spec::document::environment::Secrets;
+use crate::spec::document::files::Files;
 use crate::spec::document::{Body, Document};
 use crate::spec::registry::{INSTANCE, check};
 use crate::spec::report::{Report, Wrong};
@@ -27,11 +30,16 @@ impl Resolution<'_> {
             layer: document.layer.clone(),
             config: &spec.config,
             devices: &spec.devices,
+            files: &spec.files,
+            environment: &spec.environment,
             document: Some(document),
         });
-        let config = merge_config(&layers);
+        let mut config = merge_config(&layers);
+        unset_plain(&layers, &mut config);
         let merged = merge_devices(&layers, report);
-        origins.retain(|path, _| !path.starts_with("config") && !path.starts_with("devices"));
+        let contents = contents::merge(&layers);
+        let merges = ["config", "devices", "files", "environment"];
+        origins.retain(|path, _| !merges.iter().any(|field| path.starts_with(field)));
         record_config(&config, origins, report);
         let devices = self.devices(&merged, document, origins, report);
         if profiles
@@ -41,6 +49,9 @@ impl Resolution<'_> {
             root_disk(&merged, document, report);
         }
         distinct(&devices, &merged, document, report);
+        let files = self.files(&contents, document, origins, report);
+        let environment = self.environment(&contents, document, origins, report);
+        check_places(&contents, &devices, document, report);
         self.architecture(spec, document, report);
         let default = |field: &str, origins: &mut FieldOrigins| {
             origins.entry(field.to_owned()).or_insert_with(built_in);
@@ -54,6 +65,8 @@ impl Resolution<'_> {
             profiles,
             config: effective(config),
             devices,
+            files,
+            environment,
             state: spec.state,
             depends_on: self.depends_on(spec, document, origins, report),
             ready: spec.ready.clone(),
@@ -78,6 +91,8 @@ impl Resolution<'_> {
                             layer: Layer::Profile(name.clone()),
                             config: &profile.config,
                             devices: &profile.devices,
+                            files: &profile.files,
+                            environment: &profile.environment,
                             document: Some(document),
                         });
                     }
@@ -86,6 +101,8 @@ impl Resolution<'_> {
                     layer: Layer::Default,
                     config: &builtin.config,
                     devices: &builtin.devices,
+                    files: &NO_FILES,
+                    environment: &NO_SECRETS,
                     document: None,
                 }),
                 None => {}
@@ -155,6 +172,10 @@ impl Resolution<'_> {
     }
 }
 
+/// What the built-in profile puts into containers.
+static NO_FILES: Files = Files::new();
+static NO_SECRETS: Secrets = Secrets::new();
+
 fn depend(
     keys: &mut Vec<Key>,
     key: &Key,
@@ -171,7 +192,7 @@ pub(super) fn built_in() -> Origin {
     Origin { place: None, layer: Layer::Default, filled: vec![], revision: None }
 }
 
-fn origin<T>(written: &Written<T>, report: &Report) -> Origin {
+pub fn origin<T>(written: &Written<T>, report: &Report) -> Origin {
     Origin {
         place: written.mark.map(|mark| report.place(mark)),
         layer: written.layer.clone(),

@@ -3,6 +3,8 @@
 use crate::model::object::DeviceLayer;
 use crate::model::origin::Layer;
 use crate::spec::document::Document;
+use crate::spec::document::environment::Secrets;
+use crate::spec::document::files::Files;
 use crate::spec::report::{Report, Wrong};
 use crate::spec::tree::Mark;
 use std::collections::BTreeMap;
@@ -12,12 +14,14 @@ pub struct Layered<'d> {
     pub layer: Layer,
     pub config: &'d BTreeMap<String, Option<String>>,
     pub devices: &'d BTreeMap<String, DeviceLayer>,
+    pub files: &'d Files,
+    pub environment: &'d Secrets,
     /// None for a built-in.
     pub document: Option<&'d Document>,
 }
 
 impl Layered<'_> {
-    fn written<T>(&self, value: T, path: &str) -> Written<T> {
+    pub fn written<T>(&self, value: T, path: &str) -> Written<T> {
         Written {
             value,
             mark: self.document.map(|document| document.mark_of(path)),

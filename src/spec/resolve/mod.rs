@@ -3,6 +3,7 @@
 pub mod addresses;
 pub mod builtin;
 pub mod containers;
+pub mod contents;
 pub mod cycles;
 pub mod devices;
 pub mod layers;
@@ -17,7 +18,7 @@ use super::render::{Elsewhere, Rendered};
 use super::report::{Report, Wrong};
 use crate::model::desired::Desired;
 use crate::model::key::{Key, Kind};
-use crate::model::object::{Image, ImageSource, Network, Object, Profile, Site, Spec, StoragePool};
+use crate::model::object::{Image, ImageSource, Network, Object, Profile, Secret, Site, Spec, StoragePool};
 use crate::model::origin::{FieldOrigins, Layer, Origin};
 use layers::{MergedDevice, Written};
 use paths::Folders;
@@ -142,6 +143,9 @@ impl Resolution<'_> {
             Body::Network(network) => {
                 Spec::Network(Network { network_type: network.network_type, config: network.config.clone() })
             }
+            Body::Secret(secret) => {
+                Spec::Secret(Secret { from: self.secret_source(secret, document.mark, report)? })
+            }
             Body::Profile(profile) => Spec::Profile(self.profile(profile, document, report)),
             Body::Container(container) => {
                 Spec::Container(Box::new(self.container(container, document, &mut origins, report)?))
@@ -227,7 +231,23 @@ impl Resolution<'_> {
                 device.options.extend(normal.into_iter().map(|(option, value)| (option, Some(value))));
             }
         }
-        Profile { config: profile.config.clone(), devices }
+        let (mut files, mut environment) = (BTreeMap::new(), BTreeMap::new());
+        for (path, file) in &profile.files {
+            let mark = document.mark_of(&format!("files.{path}"));
+            match file.as_ref().map(|file| self.file(path, file, mark, report)) {
+                Some(None) => {}
+                resolved => drop(files.insert(path.clone(), resolved.flatten())),
+            }
+        }
+        for (name, secret) in &profile.environment {
+            let mark = document.mark_of(&format!("environment.{name}"));
+            let what = format!("variable {name}");
+            match secret.as_ref().map(|secret| self.secret_ref(secret, &what, mark, report)) {
+                Some(None) => {}
+                resolved => drop(environment.insert(name.clone(), resolved.flatten())),
+            }
+        }
+        Profile { config: profile.config.clone(), devices, files, environment }
     }
 
     /// Adds the built-ins that something refers to and nobody declares.

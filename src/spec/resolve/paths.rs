@@ -1,5 +1,6 @@
 //! Host paths: relative ones belong to the manifest's folder and stay inside the source's root.
 
+use crate::model::content::SourceFile;
 use crate::spec::SourceText;
 use crate::spec::report::Wrong;
 use crate::spec::tree::Mark;
@@ -11,6 +12,18 @@ pub struct Folders<'t> {
 }
 
 impl Folders<'_> {
+    /// A file beside the manifest, inside the source's folder; `text` is relative. By its text alone: that no link
+    /// leads out is seen to where it is opened.
+    pub fn beside(&self, mark: Mark, text: &str) -> Result<SourceFile, Wrong> {
+        let whole =
+            self.resolve(mark, text).map_err(|wrong| wrong.help("keep it inside the source's folder"))?;
+        let whole = PathBuf::from(whole);
+        let root = self.texts.get(mark.file as usize).map(|source| tidy(&source.root));
+        let root = root.unwrap_or_else(|| PathBuf::from("/"));
+        let path = whole.strip_prefix(&root).unwrap_or(&whole).to_owned();
+        Ok(SourceFile { root, path })
+    }
+
     /// The absolute form of a host path written at `mark`. By its text alone: symlinks are the driver's affair.
     pub fn resolve(&self, mark: Mark, text: &str) -> Result<String, Wrong> {
         let path = Path::new(text);

@@ -47,7 +47,7 @@ pub fn check(resolution: &Resolution, report: &mut Report) {
     report.key = None;
 }
 
-fn missing(target: &Key, resolution: &Resolution, report: &Report) -> Wrong {
+pub fn missing(target: &Key, resolution: &Resolution, report: &Report) -> Wrong {
     if let Some(elsewhere) = resolution.elsewhere.get(target) {
         let host = resolution.here.host.map_or("this host".to_owned(), |host| format!("host {host}"));
         let message = format!("{target} is not rendered for {host}, only for {}", elsewhere.placement);

@@ -1,0 +1,228 @@
+//! Files in a container's root: from the model's words to the runtime's, and back. A stopped container's root is
+//! mounted for the moment, with the ids that are on its disk; a running one's is its own.
+
+use super::containers::{self, Running};
+use super::failure::{failed, precondition};
+use super::{Native, pools};
+use crate::content::{resolve, sealed};
+use crate::driver::records::{self, Absent, Settles};
+use crate::driver::{Error, StepContext};
+use crate::model::content::{Content, Digest, SecretValue};
+use crate::model::id_map::IdMap;
+use crate::model::key::Key;
+use crate::model::observed::{FileFacts, RegularFile, RootFacts};
+use crate::model::record::Record;
+use crate::model::step::FileWrite;
+use crate::runtime::files::{self as runtime_files, FileOrder, Found, Namespaces};
+use crate::runtime::identity::ProcessId;
+use crate::runtime::observe::Seen;
+use crate::runtime::start_spec::StartSpec;
+use crate::runtime::user::Tables;
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+use uuid::Uuid;
+
+/// A container's root, open.
+struct Place {
+    root: OwnedFd,
+    /// Its init; none: it does not run.
+    running: Option<(ProcessId, Namespaces)>,
+    /// How ids appear at `root`; none: as they are inside.
+    id_map: Option<IdMap>,
+}
+
+impl Place {
+    fn open(native: &Native, key: &Key, pool: &str, uuid: Uuid) -> Result<Place, Error> {
+        let what = || format!("{key}: its root cannot be opened");
+        match Running::find(native, key, uuid) {
+            Ok(running) => {
+                Place::of_running(&running.spec, running.init).map_err(|error| failed(what(), error))
+            }
+            Err(Error::Precondition { .. }) => {
+                containers::refuse_lost_layers(native, key, pool, uuid)?;
+                let root = pools::root(key, &native.pool(pool)?, uuid)?;
+                let root = native.spawner.mount_root(&root, None).map_err(|error| failed(what(), error))?;
+                Ok(Place { root, running: None, id_map: None })
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn of_running(spec: &StartSpec, init: ProcessId) -> io::Result<Place> {
+        let id_map = spec.id_map().cloned();
+        let namespaces = if id_map.is_some() { Namespaces::UserAndMount } else { Namespaces::Mount };
+        Ok(Place { root: runtime_files::root_of(init)?, running: Some((init, namespaces)), id_map })
+    }
+
+    /// What is at a path; a regular file's ids as they are inside.
+    fn look(&self, path: &str) -> io::Result<Found> {
+        Ok(match runtime_files::look(self.root.as_fd(), Path::new(path))? {
+            Found::Regular { file, mode, uid, gid } => {
+                let map = self.id_map.as_ref();
+                let uid = map.map_or(Some(uid), |map| map.inside_uid(uid)).unwrap_or(u32::MAX);
+                let gid = map.map_or(Some(gid), |map| map.inside_gid(gid)).unwrap_or(u32::MAX);
+                Found::Regular { file, mode, uid, gid }
+            }
+            other => other,
+        })
+    }
+}
+
+/// The content of a plan's step, if it still is what the plan was made with.
+pub fn planned(native: &Native, key: &Key, content: &Content, digest: &Digest) -> Result<SecretValue, Error> {
+    let value = resolve::value(content).map_err(|error| failed(format!("{key}: no content"), error))?;
+    if native.digest_key()?.digest(value.expose()) != *digest {
+        return Err(precondition(key, format!("{content} as it was planned"), "it has changed since"));
+    }
+    Ok(value)
+}
+
+pub fn write(
+    native: &Native,
+    key: &Key,
+    (pool, uuid): (&str, Uuid),
+    file: &FileWrite,
+    context: &StepContext<'_>,
+) -> Result<bool, Error> {
+    let what = || format!("{key}: file {} could not be written", file.path);
+    let place = Place::open(native, key, pool, uuid)?;
+    let value = planned(native, key, &file.from, &file.digest)?;
+    let order = order(native, key, &place, file)?;
+    let found = place.look(&file.path).map_err(|error| failed(what(), error))?;
+    let absent = if matches!(found, Found::Missing) { Absent::Yes } else { Absent::No };
+    if let Found::Other(thing @ "folder") = found {
+        return Err(precondition(key, format!("no folder at {}", file.path), format!("there is a {thing}")));
+    }
+    let differs = !is_as_ordered(native, found, &order, &file.digest)?;
+    let settles = if differs && file.settles && place.running.is_some() { Settles::Yes } else { Settles::No };
+    native.keep_digest_key()?;
+    let noted = records::note_file(&native.records, key, &file.path, context.actor, |before| {
+        Some(records::about_to_write(before, &file.digest, absent, settles))
+    })?;
+    if differs {
+        let content = sealed::seal(&value).map_err(|error| failed(what(), error))?;
+        put(native, &place, &order, content).map_err(|error| failed(what(), error))?;
+    }
+    Ok(differs || noted)
+}
+
+fn put(
+    native: &Native,
+    place: &Place,
+    order: &FileOrder,
+    content: OwnedFd,
+) -> crate::runtime::error::Result<()> {
+    match place.running {
+        Some(running) => runtime_files::put_inside(&native.spawner, running, order, content.as_fd()),
+        None => runtime_files::put(place.root.as_fd(), order, &mut File::from(content))
+            .map_err(crate::runtime::error::Error::from),
+    }
+}
+
+/// Mode and ids as numbers inside; a name that the container does not know is refused.
+fn order(native: &Native, key: &Key, place: &Place, file: &FileWrite) -> Result<FileOrder, Error> {
+    let tables = Tables::of_root(place.root.as_fd())
+        .map_err(|error| failed(format!("{key}: its users cannot be read"), error))?;
+    let uid = tables.uid(&file.owner).ok_or_else(|| {
+        precondition(key, format!("user {} for file {}", file.owner, file.path), "its /etc/passwd has none")
+    })?;
+    let gid = tables.gid(&file.group).ok_or_else(|| {
+        precondition(key, format!("group {} for file {}", file.group, file.path), "its /etc/group has none")
+    })?;
+    let record = records::existing(&native.records, key)?;
+    let count = record.identity.map_or(0, |identity| identity.id_count);
+    if let Some(id) = [uid, gid].into_iter().find(|id| count > 0 && *id >= count) {
+        let wanted = format!("an id below {count} for file {}", file.path);
+        return Err(precondition(key, wanted, format!("{id} is outside its range")));
+    }
+    let mode = u32::from_str_radix(&file.mode, 8).unwrap_or(0o644);
+    Ok(FileOrder { path: file.path.clone().into(), mode, uid, gid })
+}
+
+fn is_as_ordered(native: &Native, found: Found, order: &FileOrder, digest: &Digest) -> Result<bool, Error> {
+    let Found::Regular { file, mode, uid, gid } = found else { return Ok(false) };
+    if (mode, uid, gid) != (order.mode, order.uid, order.gid) {
+        return Ok(false);
+    }
+    let key = native.digest_key()?;
+    key.digest_of(file)
+        .map(|found| found == *digest)
+        .map_err(|error| failed(format!("{} cannot be read", order.path.display()), error))
+}
+
+/// Removes a file that a step made; another's is only forgotten.
+pub fn remove(
+    native: &Native,
+    key: &Key,
+    (pool, uuid): (&str, Uuid),
+    path: &str,
+    context: &StepContext<'_>,
+) -> Result<bool, Error> {
+    let what = || format!("{key}: file {path} could not be removed");
+    let place = Place::open(native, key, pool, uuid)?;
+    let record = records::existing(&native.records, key)?;
+    let made = record.files.get(path).is_some_and(|written| written.made);
+    let found = place.look(path).map_err(|error| failed(what(), error))?;
+    let removes = made && matches!(found, Found::Regular { .. } | Found::Other("link"));
+    if removes {
+        match place.running {
+            Some(running) => runtime_files::remove_inside(&native.spawner, running, Path::new(path)),
+            None => runtime_files::remove(place.root.as_fd(), Path::new(path))
+                .map_err(crate::runtime::error::Error::from),
+        }
+        .map_err(|error| failed(what(), error))?;
+    }
+    Ok(records::note_file(&native.records, key, path, context.actor, |_| None)? || removes)
+}
+
+/// What is at the paths that a container's record is about. What cannot be looked at is left out.
+pub fn observe(
+    native: &Native,
+    (key, record): (&Key, &Record),
+    root: Option<&RootFacts>,
+    seen: Option<&Seen>,
+) -> Result<BTreeMap<String, FileFacts>, Error> {
+    let paths = records::file_paths(record);
+    let mut facts = BTreeMap::new();
+    if paths.is_empty() {
+        return Ok(facts);
+    }
+    let place = match (seen.and_then(|seen| Some((&seen.spec, seen.init?))), root) {
+        (Some((spec, init)), _) => Place::of_running(spec, init).ok(),
+        (None, Some(root)) if root.image_present => {
+            Place::open(native, key, &root.pool, root.identity.identity.uuid).ok()
+        }
+        (None, _) => None,
+    };
+    let Some(place) = place else { return Ok(facts) };
+    let tables = Tables::of_root(place.root.as_fd()).unwrap_or_default();
+    let digest_key = native.digest_key()?;
+    for path in paths {
+        let found = place.look(&path).and_then(|found| {
+            Ok(match found {
+                Found::Missing => FileFacts::Missing,
+                Found::Other(thing) => FileFacts::Other(thing.to_owned()),
+                Found::Regular { file, mode, uid, gid } => FileFacts::Regular(RegularFile {
+                    digest: digest_key.digest_of(file)?,
+                    mode: format!("{mode:04o}"),
+                    owner: tables.names_of_uid(uid),
+                    group: tables.names_of_gid(gid),
+                }),
+            })
+        });
+        // A container that ends while it is looked at is not looked at.
+        let ended = || place.running.is_some_and(|(init, _)| !init.is_alive());
+        match found {
+            Ok(found) => drop(facts.insert(path, found)),
+            Err(_) if ended() => return Ok(BTreeMap::new()),
+            Err(error) => {
+                tracing::debug!("{key}: {path} cannot be looked at: {error}");
+                facts.insert(path, FileFacts::Other("thing that cannot be read".to_owned()));
+            }
+        }
+    }
+    Ok(facts)
+}

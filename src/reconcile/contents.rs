@@ -1,0 +1,43 @@
+//! Which contents a plan needs to know. What they are now is asked of the driver: the planner sees digests only.
+
+use super::goal::Goal;
+use super::world::recorded;
+use crate::model::content::{Content, Contents, Digest};
+use crate::model::object::{Container, Object, Spec};
+use crate::model::observed::Observed;
+use std::collections::BTreeSet;
+
+/// The contents of the files and secrets of every container that `goal` may change.
+pub fn wanted(goal: &Goal<'_>, observed: &Observed) -> BTreeSet<Content> {
+    match goal {
+        Goal::Site(desired) => desired.objects.values().flat_map(of_object).collect(),
+        Goal::Delete(_) => BTreeSet::new(),
+        Goal::Recorded | Goal::Power { .. } | Goal::Resume(_) | Goal::Restart(_) => {
+            observed.records.values().filter_map(recorded).flat_map(of_object).collect()
+        }
+    }
+}
+
+fn of_object(object: &Object) -> Vec<Content> {
+    match &object.spec {
+        Spec::Container(container) => of_container(container).map(|(_, content)| content).collect(),
+        _ => vec![],
+    }
+}
+
+/// The contents of a container, each with its field path.
+pub fn of_container(container: &Container) -> impl Iterator<Item = (String, Content)> {
+    let files = container.files.iter().map(|(path, file)| (format!("files.{path}"), file.from.clone()));
+    let secrets = container.environment.iter();
+    files
+        .chain(secrets.map(|(name, secret)| (format!("environment.{name}"), Content::Secret(secret.clone()))))
+}
+
+/// The digest of a content; else why there is none.
+pub fn digest<'a>(contents: &'a Contents, content: &Content) -> Result<&'a Digest, String> {
+    match contents.get(content) {
+        Some(Ok(digest)) => Ok(digest),
+        Some(Err(why)) => Err(why.clone()),
+        None => Err(format!("{content} was not looked at")),
+    }
+}

@@ -1,0 +1,174 @@
+//! Files inside a container: written, repaired, removed, and the commands that follow a change.
+//!
+//! Change: the declared file differs from the written one. Drift: the written one differs from what is there.
+
+use super::container::Walk;
+use super::field::Field;
+use super::{because, reason};
+use crate::model::content::Digest;
+use crate::model::object::{Container, ContainerFile, Spec};
+use crate::model::observed::FileFacts;
+use crate::model::step::{Action, Cause, Class, FileWrite, Reason};
+use crate::reconcile::contents;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Whether programs run in the container that could take notice of a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Audience {
+    Programs,
+    Nobody,
+}
+
+/// The steps that bring the files of a container's root to what is declared.
+pub fn diff(walk: &mut Walk<'_>, audience: Audience) {
+    let declared = walk.desired.files.clone();
+    for (path, file) in &declared {
+        one(walk, path, file, audience);
+    }
+    let fresh = walk.has_fresh_root();
+    let written = walk.view.record.filter(|_| !fresh).into_iter().flat_map(|record| record.files.keys());
+    let applied = applied(walk).into_iter().flat_map(|container| container.files.keys());
+    let known: BTreeSet<String> = written.chain(applied).cloned().collect();
+    for path in known.into_iter().filter(|path| !declared.contains_key(path)) {
+        let field = Field::File(path.clone());
+        let mut reasons = walk.reasons_of(|changed| *changed == field);
+        if reasons.is_empty() {
+            reasons = vec![because(Cause::Consequence, &format!("files.{path}"), "it is no longer declared")];
+        }
+        walk.establish(&field);
+        let (pool, uuid) = (walk.root_pool(), walk.identity.uuid);
+        walk.diff.push(Action::RemoveFile { pool, uuid, path }, Class::Live, reasons, walk.applied.clone());
+    }
+}
+
+fn one(walk: &mut Walk<'_>, path: &str, file: &ContainerFile, audience: Audience) {
+    let options = walk.scene.options;
+    let found = facts(walk, path);
+    let written = walk.view.record.and_then(|record| record.files.get(path));
+    let written = written.filter(|_| !walk.has_fresh_root()).map(|written| written.digest.clone());
+    let digest = match contents::digest(&options.contents, &file.from) {
+        Ok(digest) => digest.clone(),
+        Err(why) => {
+            let stands = written.as_ref().is_some_and(|written| is_as(&found, file, written));
+            if !stands {
+                let help = "bring it back where it was, or change the manifest".to_owned();
+                walk.broken(format!("file {path} cannot be written: {why}"), help);
+            }
+            return;
+        }
+    };
+    if written.is_some() && is_as(&found, file, &digest) {
+        return;
+    }
+    let field = Field::File(path.to_owned());
+    let mut reasons = walk.reasons_of(|changed| *changed == field);
+    match &written {
+        Some(written) => {
+            let text = |field: &str| format!("files.{path}.{field}");
+            let is_said = reasons.iter().any(|reason| reason.field == text("content"));
+            if *written != digest && !is_said {
+                let (from, to) = (Some(written.short()), Some(digest.short()));
+                reasons.push(reason(Cause::Change, &format!("files.{path}"), from, to));
+            }
+            let before = applied(walk).and_then(|container| container.files.get(path)).unwrap_or(file);
+            reasons.extend(found.as_ref().and_then(|found| drift(path, before, written, found)));
+        }
+        None if reasons.is_empty() => {
+            reasons.push(because(Cause::Consequence, &format!("files.{path}"), "its root does not have it"));
+        }
+        None => {}
+    }
+    if reasons.is_empty() {
+        reasons.push(because(Cause::Drift, &format!("files.{path}"), "it is not as declared"));
+    }
+    walk.establish(&field);
+    let write = FileWrite {
+        path: path.to_owned(),
+        from: file.from.clone(),
+        digest,
+        mode: file.mode.clone(),
+        owner: file.owner.clone(),
+        group: file.group.clone(),
+        settles: audience == Audience::Programs && !file.on_change.is_empty(),
+    };
+    let class = if walk.has_fresh_root() { Class::Create } else { Class::Live };
+    let (pool, uuid) = (walk.root_pool(), walk.identity.uuid);
+    let action = Action::WriteFile { pool, uuid, file: Box::new(write) };
+    walk.diff.push(action, class, reasons, walk.applied.clone());
+}
+
+/// What is at a path; none: it was not looked at.
+fn facts(walk: &Walk<'_>, path: &str) -> Option<FileFacts> {
+    if walk.has_fresh_root() {
+        return Some(FileFacts::Missing);
+    }
+    walk.scene.observed.containers.get(&walk.identity.uuid)?.files.get(path).cloned()
+}
+
+/// What was not looked at counts as it was written.
+fn is_as(found: &Option<FileFacts>, file: &ContainerFile, digest: &Digest) -> bool {
+    found.as_ref().is_none_or(|found| deviation(found, file, digest).is_none())
+}
+
+/// The first thing in which what is there differs from a file: what is there, and what should be.
+fn deviation(
+    found: &FileFacts,
+    file: &ContainerFile,
+    digest: &Digest,
+) -> Option<(&'static str, String, String)> {
+    let listed = |names: &BTreeSet<String>| names.iter().cloned().collect::<Vec<_>>().join(" or ");
+    match found {
+        FileFacts::Missing => Some(("", "nothing".to_owned(), "a file".to_owned())),
+        FileFacts::Other(what) => Some(("", format!("a {what}"), "a file".to_owned())),
+        FileFacts::Regular(found) if found.digest != *digest => {
+            Some(("content", found.digest.short(), digest.short()))
+        }
+        FileFacts::Regular(found) if found.mode != file.mode => {
+            Some(("mode", found.mode.clone(), file.mode.clone()))
+        }
+        FileFacts::Regular(found) if !found.owner.contains(&file.owner) => {
+            Some(("owner", listed(&found.owner), file.owner.clone()))
+        }
+        FileFacts::Regular(found) if !found.group.contains(&file.group) => {
+            Some(("group", listed(&found.group), file.group.clone()))
+        }
+        FileFacts::Regular(_) => None,
+    }
+}
+
+fn drift(path: &str, before: &ContainerFile, written: &Digest, found: &FileFacts) -> Option<Reason> {
+    let (field, from, to) = deviation(found, before, written)?;
+    let dot = if field.is_empty() { "" } else { "." };
+    Some(reason(Cause::Drift, &format!("files.{path}{dot}{field}"), Some(from), Some(to)))
+}
+
+fn applied<'a>(walk: &'a Walk<'_>) -> Option<&'a Container> {
+    match &walk.applied.as_ref()?.object.spec {
+        Spec::Container(container) => Some(container),
+        _ => None,
+    }
+}
+
+/// The commands that follow changes: those of this plan, and those that an earlier one did not come to.
+pub fn settle(walk: &mut Walk<'_>) {
+    let mut commands: BTreeMap<Vec<String>, Vec<String>> = BTreeMap::new();
+    for (path, file) in &walk.desired.files {
+        let waits =
+            walk.view.record.and_then(|record| record.files.get(path)).is_some_and(|file| file.unsettled);
+        let changes = walk
+            .diff
+            .steps
+            .iter()
+            .any(|step| matches!(&step.action, Action::WriteFile { file, .. } if file.path == *path));
+        if !file.on_change.is_empty() && (waits || changes) {
+            commands.entry(file.on_change.clone()).or_default().push(path.clone());
+        }
+    }
+    let uuid = walk.identity.uuid;
+    for (command, files) in commands {
+        let note =
+            |path: &String| because(Cause::Consequence, &format!("files.{path}.onChange"), "it changed");
+        let reasons = files.iter().map(note).collect();
+        walk.diff.push(Action::RunInside { uuid, command, files }, Class::Live, reasons, None);
+    }
+}

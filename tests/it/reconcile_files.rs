@@ -1,0 +1,107 @@
+//! Files and the commands that follow them, on the modelled host.
+
+use crate::reconcile_support::*;
+use bayplan::driver::faulty::{Fault, Faulty, Side};
+use bayplan::driver::memory::Memory;
+use bayplan::model::content::Content;
+use bayplan::model::key::Key;
+use bayplan::model::object::{Container, ContainerFile, Power};
+use bayplan::model::step::Action;
+use bayplan::reconcile::goal::Goal;
+use std::collections::BTreeMap;
+
+fn with(files: &[(&str, &str)], command: &str) -> Container {
+    let file = |text: &str| ContainerFile {
+        from: Content::Text(text.to_owned()),
+        mode: "0644".to_owned(),
+        owner: "root".to_owned(),
+        group: "root".to_owned(),
+        on_change: vec![command.to_owned()],
+    };
+    let files = files.iter().map(|(path, text)| ((*path).to_owned(), file(text)));
+    Container { files: files.collect::<BTreeMap<_, _>>(), ..container() }
+}
+
+fn apply(host: &Memory, container: Container) {
+    converge(host, &Goal::Site(&site(&[("web-1", container)])), &options());
+}
+
+fn commands(host: &Memory) -> Vec<String> {
+    host.host().commands_run.iter().map(|command| command.join(" ")).collect()
+}
+
+#[test]
+fn one_command_runs_once_after_all_its_files_and_not_at_a_start() {
+    let host = server();
+    apply(&host, with(&[("/etc/a", "1"), ("/etc/b", "1")], "reload"));
+    assert!(commands(&host).is_empty(), "init starts with them");
+    apply(&host, with(&[("/etc/a", "2"), ("/etc/b", "2")], "reload"));
+    assert_eq!(commands(&host), ["reload"]);
+    apply(&host, with(&[("/etc/a", "2"), ("/etc/b", "2")], "restart"));
+    assert_eq!(commands(&host), ["reload"], "no file changed");
+    apply(&host, Container { state: Power::Stopped, ..with(&[("/etc/a", "3")], "reload") });
+    apply(&host, with(&[("/etc/a", "3")], "reload"));
+    assert_eq!(commands(&host), ["reload"], "it did not run when the file changed");
+}
+
+#[test]
+fn a_command_that_a_crash_or_a_failure_kept_back_is_run_by_the_next_apply() {
+    let container = |text| with(&[("/etc/a", text)], "reload");
+    for side in [Side::Before, Side::After] {
+        let host = server();
+        apply(&host, container("1"));
+        let desired = site(&[("web-1", container("2"))]);
+        let goal = Goal::Site(&desired);
+        let plan = planned(&host, &goal, &options());
+        let writes = |action: &Action| matches!(action, Action::WriteFile { .. });
+        let at = plan.steps.iter().position(|step| writes(&step.action)).unwrap() as u64;
+        carry_out(&Faulty::new(&host, Fault::Crash { at, side }), &plan, 1);
+        assert!(commands(&host).is_empty());
+        converge(&host, &goal, &options());
+        assert_eq!(commands(&host), ["reload"], "{side:?}");
+
+        host.edit_host(|host| {
+            host.failing_commands.insert(vec!["reload".to_owned()]);
+        });
+        let desired = site(&[("web-1", container("3"))]);
+        let goal = Goal::Site(&desired);
+        let report = carry_out(&host, &planned(&host, &goal, &options()), 1);
+        assert!(!report.is_done());
+        host.edit_host(|host| host.failing_commands.clear());
+        converge(&host, &goal, &options());
+        assert_eq!(commands(&host), ["reload", "reload"]);
+        assert!(planned(&host, &goal, &options()).is_empty());
+    }
+}
+
+#[test]
+fn a_frozen_containers_command_waits_until_it_is_thawed() {
+    let host = server();
+    apply(&host, with(&[("/etc/a", "1")], "reload"));
+    apply(&host, Container { state: Power::Frozen, ..with(&[("/etc/a", "1")], "reload") });
+    apply(&host, Container { state: Power::Frozen, ..with(&[("/etc/a", "2")], "reload") });
+    assert!(commands(&host).is_empty());
+    apply(&host, with(&[("/etc/a", "2")], "reload"));
+    assert_eq!(commands(&host), ["reload"]);
+}
+
+#[test]
+fn healing_goes_on_without_a_secret_as_long_as_its_file_stands() {
+    use bayplan::model::content::{SecretRef, SecretSource};
+    let host = server();
+    let secret = SecretRef { name: None, from: SecretSource::Env("A".to_owned()) };
+    let mut wanted = with(&[("/etc/a", "1")], "reload");
+    wanted.files.get_mut("/etc/a").unwrap().from = Content::Secret(secret);
+    apply(&host, wanted);
+    host.edit_host(|host| {
+        host.lost_contents.insert("the secret in environment variable A".to_owned());
+    });
+    let key = Key::container("web-1");
+    assert!(host.kill_init(&key));
+    converge(&host, &Goal::Recorded, &options());
+    assert_eq!(host.host().runs.len(), 1, "it runs again");
+    assert!(planned(&host, &Goal::Recorded, &options()).broken.is_empty());
+    assert!(host.remove_file(&key, "/etc/a"));
+    let plan = planned(&host, &Goal::Recorded, &options());
+    assert_eq!((plan.steps.len(), plan.broken.len()), (0, 1), "{plan:#?}");
+}
