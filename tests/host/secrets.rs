@@ -197,7 +197,7 @@ fn a_secret_is_in_the_container_and_nowhere_else() {
     let said = ear.run(&["plan", "-f", &manifest], 1);
     assert!(said.contains("app.key) is not there") && said.contains("site.yaml:"), "{said}");
     ear.run(&["drift"], 0);
-    assert_eq!(inside("echo $TOKEN"), "\n", "init was started with another one");
+    assert_eq!(inside("echo $TOKEN"), format!("{CANARY}\n"), "what init was started with");
     assert_kept_nowhere(&product);
 }
 

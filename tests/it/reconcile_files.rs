@@ -60,9 +60,7 @@ fn a_command_that_a_crash_or_a_failure_kept_back_is_run_by_the_next_apply() {
         converge(&host, &goal, &options());
         assert_eq!(commands(&host), ["reload"], "{side:?}");
 
-        host.edit_host(|host| {
-            host.failing_commands.insert(vec!["reload".to_owned()]);
-        });
+        host.edit_host(|host| host.failing_commands.extend([vec!["reload".to_owned()]]));
         let desired = site(&[("web-1", container("3"))]);
         let goal = Goal::Site(&desired);
         let report = carry_out(&host, &planned(&host, &goal, &options()), 1);
@@ -93,9 +91,7 @@ fn healing_goes_on_without_a_secret_as_long_as_its_file_stands() {
     let mut wanted = with(&[("/etc/a", "1")], "reload");
     wanted.files.get_mut("/etc/a").unwrap().from = Content::Secret(secret);
     apply(&host, wanted);
-    host.edit_host(|host| {
-        host.lost_contents.insert("the secret in environment variable A".to_owned());
-    });
+    host.edit_host(|host| host.lost_contents.extend(["the secret in environment variable A".to_owned()]));
     let key = Key::container("web-1");
     assert!(host.kill_init(&key));
     converge(&host, &Goal::Recorded, &options());

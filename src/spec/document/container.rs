@@ -21,7 +21,6 @@ pub const FIELDS: Fields = Fields {
         "config",
         "devices",
         "files",
-        "environment",
         "state",
         "dependsOn",
         "ready",
