@@ -10,7 +10,9 @@
 //! | --- | --- |
 //! | `goal` | what a plan is for: a site, healing, or a verb |
 //! | `world` | goal ⊕ records ⊕ overrides: the objects as they should be, and who may change them |
-//! | `deletions` | what is to go |
+//! | `deletions` | what is to go because it was asked for; what protects from it |
+//! | `prune`, `intent`, `users` | what a site no longer declares: how it goes, what stops it, who needs it |
+//! | `undelete`, `external` | parked objects that come back; objects that must be there |
 //! | `join` | records and host facts side by side |
 //! | `identity`, `spans`, `realize` | what the planner chooses: ids, addresses; container → run |
 //! | `check` | findings that need the host |
@@ -26,17 +28,22 @@ pub mod check;
 pub mod controller;
 pub mod deletions;
 pub mod diff;
+pub mod external;
 pub mod drift;
 pub mod goal;
 pub mod graph;
 pub mod identity;
+pub mod intent;
 pub mod join;
 pub mod plan;
+pub mod prune;
 pub mod queue;
 pub mod realize;
 pub mod render;
 pub mod report;
 pub mod spans;
+pub mod undelete;
+pub mod users;
 pub mod world;
 
 use crate::driver::{Driver, Scope};
@@ -52,6 +59,18 @@ pub enum Error {
     Observe(#[source] crate::driver::Error),
     #[error(transparent)]
     Plan(#[from] plan::Error),
+    /// A guard stops the whole apply.
+    #[error("{guards}; nothing was changed")]
+    Guarded { guards: String },
+}
+
+/// The guards of a plan that stop it before its first step.
+pub fn refuse_guarded(plan: &Plan) -> Result<(), Error> {
+    if plan.guards.is_empty() {
+        return Ok(());
+    }
+    let guards: Vec<String> = plan.guards.iter().map(intent::Guard::words).collect();
+    Err(Error::Guarded { guards: guards.join("; ") })
 }
 
 /// Looks at the host and says what would be done; changes nothing.
@@ -68,6 +87,7 @@ pub fn reconcile(
     apply_options: &ApplyOptions<'_>,
 ) -> Result<(Plan, Report), Error> {
     let plan = propose(driver, goal, options)?;
+    refuse_guarded(&plan)?;
     let report = apply::apply(driver, &plan, apply_options);
     Ok((plan, report))
 }

@@ -5,15 +5,18 @@ use super::check;
 use super::diff::{self, ImageState, ObjectDiff, Scene};
 use super::goal::{Goal, PlanOptions};
 use super::graph::order;
+use super::intent::{Guard, Intent};
 use super::identity::{Allocator, Networks};
 use super::join::{Joined, join};
+use super::users::former_users;
 use super::world::{World, world};
 use crate::model::finding::{Finding, Severity};
 use crate::model::key::Key;
 use crate::model::object::{Container, Object, Power, Spec};
 use crate::model::observed::Observed;
 use crate::model::origin::FieldOrigins;
-use crate::model::record::{Identity, Owner};
+use crate::model::prune::Deletion;
+use crate::model::record::{Identity, Owner, Parked};
 use crate::model::step::{Class, ImageContent, Reason, Step};
 use crate::model::typed;
 use jiff::Timestamp;
@@ -37,6 +40,18 @@ pub struct Plan {
     pub pending: Vec<Pending>,
     /// Owned objects that the load does not declare: left as they are.
     pub kept: Vec<Key>,
+    /// Why each of them is.
+    #[serde(default)]
+    pub kept_because: BTreeMap<Key, String>,
+    /// What prune does, or would do once it is confirmed: one intent a kind and way.
+    #[serde(default)]
+    pub prune: Vec<Intent>,
+    /// What stops apply before its first step.
+    #[serde(default)]
+    pub guards: Vec<Guard>,
+    /// Objects out of service, each until when.
+    #[serde(default)]
+    pub parked: BTreeMap<Key, Timestamp>,
     /// Holds in force.
     pub holds: Vec<Hold>,
     /// What is broken and not repaired by itself.
@@ -58,6 +73,12 @@ pub struct ObjectChange {
     pub after: Option<Object>,
     /// Where the values of `after` were written.
     pub origins: FieldOrigins,
+    /// How it goes, where it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leaves: Option<Deletion>,
+    /// It was parked before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parked: Option<Parked>,
 }
 
 /// A change that waits for approval.
@@ -103,6 +124,12 @@ pub struct Summary {
     pub repair: usize,
     pub restart: usize,
     pub delete: usize,
+    #[serde(default)]
+    pub park: usize,
+    #[serde(default)]
+    pub retain: usize,
+    #[serde(default)]
+    pub undelete: usize,
     pub record: usize,
     pub pending: usize,
     pub kept: usize,
@@ -127,9 +154,9 @@ impl Plan {
         self.steps.is_empty()
     }
 
-    /// The exit code of `plan`: 0 nothing to do, 2 changes or drift (what is broken is drift).
+    /// The exit code of `plan`: 0 nothing to do, 2 changes or drift (what is broken is drift), or a guard to decide about.
     pub fn exit_code(&self) -> u8 {
-        if self.is_empty() && self.broken.is_empty() { 0 } else { 2 }
+        if self.is_empty() && self.broken.is_empty() && self.guards.is_empty() { 0 } else { 2 }
     }
 }
 
@@ -158,7 +185,8 @@ pub fn plan(goal: &Goal<'_>, observed: &Observed, options: &PlanOptions) -> Resu
     };
     scene.images = image_states(&scene);
     let diffs = diffs(&scene, &identities);
-    let order = order(&needs(&scene, &diffs), &ways(&diffs))?;
+    let former = former_users(&world, observed, &joined);
+    let order = order(&needs(&scene, &diffs), &ways(&diffs), &former)?;
     Ok(assemble(&scene, diffs, &order, findings))
 }
 
@@ -246,7 +274,7 @@ fn diffs(scene: &Scene<'_>, identities: &BTreeMap<Key, Identity>) -> BTreeMap<Ke
             }
         })
     });
-    let gone = scene.world.deletions.iter().map(|key| diff::delete::diff(scene, key));
+    let gone = scene.world.leaving.iter().map(|(key, leaving)| diff::delete::diff(scene, key, leaving));
     wanted.chain(gone).map(|diff| (diff.key.clone(), diff)).collect()
 }
 

@@ -15,6 +15,7 @@ use crate::model::observed::{ExitCause, RunFacts};
 use crate::model::record::{Applied, Identity};
 use crate::model::run::ContainerRun;
 use crate::model::step::{Action, Cause, Class, ImageContent, Reason, RootSeed, StopHow};
+use crate::model::typed;
 use crate::reconcile::graph::Way;
 use crate::reconcile::join::ContainerView;
 use crate::reconcile::plan::{Broken, Pending};
@@ -96,6 +97,8 @@ impl<'a> Walk<'a> {
         let completed = self.desired.ephemeral
             && up
             && self.view.run.is_none()
+            && !self.was_parked()
+            && !typed::protected_from_delete(&self.desired.config)
             && self.view.exit.is_some_and(|exit| exit.cause == ExitCause::PowerOff);
         match (self.view.root, self.view.run) {
             (None, None) => self.create_root(vec![]),
@@ -108,7 +111,7 @@ impl<'a> Walk<'a> {
             }
             _ => {}
         }
-        let starts = up && self.view.run.is_none() && !self.is_broken();
+        let starts = up && self.view.run.is_none() && !self.is_barred() && !self.is_broken();
         match self.view.run {
             None if starts => self.start(self.start_reasons(), Class::Live),
             None => {}
@@ -179,7 +182,7 @@ impl<'a> Walk<'a> {
     fn running(&mut self, facts: &RunFacts) {
         let why = restart_reasons(self, facts);
         let allowed = self.target.restart || (!why.is_empty() && self.scene.options.allow_restart);
-        if allowed && !self.is_broken() {
+        if allowed && !typed::protected_from_start(&self.desired.config) && !self.is_broken() {
             self.restart(why);
             return;
         }
@@ -283,6 +286,22 @@ impl<'a> Walk<'a> {
             "bring the same content back into the store, or delete the container".to_owned(),
         );
         true
+    }
+
+    /// Whether its start is refused; healing says so and leaves it, every other goal has a finding about it.
+    fn is_barred(&mut self) -> bool {
+        let barred = typed::protected_from_start(&self.desired.config);
+        if barred {
+            self.broken(
+                "it does not run, and security.protection.start forbids its start".to_owned(),
+                "declare it stopped, or without security.protection.start".to_owned(),
+            );
+        }
+        barred
+    }
+
+    pub fn was_parked(&self) -> bool {
+        self.view.record.is_some_and(|record| record.parked.is_some())
     }
 
     fn broken(&mut self, message: String, help: String) {

@@ -23,7 +23,7 @@ pub const FIELDS: Fields = Fields {
         "ready",
         "ephemeral",
     ],
-    later: &["files", "environment", "restartWith", "update", "persist", "ignore", "external", "placement"],
+    later: &["files", "environment", "restartWith", "update", "persist", "ignore", "placement"],
 };
 
 const READY: Fields =

@@ -6,7 +6,7 @@ use crate::spec::tree::{Mark, Node};
 use schemars::JsonSchema;
 
 pub const FIELDS: Fields =
-    Fields { known: &["source", "fingerprint"], later: &["update", "external", "placement"] };
+    Fields { known: &["source", "fingerprint"], later: &["update", "placement"] };
 
 const SOURCES: Fields = Fields {
     known: &["busybox", "directory", "bootstrap"],

@@ -6,6 +6,7 @@ pub mod layer;
 pub mod network;
 pub mod pool;
 pub mod profile;
+pub mod prune;
 pub mod reader;
 pub mod site;
 
@@ -15,6 +16,7 @@ use super::tree::{Mark, Node};
 use super::words::did_you_mean;
 use crate::model::key::{Key, Kind};
 use crate::model::object::Meta;
+use crate::model::prune::Deletion;
 use reader::{Fields, Marks, Reader};
 use schemars::JsonSchema;
 use std::collections::BTreeMap;
@@ -42,8 +44,8 @@ const LATER_KINDS: [&str; 13] = [
 const ENVELOPE: Fields = Fields { known: &["apiVersion", "kind", "metadata", "spec"], later: &["placement"] };
 
 pub const METADATA: Fields = Fields {
-    known: &["name", "labels", "annotations", "description"],
-    later: &["project", "renamedFrom", "deletion", "movedFromSite", "placement"],
+    known: &["name", "labels", "annotations", "description", "deletion", "movedFromSite"],
+    later: &["project", "renamedFrom", "placement"],
 };
 
 /// What says something about an object.
@@ -61,6 +63,11 @@ pub struct Metadata {
     /// For people.
     #[schemars(default)]
     pub description: String,
+    /// How it goes once it is no longer declared. Absent: containers are parked (ephemeral ones deleted), pools are
+    /// retained, all else is deleted.
+    pub deletion: Option<Deletion>,
+    /// The site that it is taken over from; a Site's own: all objects of that site.
+    pub moved_from_site: Option<String>,
 }
 
 /// A document that could be read; findings tell what of it could not.
@@ -69,6 +76,8 @@ pub struct Document {
     /// Where its `kind` stands.
     pub mark: Mark,
     pub meta: Meta,
+    /// `metadata.movedFromSite`.
+    pub moved_from: Option<String>,
     pub body: Body,
     /// Field path → where its value stands.
     pub marks: Marks,
@@ -83,6 +92,8 @@ pub enum Body {
     Network(network::NetworkSpec),
     Profile(profile::ProfileSpec),
     Container(container::ContainerSpec),
+    /// It is there already, and not changed from here.
+    External,
 }
 
 impl Document {
@@ -125,16 +136,20 @@ pub fn read(node: &Node, state: &mut TextState, report: &mut Report) -> Option<D
         reader.report.key = Some(key.clone());
     }
     reader.mapping(node, "the document", &ENVELOPE);
-    let meta = metadata(node, &mut reader);
+    let meta = metadata(node, kind, &mut reader);
+    let moved_from = node.get("metadata").and_then(|metadata| prune::moved_from(metadata, &mut reader));
     let nothing = Node { mark, value: super::tree::Value::Map(vec![]) };
     let spec = reader.field(node, "spec", "spec").unwrap_or(&nothing);
     let body = body(kind, spec, mark, &mut reader);
     let (marks, names) = (reader.marks, reader.names);
     name?;
-    Some(Document { key, mark, meta, body: body?, marks, names })
+    Some(Document { key, mark, meta, moved_from, body: body?, marks, names })
 }
 
 fn body(kind: Kind, spec: &Node, mark: Mark, reader: &mut Reader) -> Option<Body> {
+    if prune::external(spec, kind, reader) {
+        return Some(Body::External);
+    }
     match kind {
         Kind::Site => site::read(spec, reader).map(Body::Site),
         Kind::Image => image::read(spec, mark, reader).map(Body::Image),
@@ -208,7 +223,7 @@ fn name(node: &Node, kind: Kind, mark: Mark, reader: &mut Reader) -> Option<Stri
     }
 }
 
-fn metadata(node: &Node, reader: &mut Reader) -> Meta {
+fn metadata(node: &Node, kind: Kind, reader: &mut Reader) -> Meta {
     let Some(metadata) = reader.field(node, "metadata", "metadata") else { return Meta::default() };
     if !reader.mapping(metadata, "metadata", &METADATA) {
         return Meta::default();
@@ -220,6 +235,7 @@ fn metadata(node: &Node, reader: &mut Reader) -> Meta {
         labels: words(metadata, "labels", reader),
         annotations: words(metadata, "annotations", reader),
         description: description.unwrap_or_default(),
+        deletion: prune::deletion(metadata, kind, reader),
     }
 }
 

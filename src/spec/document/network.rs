@@ -7,7 +7,7 @@ use crate::spec::report::Wrong;
 use crate::spec::tree::Node;
 use schemars::JsonSchema;
 
-pub const FIELDS: Fields = Fields { known: &["type", "config"], later: &["external", "placement"] };
+pub const FIELDS: Fields = Fields { known: &["type", "config"], later: &["placement"] };
 
 const LATER_TYPES: [&str; 4] = ["macvlan", "sriov", "ovn", "physical"];
 

@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use std::collections::BTreeMap;
 
 pub const FIELDS: Fields =
-    Fields { known: &["driver", "source", "config"], later: &["external", "placement"] };
+    Fields { known: &["driver", "source", "config"], later: &["placement"] };
 
 /// LXD's other drivers.
 const LATER_DRIVERS: [&str; 12] = [
