@@ -4,6 +4,7 @@ use crate::model::desired::Desired;
 use crate::model::key::Key;
 use crate::model::object::Power;
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
@@ -35,7 +36,8 @@ pub enum Goal<'a> {
 }
 
 /// What is said about the objects that prune would take.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum DeletionApproval {
     /// Nothing: where they need a confirmation, they wait.
     #[default]

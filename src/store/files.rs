@@ -178,6 +178,8 @@ mod tests {
             identity: None,
             overrides: vec![],
             retiring: false,
+            parked: None,
+            undeleted: false,
             actor: "test".to_owned(),
         }
     }

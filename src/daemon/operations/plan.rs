@@ -32,6 +32,8 @@ impl Bay {
         let mut options = PlanOptions::new(now, uuid::Uuid::new_v4().into_bytes(), &request.actor);
         options.only.clone_from(&request.only);
         options.allow_restart = request.approval == Approval::Restart;
+        options.deletions = request.deletions;
+        options.take_ownership = request.take_ownership;
         if let Goal::Site(desired) = goal {
             options.missing_paths = self.missing(check::paths_to_check(desired));
         }
@@ -79,6 +81,14 @@ fn goal<'a>(
         GoalRequest::Delete(keys) => {
             keys.iter().try_for_each(|key| known(key, observed))?;
             Goal::Delete(keys.iter().cloned().collect())
+        }
+        GoalRequest::Park(keys) => {
+            keys.iter().try_for_each(|key| known(key, observed))?;
+            Goal::Park(keys.iter().cloned().collect())
+        }
+        GoalRequest::Undelete(key) => {
+            known(key, observed)?;
+            Goal::Undelete(key.clone())
         }
         GoalRequest::DeleteAll => Goal::Delete(observed.records.keys().cloned().collect()),
         GoalRequest::DeleteDeclared(_) => Goal::Delete(declared_and_known(desired, observed)),
