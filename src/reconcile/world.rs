@@ -343,6 +343,11 @@ fn orphans(desired: &crate::model::desired::Desired, before: &Owner, observed: &
     if !desired.objects.contains_key(&key) || observed.records.contains_key(&key) {
         return None;
     }
+    let declared = desired.objects.keys().filter(|key| key.kind != Kind::Site && !desired.builtin.contains(*key));
+    let (known, new): (Vec<&Key>, Vec<&Key>) = declared.partition(|key| observed.records.contains_key(*key));
+    if known.len() <= new.len() {
+        return None;
+    }
     let left = |(key, record): &(&Key, &Record)| {
         record.owner == *before && key.kind != Kind::Site && !desired.objects.contains_key(*key)
     };

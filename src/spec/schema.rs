@@ -54,6 +54,13 @@ fn document(kind: Kind) -> Value {
     if let Some(name) = metadata.pointer_mut("/properties/name").and_then(Value::as_object_mut) {
         name.insert("pattern".to_owned(), json!(name_pattern(kind)));
     }
+    if let Some(properties) = metadata.pointer_mut("/properties").and_then(Value::as_object_mut) {
+        match kind {
+            Kind::Container => {}
+            Kind::Site => drop(properties.remove("deletion")),
+            _ => drop(properties["deletion"]["enum"] = json!(["delete", "retain"])),
+        }
+    }
     json!({
         "$schema": DIALECT,
         "title": format!("{kind} ({API_VERSION})"),
@@ -242,6 +249,14 @@ pub fn devices(_: &mut SchemaGenerator) -> Schema {
 fn options(devices: &[&str]) -> BTreeMap<&'static str, Value> {
     let tables = devices.iter().filter_map(|device| DEVICES.get(device));
     tables.flat_map(|table| table.supported().map(|entry| (entry.name, property(entry)))).collect()
+}
+
+pub fn deletion(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "description": "How it goes once it is no longer declared. Absent: containers are parked (ephemeral ones \
+                        deleted), storage pools are retained, all else is deleted.",
+        "enum": ["park", "delete", "retain"],
+    })
 }
 
 pub fn prune(_: &mut SchemaGenerator) -> Schema {

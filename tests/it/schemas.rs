@@ -47,7 +47,8 @@ fn a_schema_lists_the_fields_that_the_loader_reads() {
             spec["properties"].as_object().unwrap().keys().map(String::as_str).collect();
         assert_eq!(listed, fields.known.iter().copied().collect(), "{kind}");
     }
-    assert_eq!(metadata.known, ["name", "labels", "annotations", "description"]);
+    let known = ["name", "labels", "annotations", "description", "deletion", "movedFromSite"];
+    assert_eq!(metadata.known, known);
 }
 
 #[test]
@@ -70,6 +71,9 @@ fn an_independent_validator_refuses_what_one_value_gives_away() {
         "envelope-unknown-field",
         "metadata-unknown-fields",
         "site-mistyped",
+        "site-prune",
+        "metadata-deletion",
+        "external",
         "image-no-source",
         "image-two-sources",
         "image-fingerprint",

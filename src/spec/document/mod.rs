@@ -65,6 +65,7 @@ pub struct Metadata {
     pub description: String,
     /// How it goes once it is no longer declared. Absent: containers are parked (ephemeral ones deleted), pools are
     /// retained, all else is deleted.
+    #[schemars(default, schema_with = "crate::spec::schema::deletion")]
     pub deletion: Option<Deletion>,
     /// The site that it is taken over from; a Site's own: all objects of that site.
     pub moved_from_site: Option<String>,
