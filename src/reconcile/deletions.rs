@@ -138,7 +138,9 @@ pub fn refuse_protected(world: &mut World<'_>, observed: &Observed) {
         let path = "config.security.protection.delete";
         let place = record.origins.get(path).and_then(|origin| origin.place.as_ref());
         let place = place.map_or(String::new(), |place| format!(" ({}:{})", place.file, place.line));
-        let why = world.leaving.get(&key).map_or("it is no longer declared", |leaving| leaving.why.as_str());
+        let site = world.intents.first().map_or("", |intent| intent.site.as_str());
+        let waits = format!("site {site} no longer declares it");
+        let why = world.leaving.get(&key).map_or(&waits, |leaving| &leaving.why);
         let message = format!("{key} is protected by security.protection.delete{place}, and would go: {why}");
         let help = "keep it declared, or first apply it with security.protection.delete: false";
         world.findings.push(error("protected", &key, message, help));

@@ -34,6 +34,8 @@ struct View<'a> {
     joined: &'a Joined<'a>,
     /// Of the objects that would leave or stay.
     users: Users,
+    /// What is converged: it does not go.
+    declared: BTreeSet<Key>,
     /// The owners whose objects may go.
     owners: Owners,
 }
@@ -79,7 +81,8 @@ pub fn site(
     options: &PlanOptions,
 ) {
     let users = users(world, observed, joined);
-    let view = View { observed, joined, users, owners: Owners::These(owners(desired)) };
+    let declared = world.targets.keys().cloned().collect();
+    let view = View { observed, joined, users, declared, owners: Owners::These(owners(desired)) };
     let site = Key::site(&desired.site);
     let settings = match desired.objects.get(&site).map(|object| &object.spec) {
         Some(Spec::Site(site)) => Some(&site.prune),
@@ -114,7 +117,9 @@ pub fn recorded_sites(
     joined: &Joined<'_>,
     options: &PlanOptions,
 ) {
-    let view = View { observed, joined, users: users(world, observed, joined), owners: Owners::All };
+    let declared = world.targets.keys().cloned().collect();
+    let users = users(world, observed, joined);
+    let view = View { observed, joined, users, declared, owners: Owners::All };
     let old = expired(&view, options);
     let mut settled = old.clone();
     settle(&view, &mut settled);
@@ -210,17 +215,19 @@ fn settle(view: &View<'_>, candidates: &mut Candidates) -> BTreeMap<Key, Key> {
 fn verdict(view: &View<'_>, candidates: &Candidates, key: &Key) -> Result<Candidate, Key> {
     let mut own = candidates.get(key).cloned().unwrap_or(Candidate { way: Deletion::Delete, until: None });
     for user in view.users.get(key).into_iter().flatten() {
-        let record = view.observed.records.get(user).filter(|record| view.owners.have(&record.owner));
-        let until = match candidates.get(user) {
-            Some(Candidate { way: Deletion::Delete, .. }) => continue,
-            Some(Candidate { way: Deletion::Retain, .. }) => {
+        let record = view.observed.records.get(user);
+        let until = match (candidates.get(user), record) {
+            (Some(Candidate { way: Deletion::Delete, .. }), _) => continue,
+            (None, Some(record)) if record.retiring && !view.declared.contains(user) => continue,
+            // What is left on the host, now or long ago, needs what it stands on to be left there too.
+            (Some(Candidate { way: Deletion::Retain, .. }), _) | (None, None) => {
                 if own.way == Deletion::Delete {
                     own.way = Deletion::Retain;
                 }
                 continue;
             }
-            Some(Candidate { way: Deletion::Park, until }) => *until,
-            None => match record.and_then(parking) {
+            (Some(Candidate { way: Deletion::Park, until }), _) => *until,
+            (None, Some(record)) => match parking(record).filter(|_| view.owners.have(&record.owner)) {
                 Some(parked) => Some(parked.until),
                 None => return Err(user.clone()),
             },

@@ -273,10 +273,10 @@ proptest! {
             let object = &removal.whole().objects[key];
             object.deletion() == Deletion::Delete
         };
-        prop_assert!(roots.values().all(|root| {
+        for root in roots.values() {
             let key = &root.identity.key;
-            kept(&host, key) || (key.name.starts_with('c') && deleted(key))
-        }));
+            prop_assert!(kept(&host, key) || (key.name.starts_with('c') && deleted(key)), "{key}");
+        }
     }
 
     #[test]
