@@ -14,6 +14,7 @@ mod lifecycle;
 mod network;
 mod processes;
 mod product;
+mod prune;
 mod runtime;
 mod storage;
 mod systemd;

@@ -79,7 +79,7 @@ fn goal<'a>(
         GoalRequest::Site(_) => Goal::Site(desired),
         GoalRequest::Recorded => Goal::Recorded,
         GoalRequest::Delete(keys) => {
-            keys.iter().try_for_each(|key| known(key, observed))?;
+            keys.iter().try_for_each(|key| found(key, observed))?;
             Goal::Delete(keys.iter().cloned().collect())
         }
         GoalRequest::Park(keys) => {
@@ -118,6 +118,12 @@ pub fn known(key: &Key, observed: &Observed) -> Result<(), Failure> {
         return Ok(());
     }
     Err(no_such(key))
+}
+
+/// Fails for a key without a record that is not on the host either: what was retained can be deleted.
+fn found(key: &Key, observed: &Observed) -> Result<(), Failure> {
+    let mut roots = observed.containers.values().filter_map(|facts| facts.root.as_ref());
+    if roots.any(|root| root.identity.key == *key) { Ok(()) } else { known(key, observed) }
 }
 
 pub fn no_such(key: &Key) -> Failure {
