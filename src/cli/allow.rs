@@ -56,7 +56,8 @@ mod tests {
 
     #[test]
     fn the_narrowest_word_about_deletions_counts() {
-        let words = |texts: &[&str]| -> Vec<Allow> { texts.iter().map(|text| text.parse().unwrap()).collect() };
+        let words =
+            |texts: &[&str]| -> Vec<Allow> { texts.iter().map(|text| text.parse().unwrap()).collect() };
         assert_eq!(Allow::deletions(&words(&["restart"])), DeletionApproval::None);
         assert_eq!(Allow::deletions(&words(&["delete"])), DeletionApproval::Any);
         assert_eq!(Allow::deletions(&words(&["delete", "delete=3"])), DeletionApproval::AtMost(3));

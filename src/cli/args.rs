@@ -13,9 +13,9 @@ use std::path::PathBuf;
 
 /// Verbs of the language that a later version brings.
 const LATER: [&str; 28] = [
-    "adopt", "export", "fmt", "pin", "graph", "history", "init", "why", "explain", "rollback",
-    "hold", "suspend", "status", "events", "sync", "render", "observe", "file", "image", "remote",
-    "snapshot", "man", "volume", "network", "copy", "move", "migrate", "publish",
+    "adopt", "export", "fmt", "pin", "graph", "history", "init", "why", "explain", "rollback", "hold",
+    "suspend", "status", "events", "sync", "render", "observe", "file", "image", "remote", "snapshot", "man",
+    "volume", "network", "copy", "move", "migrate", "publish",
 ];
 
 /// The declarative controller for Linux system containers.

@@ -129,8 +129,7 @@ fn power(session: &Session, verb: &str, key: &Key, power: Power, hold: &HoldArgs
 }
 
 fn run(session: &Session, verb: &str, goal: GoalRequest) -> anyhow::Result<Exit> {
-    let request =
-        PlanRequest { approval: Approval::Restart, ..PlanRequest::new(goal, session.actor(verb)) };
+    let request = PlanRequest { approval: Approval::Restart, ..PlanRequest::new(goal, session.actor(verb)) };
     let guard = |_: &_| None;
     let (consent, excerpts, matching) = (Consent::Given, Shown::default(), Match::MayMove);
     change::run(session, Change { verb, request, consent, excerpts, matching, guard: &guard })

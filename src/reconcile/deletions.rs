@@ -132,7 +132,9 @@ pub fn retire<'a>(world: &mut World<'a>, observed: &'a Observed, joined: &Joined
 pub fn refuse_protected(world: &mut World<'_>, observed: &Observed) {
     let asked = world.leaving.iter().filter(|(_, leaving)| leaving.way != Deletion::Retain);
     let mut keys: BTreeSet<Key> = asked.map(|(key, _)| key.clone()).collect();
-    keys.extend(world.waiting.iter().filter(|(_, way)| **way != Deletion::Retain).map(|(key, _)| key.clone()));
+    keys.extend(
+        world.waiting.iter().filter(|(_, way)| **way != Deletion::Retain).map(|(key, _)| key.clone()),
+    );
     for key in keys {
         let Some(record) = observed.records.get(&key).filter(|record| is_protected(record)) else { continue };
         let path = "config.security.protection.delete";

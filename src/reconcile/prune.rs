@@ -261,7 +261,8 @@ fn decide(
     };
     world.guards = guards(view, desired, options, going.len(), settings);
     let waits = settings.mode == PruneMode::Confirm && options.deletions == DeletionApproval::None;
-    world.intents = intents(&desired.site, going.iter().map(|(key, to)| (key.clone(), to.way, to.until)), waits);
+    world.intents =
+        intents(&desired.site, going.iter().map(|(key, to)| (key.clone(), to.way, to.until)), waits);
     if waits {
         world.waiting = going.into_iter().map(|(key, to)| (key, to.way)).collect();
         let mut settled = old;
@@ -289,29 +290,36 @@ fn guards(
         DeletionApproval::Any => return vec![],
         DeletionApproval::AtMost(most) if count <= most => return vec![],
         DeletionApproval::AtMost(most) => {
-            let message = format!("{count} objects would be pruned, {most} are allowed");
+            let message = format!("{} would be pruned, {most} allowed", objects(count));
             return vec![Guard::new("delete", message, count)];
         }
         DeletionApproval::None | DeletionApproval::Confirmed => {}
     }
     let mut guards = vec![];
-    let counted = owned(view).filter(|(key, record)| {
-        key.kind != Kind::Site && record.parked.is_none() && !record.retiring
-    });
+    let counted = owned(view)
+        .filter(|(key, record)| key.kind != Kind::Site && record.parked.is_none() && !record.retiring);
     let total = counted.count();
     let most = settings.max.of(total);
     if count > most {
-        let message =
-            format!("{count} of {total} objects would be pruned, and prune.max is {} ({most})", settings.max);
+        let message = format!(
+            "{count} of {} would be pruned, and prune.max is {} ({most})",
+            objects(total),
+            settings.max
+        );
         guards.push(Guard::new("prune.max", message, count));
     }
     let mut declared = desired.objects.keys().filter(|key| !desired.builtin.contains(*key));
     let is_empty = declared.all(|key| key.kind == Kind::Site);
     if is_empty && settings.empty == PruneEmpty::Refuse {
-        let message = format!("the load declares no object, and site {} has {total}", desired.site);
+        let message =
+            format!("the load declares no object, and site {} has {}", desired.site, objects(total));
         guards.push(Guard::new("prune.empty", message, count));
     }
     guards
+}
+
+fn objects(count: usize) -> String {
+    if count == 1 { "1 object".to_owned() } else { format!("{count} objects") }
 }
 
 /// Carries out what became of parked objects whose time is over.
@@ -324,7 +332,9 @@ fn expire(world: &mut World<'_>, view: &View<'_>, settled: &Candidates) {
         }
         let why = match way {
             Deletion::Park => "what needs it is parked for longer".to_owned(),
-            Deletion::Delete | Deletion::Retain => format!("parked until {:.0}: its time is over", parked.until),
+            Deletion::Delete | Deletion::Retain => {
+                format!("parked until {:.0}: its time is over", parked.until)
+            }
         };
         world.leaving.insert(key.clone(), Leaving { way, until, cause: Cause::Consequence, why });
     }

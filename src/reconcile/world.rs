@@ -317,8 +317,7 @@ fn owned_elsewhere(
     parked: Option<&Parked>,
     origins: Option<&FieldOrigins>,
 ) -> Finding {
-    let state =
-        parked.map_or(String::new(), |parked| format!(" (parked there until {:.0})", parked.until));
+    let state = parked.map_or(String::new(), |parked| format!(" (parked there until {:.0})", parked.until));
     let moved = match before {
         Owner::Site(site) => format!("; if it came from there, say `movedFromSite: {site}`"),
         Owner::System | Owner::Api => String::new(),
@@ -343,7 +342,8 @@ fn orphans(desired: &crate::model::desired::Desired, before: &Owner, observed: &
     if !desired.objects.contains_key(&key) || observed.records.contains_key(&key) {
         return None;
     }
-    let declared = desired.objects.keys().filter(|key| key.kind != Kind::Site && !desired.builtin.contains(*key));
+    let declared =
+        desired.objects.keys().filter(|key| key.kind != Kind::Site && !desired.builtin.contains(*key));
     let (known, new): (Vec<&Key>, Vec<&Key>) = declared.partition(|key| observed.records.contains_key(*key));
     if known.len() <= new.len() {
         return None;

@@ -58,7 +58,9 @@ fn document(kind: Kind) -> Value {
         match kind {
             Kind::Container => {}
             Kind::Site => drop(properties.remove("deletion")),
-            _ => drop(properties["deletion"]["enum"] = json!(["delete", "retain"])),
+            _ => {
+                properties["deletion"]["enum"] = json!(["delete", "retain"]);
+            }
         }
     }
     json!({

@@ -28,7 +28,12 @@ fn likeness(product: &Product, name: &str) -> (String, String, String, String) {
     let pid = product.pid(name);
     let map = std::fs::read_to_string(format!("/proc/{pid}/uid_map")).unwrap();
     let address = product.inside(name, "ip -4 -o addr show eth0 | tr -s ' ' | cut -d ' ' -f 4");
-    (product.inside(name, "cat /sys/class/net/eth0/address"), address, map, product.inside(name, "cat /root/data"))
+    (
+        product.inside(name, "cat /sys/class/net/eth0/address"),
+        address,
+        map,
+        product.inside(name, "cat /root/data"),
+    )
 }
 
 fn ports(product: &Product) -> usize {
@@ -185,7 +190,8 @@ fn what_another_site_uses_stays_and_what_is_retained_is_adopted_again() {
         + "---\nkind: Container\nmetadata: {name: z, deletion: retain}\n"
         + &format!("spec: {{image: busybox, devices: {{eth0: {{network: {}}}}}}}\n", product.bridge());
     std::fs::write(&other, &text).unwrap();
-    let apply_other = || product.run(&["apply", "-f", &other.to_string_lossy(), "--yes", "--allow", "delete"]);
+    let apply_other =
+        || product.run(&["apply", "-f", &other.to_string_lossy(), "--yes", "--allow", "delete"]);
     let missing = text.replace(&product.bridge(), "bpnowhere");
     std::fs::write(&other, missing).unwrap();
     let said = apply_other().expect(1);
@@ -234,7 +240,8 @@ fn the_daemon_prunes_expires_and_heals_while_a_guard_stands() {
     declare(&product, prune, &[]);
     std::thread::sleep(std::time::Duration::from_millis(800));
     let pid = product.pid("a");
-    nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid as i32), nix::sys::signal::Signal::SIGKILL).unwrap();
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid as i32), nix::sys::signal::Signal::SIGKILL)
+        .unwrap();
     eventually(30, "a runs again", || runs("a") && product.pid("a") != pid);
     assert!(runs("b"));
 }

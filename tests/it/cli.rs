@@ -240,7 +240,7 @@ fn what_is_no_longer_declared_waits_is_parked_and_is_listed() {
     assert_eq!(bench.expect(0, "get --parked").stdout, "nothing is parked\n");
     bench.expect(2, "plan --fail-on pending");
     let said = bench.expect(4, "apply --yes --allow delete=0");
-    assert!(said.stderr.contains("1 objects would be pruned, 0 are allowed"), "{}", said.stderr);
+    assert!(said.stderr.contains("1 object would be pruned, 0 allowed"), "{}", said.stderr);
     bench.expect(0, "apply --yes --allow restart,delete=1");
     let said = bench.expect(0, "get --parked");
     assert!(said.stdout.contains("container/web-2") && said.stdout.contains("site edge"), "{}", said.stdout);

@@ -227,7 +227,10 @@ fn undelete_by_hand_keeps_it_until_it_is_declared_again() {
     for options in [options(), at(30 * DAY)] {
         for goal in [Goal::Recorded, Goal::Site(&desired(&less(AUTO)))] {
             let plan = planned(&host, &goal, &options);
-            assert!(!words(&plan).iter().any(|step| step.contains("web-3") || step.contains("bay1")), "{plan:#?}");
+            assert!(
+                !words(&plan).iter().any(|step| step.contains("web-3") || step.contains("bay1")),
+                "{plan:#?}"
+            );
         }
     }
     let kept = plan_of(&host, &less(AUTO), &options());
@@ -343,7 +346,8 @@ fn partial_loads_sites_without_a_document_and_mode_off_never_prune() {
 fn what_another_site_uses_is_kept_and_nothing_of_it_is_touched() {
     let shared = site_of("edge", AUTO) + &image() + &bay1() + &web("web-1");
     let external = |kind: &str, name: &str| document(kind, name, "{external: true}");
-    let other = site_of("core", AUTO) + &external("Network", "bay1") + &external("Image", "tiny") + &on_bay1("db-1");
+    let other =
+        site_of("core", AUTO) + &external("Network", "bay1") + &external("Image", "tiny") + &on_bay1("db-1");
     let host = host(&[&shared, &other]);
     assert!(plan_of(&host, &other, &options()).is_empty());
     let before = host.host().runs;
@@ -368,7 +372,8 @@ fn what_a_changed_container_lets_go_of_goes_after_it_in_the_same_apply() {
     let host = host(&[&before]);
     let plan = converge(&host, &Goal::Site(&desired(&after)), &options());
     let words = words(&plan);
-    let place = |step: &str| words.iter().position(|word| word == step).unwrap_or_else(|| panic!("{words:?}"));
+    let place =
+        |step: &str| words.iter().position(|word| word == step).unwrap_or_else(|| panic!("{words:?}"));
     assert!(place("attach nic eth0 web-1") < place("delete network bay1"), "{words:?}");
     assert!(plan_of(&host, &after, &options()).is_empty());
 }
@@ -410,7 +415,8 @@ fn assert_findings(name: &str, host: &Memory, source: &str, options: &PlanOption
 fn a_parked_name_belongs_to_its_site() {
     let host = host(&[&whole(AUTO)]);
     converge(&host, &Goal::Site(&desired(&less(AUTO))), &options());
-    let other = site_of("core", AUTO) + &document("Image", "small", "{source: {busybox: {}}}")
+    let other = site_of("core", AUTO)
+        + &document("Image", "small", "{source: {busybox: {}}}")
         + &document("Container", "web-2", "{image: small}");
     assert_findings("parked-elsewhere", &host, &other, &options());
 }
@@ -434,7 +440,8 @@ fn a_renamed_site_is_told_and_movedfromsite_takes_all_along() {
 
 #[test]
 fn protection_from_delete_refuses_every_plan_that_would_delete() {
-    let protected = document("Container", "web-2", "{image: tiny, config: {security.protection.delete: true}}");
+    let protected =
+        document("Container", "web-2", "{image: tiny, config: {security.protection.delete: true}}");
     let text = site_of("edge", AUTO) + &image() + &web("web-1") + &protected;
     let host = host(&[&text]);
     let key = Key::container("web-2");
@@ -445,12 +452,17 @@ fn protection_from_delete_refuses_every_plan_that_would_delete() {
     }
     for goal in [Goal::Delete([key.clone()].into()), Goal::Park([key.clone()].into())] {
         let said = message(propose(&host, &goal, &options()).unwrap_err());
-        assert!(said.contains("container/web-2 is protected by security.protection.delete (site.yaml:"), "{said}");
+        assert!(
+            said.contains("container/web-2 is protected by security.protection.delete (site.yaml:"),
+            "{said}"
+        );
     }
     assert!(runs(&host, &key));
     // Switched off it goes; and what prune.mode off or deletion: retain leaves is not in danger.
     let off = site_of("edge", "{mode: off}") + &image() + &web("web-1");
-    assert!(plan_of(&host, &off, &options()).is_empty() || !words(&plan_of(&host, &off, &options())).is_empty());
+    assert!(
+        plan_of(&host, &off, &options()).is_empty() || !words(&plan_of(&host, &off, &options())).is_empty()
+    );
     let open = text.replace("security.protection.delete: true", "security.protection.delete: false");
     converge(&host, &Goal::Site(&desired(&open)), &options());
     converge(&host, &Goal::Delete([key.clone()].into()), &options());
@@ -522,9 +534,8 @@ fn by_hand_a_container_is_parked_or_deleted_at_once() {
 
 #[test]
 fn what_is_parked_keeps_its_ids_and_addresses_from_others() {
-    let isolated = |name: &str| {
-        document("Container", name, "{image: tiny, config: {security.idmap.isolated: true}}")
-    };
+    let isolated =
+        |name: &str| document("Container", name, "{image: tiny, config: {security.idmap.isolated: true}}");
     let host = host(&[&(site_of("edge", AUTO) + &image() + &isolated("web-1"))]);
     let before = identity(&host, &Key::container("web-1"));
     let mut text = site_of("edge", AUTO) + &image();
@@ -544,9 +555,8 @@ fn what_is_parked_keeps_its_ids_and_addresses_from_others() {
 
 #[test]
 fn an_address_that_was_given_away_is_told_before_it_is_taken_twice() {
-    let fixed = |name: &str| {
-        document("Container", name, "{image: tiny, devices: {eth0: {ipv4.address: 10.66.0.9}}}")
-    };
+    let fixed =
+        |name: &str| document("Container", name, "{image: tiny, devices: {eth0: {ipv4.address: 10.66.0.9}}}");
     let host = host(&[&(site_of("edge", AUTO) + &image() + &fixed("web-1"))]);
     converge(&host, &Goal::Site(&desired(&(site_of("edge", AUTO) + &image() + &fixed("web-2")))), &options());
     let said = message(propose(&host, &Goal::Undelete(Key::container("web-1")), &options()).unwrap_err());

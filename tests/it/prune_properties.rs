@@ -33,8 +33,12 @@ fn removal() -> impl Strategy<Value = Removal> {
     let mode = prop::sample::select(vec![PruneMode::Off, PruneMode::Confirm, PruneMode::Auto]);
     let max = prop_oneof![(1_u32..=100).prop_map(PruneMax::Percent), (0_u32..12).prop_map(PruneMax::Number)];
     let empty = prop::sample::select(vec![PruneEmpty::Refuse, PruneEmpty::Allow]);
-    let prune = (mode, max, empty, 1_u64..1_000_000)
-        .prop_map(|(mode, max, empty, grace_ms)| Prune { mode, max, empty, grace_ms });
+    let prune = (mode, max, empty, 1_u64..1_000_000).prop_map(|(mode, max, empty, grace_ms)| Prune {
+        mode,
+        max,
+        empty,
+        grace_ms,
+    });
     let approval = prop_oneof![
         3 => Just(DeletionApproval::None),
         1 => Just(DeletionApproval::Confirmed),
@@ -166,13 +170,17 @@ impl Removal {
     }
 }
 
-/// Everything of another site: records, roots, runs.
-fn of_others(host: &Memory) -> (BTreeMap<Key, Record>, Vec<RootIdentity>, BTreeSet<(Key, u32)>) {
+/// Records, roots, and runs with their pids.
+type Belongings = (BTreeMap<Key, Record>, Vec<RootIdentity>, BTreeSet<(Key, u32)>);
+
+/// Everything of another site.
+fn of_others(host: &Memory) -> Belongings {
     let mine = Owner::Site("edge".to_owned());
     let mut records = look(host).records;
     records.retain(|_, record| record.owner != mine);
     let host = host.host();
-    let roots = host.roots.into_values().map(|root| root.identity).filter(|root| root.owner != mine).collect();
+    let roots =
+        host.roots.into_values().map(|root| root.identity).filter(|root| root.owner != mine).collect();
     let runs = host.runs.into_values().map(|run| (run.run.key, run.pid));
     (records.clone(), roots, runs.filter(|(key, _)| records.contains_key(key)).collect())
 }

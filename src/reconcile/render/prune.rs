@@ -26,7 +26,8 @@ pub fn intents_text(text: &mut String, plan: &Plan, options: TextOptions) {
     }
     let waiting: usize = plan.prune.iter().filter(|intent| intent.waits).map(|intent| intent.count).sum();
     if waiting > 0 {
-        let _ = writeln!(text, "    waits for confirmation: a yes on the terminal, or --allow delete={waiting}");
+        let _ =
+            writeln!(text, "    waits for confirmation: a yes on the terminal, or --allow delete={waiting}");
     }
 }
 

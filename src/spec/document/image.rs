@@ -5,8 +5,7 @@ use crate::spec::report::Wrong;
 use crate::spec::tree::{Mark, Node};
 use schemars::JsonSchema;
 
-pub const FIELDS: Fields =
-    Fields { known: &["source", "fingerprint"], later: &["update", "placement"] };
+pub const FIELDS: Fields = Fields { known: &["source", "fingerprint"], later: &["update", "placement"] };
 
 const SOURCES: Fields = Fields {
     known: &["busybox", "directory", "bootstrap"],

@@ -8,8 +8,7 @@ use crate::spec::tree::{Mark, Node};
 use schemars::JsonSchema;
 use std::collections::BTreeMap;
 
-pub const FIELDS: Fields =
-    Fields { known: &["driver", "source", "config"], later: &["placement"] };
+pub const FIELDS: Fields = Fields { known: &["driver", "source", "config"], later: &["placement"] };
 
 /// LXD's other drivers.
 const LATER_DRIVERS: [&str; 12] = [

@@ -37,11 +37,12 @@ fn max(node: &Node, reader: &mut Reader) -> Option<PruneMax> {
         reader.mistyped(node, "prune.max", "a number or a share", Some("for example 5 or 20%".to_owned()));
         return None;
     };
-    text.parse().map_err(|wrong| {
-        let help = "for example `max: 5` or `max: 20%`";
-        reader.report.error(node.mark, Wrong::new("bad-value", format!("prune.max: {wrong}")).help(help));
-    })
-    .ok()
+    text.parse()
+        .map_err(|wrong| {
+            let help = "for example `max: 5` or `max: 20%`";
+            reader.report.error(node.mark, Wrong::new("bad-value", format!("prune.max: {wrong}")).help(help));
+        })
+        .ok()
 }
 
 /// `metadata.deletion`; only containers have what parking keeps.
@@ -88,7 +89,9 @@ pub fn external(spec: &Node, kind: Kind, reader: &mut Reader) -> bool {
         Some(true) => {}
         Some(false) => {
             let wrong = Wrong::new("bad-value", "external can only be true");
-            reader.report.error(node.mark, wrong.help("remove it: an object is declared here unless it says so"));
+            reader
+                .report
+                .error(node.mark, wrong.help("remove it: an object is declared here unless it says so"));
             return false;
         }
         None => return true,
