@@ -3,7 +3,7 @@
 use super::goal::PlanOptions;
 use super::graph::references;
 use super::join::Joined;
-use super::prune::{grace_ms, later};
+use super::parking::{grace_ms, later};
 use super::users::users;
 use super::world::{World, no_such, recorded};
 use crate::model::finding::{Finding, Severity};

@@ -11,8 +11,9 @@
 //! | `goal` | what a plan is for: a site, healing, or a verb |
 //! | `world` | goal ⊕ records ⊕ overrides: the objects as they should be, and who may change them |
 //! | `deletions` | what is to go because it was asked for; what protects from it |
-//! | `prune`, `intent`, `users` | what a site no longer declares: how it goes, what stops it, who needs it |
-//! | `undelete`, `external` | parked objects that come back; objects that must be there |
+//! | `prune`, `candidates`, `users`, `intent` | what a site no longer declares: how it goes, who needs it, what stops it |
+//! | `parking`, `undelete` | parked objects: their time is over, or they come back |
+//! | `ownership`, `external` | one owner a key; objects that must be there |
 //! | `join` | records and host facts side by side |
 //! | `identity`, `spans`, `realize` | what the planner chooses: ids, addresses; container → run |
 //! | `check` | findings that need the host |
@@ -24,6 +25,7 @@
 
 pub mod apply;
 pub mod assemble;
+pub mod candidates;
 pub mod check;
 pub mod controller;
 pub mod deletions;
@@ -35,6 +37,8 @@ pub mod graph;
 pub mod identity;
 pub mod intent;
 pub mod join;
+pub mod ownership;
+pub mod parking;
 pub mod plan;
 pub mod prune;
 pub mod queue;

@@ -9,61 +9,26 @@
 //!
 //! What a parked object needs is parked with it, so that it can come back.
 
+use super::candidates::{Candidate, Candidates, Owners, View, owned, settle};
 use super::deletions::{Leaving, user_words};
 use super::goal::{DeletionApproval, PlanOptions};
 use super::intent::{Guard, intents};
 use super::join::Joined;
-use super::users::{Users, users};
+use super::parking::{expire, expired, grace_ms, later, list_parked, still_running};
+use super::users::users;
 use super::world::{World, recorded};
 use crate::model::desired::Desired;
 use crate::model::key::{Key, Kind};
 use crate::model::object::{Object, Spec};
 use crate::model::observed::Observed;
 use crate::model::prune::{Deletion, Prune, PruneEmpty, PruneMode};
-use crate::model::record::{Owner, Parked, Record};
+use crate::model::record::{Owner, Record};
 use crate::model::step::Cause;
-use jiff::{SignedDuration, Timestamp};
-use std::collections::{BTreeMap, BTreeSet};
+use jiff::Timestamp;
+use std::collections::BTreeSet;
 
 /// The site of objects that are loaded without a Site document.
 pub const DEFAULT_SITE: &str = "default";
-
-/// What is looked at.
-struct View<'a> {
-    observed: &'a Observed,
-    joined: &'a Joined<'a>,
-    /// Of the objects that would leave or stay.
-    users: Users,
-    /// What is converged: it does not go.
-    declared: BTreeSet<Key>,
-    /// The owners whose objects may go.
-    owners: Owners,
-}
-
-/// Whose objects are looked at.
-#[derive(Clone)]
-enum Owners {
-    All,
-    These(BTreeSet<Owner>),
-}
-
-impl Owners {
-    fn have(&self, owner: &Owner) -> bool {
-        match self {
-            Owners::All => true,
-            Owners::These(owners) => owners.contains(owner),
-        }
-    }
-}
-
-/// One that may go.
-#[derive(Debug, Clone, PartialEq)]
-struct Candidate {
-    way: Deletion,
-    until: Option<Timestamp>,
-}
-
-type Candidates = BTreeMap<Key, Candidate>;
 
 /// The owners of what a load declares: its site, and the one that this was before.
 pub fn owners(desired: &Desired) -> BTreeSet<Owner> {
@@ -110,24 +75,6 @@ pub fn site(
     list_parked(world, &view);
 }
 
-/// Healing: of every owner, what was parked long enough goes.
-pub fn recorded_sites(
-    world: &mut World<'_>,
-    observed: &Observed,
-    joined: &Joined<'_>,
-    options: &PlanOptions,
-) {
-    let declared = world.targets.keys().cloned().collect();
-    let users = users(world, observed, joined);
-    let view = View { observed, joined, users, declared, owners: Owners::All };
-    let old = expired(&view, options);
-    let mut settled = old.clone();
-    settle(&view, &mut settled);
-    expire(world, &view, &settled);
-    still_running(world, &view);
-    list_parked(world, &view);
-}
-
 /// The objects that the load does not declare any more, each with the way in which it would go by itself.
 fn undeclared(
     world: &mut World<'_>,
@@ -162,79 +109,6 @@ fn candidate(view: &View<'_>, key: &Key, record: &Record, until: Timestamp) -> C
         (way, _) => way,
     };
     Candidate { way, until: (way == Deletion::Park).then_some(until) }
-}
-
-fn owned<'v>(view: &'v View<'_>) -> impl Iterator<Item = (&'v Key, &'v Record)> {
-    view.observed.records.iter().filter(|(_, record)| view.owners.have(&record.owner))
-}
-
-/// What was parked, and whose time is over.
-fn expired(view: &View<'_>, options: &PlanOptions) -> Candidates {
-    let parked = owned(view).filter(|(_, record)| !record.retiring);
-    let over = parked.filter(|(_, record)| parking(record).is_some_and(|parked| parked.until <= options.now));
-    over.map(|(key, record)| {
-        let way = match recorded(record).map(Object::deletion) {
-            Some(Deletion::Retain) => Deletion::Retain,
-            _ => Deletion::Delete,
-        };
-        (key.clone(), Candidate { way, until: None })
-    })
-    .collect()
-}
-
-fn parking(record: &Record) -> Option<&Parked> {
-    record.parked.as_ref()
-}
-
-/// Makes each candidate go no further than its users do. Answers who stays, and for whom.
-fn settle(view: &View<'_>, candidates: &mut Candidates) -> BTreeMap<Key, Key> {
-    let mut stay = BTreeMap::new();
-    loop {
-        let mut changed = false;
-        for key in candidates.keys().cloned().collect::<Vec<_>>() {
-            match verdict(view, candidates, &key) {
-                Ok(candidate) if candidates.get(&key) != Some(&candidate) => {
-                    candidates.insert(key, candidate);
-                    changed = true;
-                }
-                Ok(_) => {}
-                Err(user) => {
-                    candidates.remove(&key);
-                    stay.insert(key, user);
-                    changed = true;
-                }
-            }
-        }
-        if !changed {
-            return stay;
-        }
-    }
-}
-
-/// How `key` goes when its users go as they do now; Err: the user for whom it stays.
-fn verdict(view: &View<'_>, candidates: &Candidates, key: &Key) -> Result<Candidate, Key> {
-    let mut own = candidates.get(key).cloned().unwrap_or(Candidate { way: Deletion::Delete, until: None });
-    for user in view.users.get(key).into_iter().flatten() {
-        let record = view.observed.records.get(user);
-        let until = match (candidates.get(user), record) {
-            (Some(Candidate { way: Deletion::Delete, .. }), _) => continue,
-            (None, Some(record)) if record.retiring && !view.declared.contains(user) => continue,
-            // What is left on the host, now or long ago, needs what it stands on to be left there too.
-            (Some(Candidate { way: Deletion::Retain, .. }), _) | (None, None) => {
-                if own.way == Deletion::Delete {
-                    own.way = Deletion::Retain;
-                }
-                continue;
-            }
-            (Some(Candidate { way: Deletion::Park, until }), _) => *until,
-            (None, Some(record)) => match parking(record).filter(|_| view.owners.have(&record.owner)) {
-                Some(parked) => Some(parked.until),
-                None => return Err(user.clone()),
-            },
-        };
-        own = Candidate { way: Deletion::Park, until: own.until.max(until) };
-    }
-    Ok(own)
 }
 
 fn decide(
@@ -322,38 +196,6 @@ fn objects(count: usize) -> String {
     if count == 1 { "1 object".to_owned() } else { format!("{count} objects") }
 }
 
-/// Carries out what became of parked objects whose time is over.
-fn expire(world: &mut World<'_>, view: &View<'_>, settled: &Candidates) {
-    for (key, to) in settled {
-        let Some(parked) = view.observed.records.get(key).and_then(parking) else { continue };
-        let (way, until) = (to.way, to.until);
-        if way == Deletion::Park && until == Some(parked.until) {
-            continue;
-        }
-        let why = match way {
-            Deletion::Park => "what needs it is parked for longer".to_owned(),
-            Deletion::Delete | Deletion::Retain => {
-                format!("parked until {:.0}: its time is over", parked.until)
-            }
-        };
-        world.leaving.insert(key.clone(), Leaving { way, until, cause: Cause::Consequence, why });
-    }
-}
-
-/// A parking that was interrupted: it is marked, and still runs.
-fn still_running(world: &mut World<'_>, view: &View<'_>) {
-    for (key, record) in owned(view).filter(|(_, record)| !record.retiring) {
-        let Some(parked) = parking(record) else { continue };
-        let runs = view.joined.view(key).run.is_some();
-        if runs && !world.leaving.contains_key(key) && !world.targets.contains_key(key) {
-            let why = "it is parked, and still runs".to_owned();
-            let until = Some(parked.until);
-            let leaving = Leaving { way: Deletion::Park, until, cause: Cause::Consequence, why };
-            world.leaving.insert(key.clone(), leaving);
-        }
-    }
-}
-
 /// The record of a site that has another name now goes with the last object of that name.
 fn renamed(world: &mut World<'_>, view: &View<'_>, desired: &Desired) {
     let Some(former) = desired.moved_from.get(&Key::site(&desired.site)) else { return };
@@ -374,30 +216,6 @@ fn renamed(world: &mut World<'_>, view: &View<'_>, desired: &Desired) {
     }
 }
 
-fn list_parked(world: &mut World<'_>, view: &View<'_>) {
-    for (key, record) in owned(view) {
-        if let Some(parked) = parking(record)
-            && !world.targets.contains_key(key)
-            && world.leaving.get(key).is_none_or(|leaving| leaving.way == Deletion::Park)
-        {
-            world.parked.insert(key.clone(), parked.until);
-        }
-    }
-}
-
 fn keep(world: &mut World<'_>, key: &Key, why: String) {
     world.kept.insert(key.clone(), why);
-}
-
-/// How long the containers of a site stay parked.
-pub fn grace_ms(site: Option<&Object>) -> u64 {
-    match site.map(|object| &object.spec) {
-        Some(Spec::Site(site)) => site.prune.grace_ms,
-        _ => Prune::DEFAULT_GRACE_MS,
-    }
-}
-
-pub fn later(now: Timestamp, wait_ms: u64) -> Timestamp {
-    let wait = SignedDuration::from_millis(i64::try_from(wait_ms).unwrap_or(i64::MAX));
-    now.checked_add(wait).unwrap_or(Timestamp::MAX)
 }

@@ -5,16 +5,17 @@ use super::goal::{Goal, PlanOptions};
 use super::graph::references;
 use super::intent::{Guard, Intent};
 use super::join::Joined;
+use super::ownership::{moves, orphans, owned_elsewhere};
 use super::plan::{Hold, site_owner};
 use super::undelete::undelete;
-use super::{external, prune};
+use super::{external, parking, prune};
 use crate::model::finding::{Finding, Severity};
 use crate::model::key::{Key, Kind};
 use crate::model::object::{Object, Power, Spec};
 use crate::model::observed::Observed;
 use crate::model::origin::FieldOrigins;
 use crate::model::prune::Deletion;
-use crate::model::record::{Override, OverrideField, Owner, Parked, Record};
+use crate::model::record::{Override, OverrideField, Owner, Record};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -89,7 +90,7 @@ pub fn world<'a>(
         }
         Goal::Recorded => {
             all_recorded(&mut world, observed, options);
-            prune::recorded_sites(&mut world, observed, joined, options);
+            parking::recorded_sites(&mut world, observed, joined, options);
             retire(&mut world, observed, joined);
         }
         Goal::Delete(keys) => delete(&mut world, keys, observed, joined),
@@ -156,13 +157,6 @@ fn site<'a>(
         world.targets.insert(key.clone(), target);
     }
     world.findings.extend(foreign.into_iter().filter_map(|owner| orphans(desired, owner, observed)));
-}
-
-/// Whether the load says that the object comes from that owner.
-fn moves(desired: &crate::model::desired::Desired, key: &Key, before: &Owner) -> bool {
-    let Owner::Site(before) = before else { return false };
-    let moved = [desired.moved_from.get(key), desired.moved_from.get(&Key::site(&desired.site))];
-    moved.into_iter().flatten().any(|site| site == before)
 }
 
 fn all_recorded<'a>(world: &mut World<'a>, observed: &'a Observed, options: &PlanOptions) {
@@ -310,61 +304,4 @@ pub fn no_such(key: &Key) -> Finding {
         message: format!("there is no {key}"),
         help: Some("`bayplan get` lists what there is".to_owned()),
     }
-}
-
-fn owned_elsewhere(
-    (key, before, now): (&Key, &Owner, &Owner),
-    parked: Option<&Parked>,
-    origins: Option<&FieldOrigins>,
-) -> Finding {
-    let state = parked.map_or(String::new(), |parked| format!(" (parked there until {:.0})", parked.until));
-    let moved = match before {
-        Owner::Site(site) => format!("; if it came from there, say `movedFromSite: {site}`"),
-        Owner::System | Owner::Api => String::new(),
-    };
-    Finding {
-        severity: Severity::Error,
-        code: "owned-elsewhere",
-        place: place_of(origins),
-        key: Some(key.clone()),
-        message: format!("{key} belongs to {before}{state}, and {now} declares it too"),
-        help: Some(format!("remove it from one of them, or take it over with --take-ownership{moved}")),
-    }
-}
-
-fn place_of(origins: Option<&FieldOrigins>) -> Option<crate::model::origin::Place> {
-    origins.and_then(|origins| origins.get("")).and_then(|origin| origin.place.clone())
-}
-
-/// A Site that is new, and declares another one's objects, was probably renamed: what it would leave behind.
-fn orphans(desired: &crate::model::desired::Desired, before: &Owner, observed: &Observed) -> Option<Finding> {
-    let (Owner::Site(former), key) = (before, Key::site(&desired.site)) else { return None };
-    if !desired.objects.contains_key(&key) || observed.records.contains_key(&key) {
-        return None;
-    }
-    let declared =
-        desired.objects.keys().filter(|key| key.kind != Kind::Site && !desired.builtin.contains(*key));
-    let (known, new): (Vec<&Key>, Vec<&Key>) = declared.partition(|key| observed.records.contains_key(*key));
-    if known.len() <= new.len() {
-        return None;
-    }
-    let left = |(key, record): &(&Key, &Record)| {
-        record.owner == *before && key.kind != Kind::Site && !desired.objects.contains_key(*key)
-    };
-    let left: Vec<String> = observed.records.iter().filter(left).map(|(key, _)| key.to_string()).collect();
-    let orphans = match left.is_empty() {
-        true => String::new(),
-        false => format!("; {} would stay with site {former}, which nobody loads any more", left.join(", ")),
-    };
-    Some(Finding {
-        severity: Severity::Error,
-        code: "renamed-site",
-        place: place_of(desired.origins.get(&key)),
-        key: Some(key),
-        message: format!(
-            "site {} is new, and declares what belongs to site {former}: it looks renamed{orphans}",
-            desired.site
-        ),
-        help: Some(format!("say `movedFromSite: {former}` in the metadata of the Site; it takes all along")),
-    })
 }
