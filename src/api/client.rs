@@ -54,6 +54,7 @@ impl Client {
     pub fn list(&self, selection: &Selection) -> Result<Listing, Failure> {
         match selection {
             Selection::All => self.get("/1.0/bayplan/objects"),
+            Selection::Parked => self.get("/1.0/bayplan/objects?parked=true"),
             Selection::Kind(kind) => self.get(&format!("/1.0/bayplan/objects?kind={}", kind.slug())),
             Selection::Key(key) => {
                 self.get(&format!("/1.0/bayplan/objects?key={}", escaped(&key.to_string())))

@@ -29,6 +29,8 @@ pub enum FailureKind {
     Moved,
     /// Not allowed as things are; the message says what would be.
     Refused,
+    /// A guard stops the whole apply before its first step.
+    Guarded,
     /// Another writer holds the state folder.
     Locked,
     /// exec: no such program in the container.
@@ -70,7 +72,7 @@ impl Failure {
             FailureKind::Findings => 422,
             FailureKind::NotFound | FailureKind::ProgramNotFound => 404,
             FailureKind::Moved => 409,
-            FailureKind::Refused | FailureKind::NotExecutable => 403,
+            FailureKind::Refused | FailureKind::Guarded | FailureKind::NotExecutable => 403,
             FailureKind::Locked => 423,
             FailureKind::Host => 500,
         }

@@ -4,7 +4,8 @@ use crate::model::key::{Key, Kind};
 use crate::model::object::Power;
 use crate::model::observed::{ExitFacts, Usage};
 use crate::model::origin::Origin;
-use crate::model::record::Override;
+use crate::model::record::{Override, Parked};
+use crate::reconcile::goal::DeletionApproval;
 use crate::reconcile::report::Report;
 use crate::spec::SourceText;
 use jiff::Timestamp;
@@ -65,8 +66,28 @@ pub struct PlanRequest {
     pub only: BTreeSet<Key>,
     #[serde(default)]
     pub approval: Approval,
+    /// What is said about what prune would take.
+    #[serde(default)]
+    pub deletions: DeletionApproval,
+    /// Objects may be taken from their owner.
+    #[serde(default)]
+    pub take_ownership: bool,
     /// Who asks, and by what: `apply by root`.
     pub actor: String,
+}
+
+impl PlanRequest {
+    /// Nothing is approved, nothing is left out.
+    pub fn new(goal: GoalRequest, actor: String) -> PlanRequest {
+        PlanRequest {
+            goal,
+            only: BTreeSet::new(),
+            approval: Approval::None,
+            deletions: DeletionApproval::None,
+            take_ownership: false,
+            actor,
+        }
+    }
 }
 
 /// The goals of [`crate::reconcile::goal::Goal`], as a command gives them.
@@ -78,6 +99,9 @@ pub enum GoalRequest {
     /// What was last declared.
     Recorded,
     Delete(Vec<Key>),
+    /// Containers, put out of service and kept for a while.
+    Park(Vec<Key>),
+    Undelete(Key),
     DeleteAll,
     /// The objects that these manifests declare.
     DeleteDeclared(Manifests),
@@ -187,13 +211,15 @@ pub struct ObjectStatus {
     /// `site edge`, `system`, `the API`.
     pub owner: String,
     pub generation: u64,
-    /// A container: `running`, `frozen`, `stopped`; else `present` or `missing`.
+    /// Whatever is parked: `parked`. A container: `running`, `frozen`, `stopped`; else `present` or `missing`.
     pub state: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub container: Option<ContainerStatus>,
     /// What an image or a container's root is made of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fingerprint: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parked: Option<Parked>,
     /// What people should know; empty when all is well.
     pub conditions: Vec<Condition>,
 }
@@ -229,7 +255,7 @@ pub struct Address {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Condition {
-    /// One word: `Held`, `Stale`, `Unsupervised`, `Broken`, `NotApplied`, `Unrecorded`.
+    /// One word: `Held`, `Stale`, `Unsupervised`, `Broken`, `NotApplied`, `Unrecorded`, `Undeleted`.
     #[serde(rename = "type")]
     pub condition_type: String,
     pub message: String,

@@ -1,15 +1,16 @@
 //! `apply`: brings the host to what the manifests say.
 
+use super::allow::Allow;
 use super::change::{self, Change};
 use super::connection::Shown;
 use super::exit::Exit;
 use super::key::parse_key;
 use super::manifests::FromArgs;
-use super::plan::Allow;
 use super::question::Consent;
 use super::session::Session;
 use crate::api::types::{GoalRequest, PlanRequest};
 use crate::model::key::Key;
+use crate::reconcile::goal::DeletionApproval;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -18,9 +19,12 @@ pub struct Args {
     /// Only these objects, and what they need
     #[arg(long, value_name = "KEY", value_parser = parse_key, value_delimiter = ',')]
     only: Vec<Key>,
-    /// Approve what else would wait
-    #[arg(long, value_name = "WHAT", value_enum, value_delimiter = ',')]
+    /// Approve what else would wait or be stopped: restart, delete, delete=N (at most N objects)
+    #[arg(long, value_name = "WHAT", value_delimiter = ',')]
     allow: Vec<Allow>,
+    /// Take objects from the site that owns them
+    #[arg(long)]
+    take_ownership: bool,
     /// Stay, and keep the host at what the manifests say; without a question
     #[arg(long, conflicts_with = "only")]
     watch: bool,
@@ -34,13 +38,19 @@ pub fn run(session: &Session, args: &Args) -> anyhow::Result<Exit> {
         return super::daemon::watch(session, &args.from);
     }
     let shown = args.from.read()?;
+    let consent = Consent::new(args.yes.into());
+    let deletions = match Allow::deletions(&args.allow) {
+        // The plan shows what would go, and the answer to its question is about that too.
+        DeletionApproval::None if consent == Consent::Ask => DeletionApproval::Confirmed,
+        said => said,
+    };
     let request = PlanRequest {
-        goal: GoalRequest::Site(shown.manifests()),
         only: args.only.iter().cloned().collect(),
         approval: Allow::approval(&args.allow),
-        actor: session.actor("apply"),
+        deletions,
+        take_ownership: args.take_ownership,
+        ..PlanRequest::new(GoalRequest::Site(shown.manifests()), session.actor("apply"))
     };
-    let consent = Consent::new(args.yes.into());
     let guard = |_: &_| None;
     let change = Change {
         verb: "apply",

@@ -12,10 +12,10 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 /// Verbs of the language that a later version brings.
-const LATER: [&str; 28] = [
-    "adopt", "undelete", "export", "fmt", "pin", "graph", "history", "init", "why", "explain", "rollback",
-    "hold", "suspend", "status", "events", "sync", "observe", "file", "image", "remote", "snapshot", "man",
-    "volume", "network", "copy", "move", "migrate", "publish",
+const LATER: [&str; 27] = [
+    "adopt", "export", "fmt", "pin", "graph", "history", "init", "why", "explain", "rollback", "hold",
+    "suspend", "status", "events", "sync", "observe", "file", "image", "remote", "snapshot", "man", "volume",
+    "network", "copy", "move", "migrate", "publish",
 ];
 
 /// The declarative controller for Linux system containers.
@@ -85,6 +85,8 @@ pub enum Command {
     Apply(super::apply::Args),
     /// Remove objects from the host
     Delete(delete::Args),
+    /// Bring a parked object back
+    Undelete(super::undelete::Args),
     /// List objects as they stand
     Get(get::Args),
     /// Show one object with the origin of every value

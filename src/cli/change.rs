@@ -57,6 +57,11 @@ pub fn run(session: &Session, mut change: Change<'_>) -> anyhow::Result<Exit> {
     for _ in 0..ATTEMPTS {
         let plan = connection.plan(&change.request).map_err(|failure| change.excerpts.tell(failure))?;
         session.out.text(&render::plan_text(&plan, SHOWN))?;
+        if let Some(guard) = plan.guards.first() {
+            finish(session, &plan, None)?;
+            complain(&format!("stopped: {}; nothing was changed", guard.words()));
+            return Ok(Exit::Declined);
+        }
         if plan.is_empty() && !may_ask_for_restarts(&change, &plan) {
             finish(session, &plan, None)?;
             return Ok(Exit::Done);
@@ -113,7 +118,16 @@ fn ask(change: &Change<'_>, plan: &Plan, cancel: &AtomicBool) -> Answer {
     if may_ask_for_restarts(change, plan) && question::ask("Restart what waits for it, too?", cancel) {
         return Answer::AlsoRestart;
     }
-    if plan.is_empty() || question::ask("Apply?", cancel) { Answer::Yes } else { Answer::No }
+    if plan.is_empty() || question::ask(&question(plan), cancel) { Answer::Yes } else { Answer::No }
+}
+
+/// A yes confirms what prune takes, too.
+fn question(plan: &Plan) -> String {
+    match plan.prune.iter().filter(|intent| !intent.waits).map(|intent| intent.count).sum::<usize>() {
+        0 => "Apply?".to_owned(),
+        1 => "Apply, and prune 1 object?".to_owned(),
+        count => format!("Apply, and prune {count} objects?"),
+    }
 }
 
 fn may_ask_for_restarts(change: &Change<'_>, plan: &Plan) -> bool {

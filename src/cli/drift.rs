@@ -4,9 +4,8 @@ use super::connection::Connection;
 use super::exit::Exit;
 use super::session::Session;
 use super::table::Table;
-use crate::api::types::{Approval, GoalRequest, PlanRequest};
+use crate::api::types::{GoalRequest, PlanRequest};
 use crate::reconcile::drift::{Drift, Row, drift};
-use std::collections::BTreeSet;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -16,12 +15,7 @@ pub struct Args {
 }
 
 pub fn run(session: &Session, args: &Args) -> anyhow::Result<Exit> {
-    let request = PlanRequest {
-        goal: GoalRequest::Recorded,
-        only: BTreeSet::new(),
-        approval: Approval::None,
-        actor: session.actor("drift"),
-    };
+    let request = PlanRequest::new(GoalRequest::Recorded, session.actor("drift"));
     let plan = Connection::reader(session)?.plan(&request)?;
     let drift = drift(&plan);
     session.out.text(&text(&drift))?;

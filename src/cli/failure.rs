@@ -55,6 +55,7 @@ pub fn show(session: &Session, error: &anyhow::Error) -> Exit {
     let _ = session.out.json(&ErrorJson { version: crate::api::types::OUTPUT_VERSION, error: failure });
     match failure.kind {
         FailureKind::Locked => Exit::Locked,
+        FailureKind::Guarded => Exit::Declined,
         _ => Exit::Error,
     }
 }

@@ -16,11 +16,19 @@ pub struct Args {
     /// A kind (`container`, `networks`) or a key (`web-1`, `image/debian`) [default: all]
     #[arg(value_name = "KIND|KEY")]
     what: Option<String>,
+    /// What is out of service, and until when it is kept
+    #[arg(long, conflicts_with = "what")]
+    parked: bool,
 }
 
 pub fn run(session: &Session, args: &Args) -> anyhow::Result<Exit> {
-    let selection = selection(args.what.as_deref())?;
+    let selection = if args.parked { Selection::Parked } else { selection(args.what.as_deref())? };
     let listing = Connection::reader(session)?.list(&selection)?;
+    if args.parked {
+        session.out.text(&parked_text(&listing.objects))?;
+        session.out.json(&listing)?;
+        return Ok(Exit::Done);
+    }
     let mut table = Table::new(["KEY", "STATE", "PID", "ADDRESSES", "MEMORY", "OWNER", "CONDITIONS"]);
     for object in &listing.objects {
         table.row(row(object));
@@ -28,6 +36,21 @@ pub fn run(session: &Session, args: &Args) -> anyhow::Result<Exit> {
     session.out.text(&table.text_or("no objects"))?;
     session.out.json(&listing)?;
     Ok(Exit::Done)
+}
+
+fn parked_text(objects: &[ObjectStatus]) -> String {
+    let mut table = Table::new(["KEY", "PARKED", "UNTIL", "BY", "OWNER"]);
+    for object in objects {
+        let Some(parked) = &object.parked else { continue };
+        table.row([
+            object.key.to_string(),
+            format!("{:.0}", parked.at),
+            format!("{:.0}", parked.until),
+            parked.by.clone(),
+            object.owner.clone(),
+        ]);
+    }
+    table.text_or("nothing is parked")
 }
 
 /// A word that names a kind is one; else it is a container's name.

@@ -7,7 +7,7 @@ use super::key::parse_key;
 use super::manifests::Shown;
 use super::question::Consent;
 use super::session::Session;
-use crate::api::types::{Approval, GoalRequest, PlanRequest};
+use crate::api::types::{GoalRequest, PlanRequest};
 use crate::model::key::Key;
 use std::collections::BTreeSet;
 
@@ -19,10 +19,8 @@ pub struct Args {
 
 pub fn run(session: &Session, args: &Args) -> anyhow::Result<Exit> {
     let request = PlanRequest {
-        goal: GoalRequest::Recorded,
         only: BTreeSet::from([args.key.clone()]),
-        approval: Approval::None,
-        actor: session.actor("heal"),
+        ..PlanRequest::new(GoalRequest::Recorded, session.actor("heal"))
     };
     let guard = |_: &_| None;
     let (consent, excerpts, matching) = (Consent::Given, Shown::default(), Match::MayMove);

@@ -9,6 +9,7 @@
 //! | `exit`, `failure`, `output`, `question` | exit codes, errors, printing, asking |
 //! | the rest | one file a verb |
 
+mod allow;
 mod apply;
 mod args;
 mod change;
@@ -41,6 +42,7 @@ mod schema;
 mod session;
 mod table;
 mod terminal;
+mod undelete;
 mod validate;
 mod version;
 mod words;
@@ -70,6 +72,7 @@ fn dispatch(session: &Session, command: Command) -> anyhow::Result<Exit> {
         Command::Plan(args) => plan::run(session, &args),
         Command::Apply(args) => apply::run(session, &args),
         Command::Delete(args) => delete::run(session, &args),
+        Command::Undelete(args) => undelete::run(session, &args),
         Command::Get(args) => get::run(session, &args),
         Command::Describe(args) => describe::run(session, &args),
         Command::Drift(args) => drift::run(session, &args),

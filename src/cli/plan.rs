@@ -1,5 +1,6 @@
 //! `plan`: what apply would do; it has no way to write.
 
+use super::allow::Allow;
 use super::change::SHOWN;
 use super::connection::Connection;
 use super::exit::Exit;
@@ -7,7 +8,7 @@ use super::key::parse_key;
 use super::manifests::FromArgs;
 use super::output::complain;
 use super::session::Session;
-use crate::api::types::{Approval, GoalRequest, PlanRequest};
+use crate::api::types::{GoalRequest, PlanRequest};
 use crate::model::key::Key;
 use crate::model::step::Cause;
 use crate::reconcile::plan::Plan;
@@ -20,24 +21,15 @@ pub struct Args {
     /// Only these objects, and what they need
     #[arg(long, value_name = "KEY", value_parser = parse_key, value_delimiter = ',')]
     only: Vec<Key>,
-    /// Plan as if this were approved
-    #[arg(long, value_name = "WHAT", value_enum, value_delimiter = ',')]
+    /// Plan as if this were approved: restart, delete, delete=N
+    #[arg(long, value_name = "WHAT", value_delimiter = ',')]
     allow: Vec<Allow>,
+    /// Plan to take objects from the site that owns them
+    #[arg(long)]
+    take_ownership: bool,
     /// What counts as exit code 2 [default: drift,changes]
     #[arg(long, value_name = "WHAT", value_enum, value_delimiter = ',')]
     fail_on: Vec<FailOn>,
-}
-
-/// What may be approved for a plan.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum Allow {
-    Restart,
-}
-
-impl Allow {
-    pub fn approval(allowed: &[Allow]) -> Approval {
-        if allowed.contains(&Allow::Restart) { Approval::Restart } else { Approval::None }
-    }
 }
 
 /// What `--fail-on` names.
@@ -56,10 +48,11 @@ pub enum FailOn {
 pub fn run(session: &Session, args: &Args) -> anyhow::Result<Exit> {
     let shown = args.from.read()?;
     let request = PlanRequest {
-        goal: GoalRequest::Site(shown.manifests()),
         only: args.only.iter().cloned().collect(),
         approval: Allow::approval(&args.allow),
-        actor: session.actor("plan"),
+        deletions: Allow::deletions(&args.allow),
+        take_ownership: args.take_ownership,
+        ..PlanRequest::new(GoalRequest::Site(shown.manifests()), session.actor("plan"))
     };
     let connection = Connection::reader(session)?;
     let plan = connection.plan(&request).map_err(|failure| shown.tell(failure))?;

@@ -12,7 +12,6 @@ use crate::api::types::{Approval, GoalRequest, HoldUntil, PlanRequest, StopWish}
 use crate::model::key::Key;
 use crate::model::object::Power;
 use jiff::{SignedDuration, Span};
-use std::collections::BTreeSet;
 
 /// How long a hold lasts by itself: an hour.
 const HOLD_SECONDS: u64 = 3600;
@@ -130,8 +129,7 @@ fn power(session: &Session, verb: &str, key: &Key, power: Power, hold: &HoldArgs
 }
 
 fn run(session: &Session, verb: &str, goal: GoalRequest) -> anyhow::Result<Exit> {
-    let request =
-        PlanRequest { goal, only: BTreeSet::new(), approval: Approval::Restart, actor: session.actor(verb) };
+    let request = PlanRequest { approval: Approval::Restart, ..PlanRequest::new(goal, session.actor(verb)) };
     let guard = |_: &_| None;
     let (consent, excerpts, matching) = (Consent::Given, Shown::default(), Match::MayMove);
     change::run(session, Change { verb, request, consent, excerpts, matching, guard: &guard })

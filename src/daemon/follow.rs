@@ -22,12 +22,13 @@ use crate::model::observed::Observed;
 use crate::reconcile::apply::{ApplyOptions, Progress};
 use crate::reconcile::controller::Controller;
 use crate::reconcile::goal::{Goal, PlanOptions};
+use crate::reconcile::plan::Plan;
 use crate::reconcile::report::{Report, StepOutcome, error_chain};
-use crate::reconcile::{check, contents, propose, render};
+use crate::reconcile::{Error, check, contents, propose, reconcile, render};
 use crate::source;
 use crate::spec::{SourceText, diagnostic};
 use jiff::{SignedDuration, Timestamp};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -139,6 +140,8 @@ pub struct Follower {
     contents: Contents,
     /// The drift that was said last, where drift is only reported.
     reported: String,
+    /// What waits for a confirmation, as it was said last.
+    waiting: String,
 }
 
 /// Of one container's inits.
@@ -179,6 +182,7 @@ impl Follower {
             changed: true,
             contents: Contents::new(),
             reported: String::new(),
+            waiting: String::new(),
         })
     }
 
@@ -311,7 +315,15 @@ impl Follower {
                 actor: &self.actor,
             };
             let passed = self.controller.pass(self.bay.driver(), &goal, &options, &apply);
-            passed.map(|passed| passed.map(|(_, report)| report))
+            if let (Err(Error::Guarded { .. } | Error::Plan(_)), Some(_)) = (&passed, &desired) {
+                self.heal(&options, &apply);
+            }
+            passed.map(|passed| {
+                passed.map(|(plan, report)| {
+                    self.tell_waiting(&plan);
+                    report
+                })
+            })
         };
         self.learn(result.map_err(|error| error_chain(&error).join(": ")), now);
     }
@@ -327,6 +339,26 @@ impl Follower {
             }
             // The pass itself says it.
             Err(error) => tracing::debug!("{}", error_chain(&error).join(": ")),
+        }
+    }
+
+    /// A site that cannot be applied as it is now must not keep what was applied from being healed.
+    fn heal(&self, options: &PlanOptions, apply: &ApplyOptions<'_>) {
+        let options = PlanOptions { only: BTreeSet::new(), ..options.clone() };
+        if let Err(error) = reconcile(self.bay.driver(), &Goal::Recorded, &options, apply) {
+            tracing::error!("what was last declared cannot be healed: {}", error_chain(&error).join(": "));
+        }
+    }
+
+    /// What prune would take and nobody has confirmed; once, until it changes.
+    fn tell_waiting(&mut self, plan: &Plan) {
+        let waiting = plan.prune.iter().filter(|intent| intent.waits).flat_map(|intent| &intent.keys);
+        let words = waiting.map(|key| key.to_string()).collect::<Vec<_>>().join(", ");
+        if !words.is_empty() && words != self.waiting {
+            tracing::warn!(
+                "no longer declared, and kept until `bayplan apply --allow delete` confirms it: {words}"
+            );
+            self.waiting = words;
         }
     }
 

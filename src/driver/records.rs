@@ -4,9 +4,10 @@ use super::{Error, StepContext};
 use crate::model::content::Digest;
 use crate::model::key::Key;
 use crate::model::object::Spec;
-use crate::model::record::{RECORD_VERSION, Record, WrittenFile};
+use crate::model::record::{Parked, RECORD_VERSION, Record, WrittenFile};
 use crate::model::step::{Action, Outcome, RecordUpdate, Step};
 use crate::store::Records;
+use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Carries out a step that is about records alone; None for any other.
@@ -18,6 +19,7 @@ pub fn execute(
     let changed = match &step.action {
         Action::PutRecord(update) => put(records, &step.key, update, context.actor)?,
         Action::Retire => retire(records, &step.key, context.actor)?,
+        Action::Park { until } => park(records, &step.key, *until, context)?,
         Action::ForgetRecord => records.forget(&step.key).map_err(store_error)?,
         Action::Note => false,
         _ => return Ok(None),
@@ -66,6 +68,24 @@ fn retire(records: &dyn Records, key: &Key, actor: &str) -> Result<bool, Error> 
     records.put(key, &retiring).map_err(store_error)
 }
 
+/// The first mark's time and name stay; only the end may move.
+fn park(
+    records: &dyn Records,
+    key: &Key,
+    until: Timestamp,
+    context: &StepContext<'_>,
+) -> Result<bool, Error> {
+    let record = existing(records, key)?;
+    let parked = match &record.parked {
+        Some(parked) if parked.until == until && !record.undeleted => return Ok(false),
+        Some(parked) => Parked { until, ..parked.clone() },
+        None => Parked { at: context.now, until, by: context.actor.to_owned() },
+    };
+    let actor = context.actor.to_owned();
+    let record = Record { parked: Some(parked), undeleted: false, overrides: vec![], actor, ..record };
+    records.put(key, &record).map_err(store_error)
+}
+
 fn put(records: &dyn Records, key: &Key, update: &RecordUpdate, actor: &str) -> Result<bool, Error> {
     let before = records.get(key).map_err(store_error)?;
     let mut record = before.clone().unwrap_or_else(|| Record {
@@ -79,9 +99,13 @@ fn put(records: &dyn Records, key: &Key, update: &RecordUpdate, actor: &str) -> 
         files: Default::default(),
         overrides: vec![],
         retiring: false,
+        parked: None,
+        undeleted: false,
         actor: actor.to_owned(),
     });
     record.retiring = false;
+    record.parked = None;
+    record.undeleted = update.undeleted;
     record.owner = update.owner.clone();
     record.generation = update.generation;
     if let Some(desired) = &update.desired {

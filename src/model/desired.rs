@@ -13,12 +13,20 @@ pub struct Desired {
     pub objects: BTreeMap<Key, Object>,
     /// The keys of `objects` that come from built-in defaults; they belong to `system`, not to the site.
     pub builtin: BTreeSet<Key>,
+    /// Keys that must be there and are never changed from here (`external: true`); not among `objects`.
+    pub external: BTreeSet<Key>,
+    /// The site that an object is taken over from (`movedFromSite`); the Site's own: every object's.
+    pub moved_from: BTreeMap<Key, String>,
     pub origins: Origins,
 }
 
 /// Equality is about the declaration; where it was written takes no part.
 impl PartialEq for Desired {
     fn eq(&self, other: &Desired) -> bool {
-        self.site == other.site && self.objects == other.objects && self.builtin == other.builtin
+        self.site == other.site
+            && self.objects == other.objects
+            && self.builtin == other.builtin
+            && self.external == other.external
+            && self.moved_from == other.moved_from
     }
 }

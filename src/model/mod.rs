@@ -9,6 +9,7 @@
 //! | `desired`, `observed`, `record` | the three sides of the comparison |
 //! | `run` | what the runtime is asked to start, with every value typed |
 //! | `step` | what changes the host |
+//! | `prune` | what becomes of what is no longer declared |
 //! | `typed` | normalised config texts as typed values |
 //! | `finding` | what is wrong with an input, and how to mend it |
 
@@ -20,6 +21,7 @@ pub mod key;
 pub mod object;
 pub mod observed;
 pub mod origin;
+pub mod prune;
 pub mod record;
 pub mod root;
 pub mod run;

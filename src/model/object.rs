@@ -5,6 +5,7 @@
 
 use super::content::{Content, SecretRef, SecretSource};
 use super::key::{Key, Kind};
+use super::prune::{Deletion, Prune};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -38,11 +39,21 @@ pub struct Meta {
     /// A container: the ContainerSet that it comes from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub member_of: Option<Key>,
+    /// How it goes once it is no longer declared; none: as its kind does ([`Object::deletion`]).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deletion: Option<Deletion>,
 }
 
 impl Meta {
     pub fn is_empty(&self) -> bool {
         *self == Meta::default()
+    }
+}
+
+impl Object {
+    /// How it goes once it is no longer declared.
+    pub fn deletion(&self) -> Deletion {
+        self.meta.deletion.unwrap_or_else(|| self.spec.usual_deletion())
     }
 }
 
@@ -70,6 +81,18 @@ impl Spec {
             Spec::Container(_) => Kind::Container,
         }
     }
+
+    /// What is data is kept for a while; what every apply makes again goes at once.
+    pub fn usual_deletion(&self) -> Deletion {
+        match self {
+            Spec::Container(container) if container.ephemeral => Deletion::Delete,
+            Spec::Container(_) => Deletion::Park,
+            Spec::StoragePool(_) => Deletion::Retain,
+            Spec::Site(_) | Spec::Image(_) | Spec::Network(_) | Spec::Secret(_) | Spec::Profile(_) => {
+                Deletion::Delete
+            }
+        }
+    }
 }
 
 /// The apply set.
@@ -78,6 +101,8 @@ impl Spec {
 pub struct Site {
     #[serde(default)]
     pub heal: Heal,
+    #[serde(default, skip_serializing_if = "Prune::is_default")]
+    pub prune: Prune,
 }
 
 /// What the controller does about drift that it sees.

@@ -38,6 +38,12 @@ pub struct Record {
     /// Its deletion has begun: every later pass goes on with it, until a manifest declares the object again.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub retiring: bool,
+    /// It is out of service and kept for a while: it runs no more, and goes when the time is over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parked: Option<Parked>,
+    /// Brought back by hand: it is not pruned, until a manifest declares it again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub undeleted: bool,
     /// Who wrote it last.
     pub actor: String,
 }
@@ -53,6 +59,15 @@ pub struct WrittenFile {
     /// Its `onChange` is still to run.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unsettled: bool,
+}
+
+/// Since when and until when an object is parked, and by whom.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Parked {
+    pub at: Timestamp,
+    pub until: Timestamp,
+    pub by: String,
 }
 
 /// Who may change an object.

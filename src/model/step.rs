@@ -7,6 +7,7 @@ use super::origin::FieldOrigins;
 use super::record::{Applied, Identity, Override, Owner, RootIdentity};
 use super::run::{ContainerRun, Disk, Limits, Nic, SecretUse};
 use ipnet::{Ipv4Net, Ipv6Net};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use uuid::Uuid;
@@ -88,6 +89,10 @@ pub enum Action {
     PutRecord(Box<RecordUpdate>),
     /// Marks the record: the object's deletion has begun. `PutRecord` takes the mark away.
     Retire,
+    /// Marks the record: the object is out of service until that time. `PutRecord` takes the mark away.
+    Park {
+        until: Timestamp,
+    },
     ForgetRecord,
     /// Only writes the step's `applied` (live keys that exist in records alone: user.*, environment.*).
     Note,
@@ -204,6 +209,9 @@ pub struct RecordUpdate {
     pub overrides: Option<Vec<Override>>,
     /// Adopted facts: `applied` of an object found on the host whose record was lost.
     pub adopted: Option<Applied>,
+    /// Written as it is: whether the object stays although nothing declares it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub undeleted: bool,
 }
 
 /// Which content a root is made from.

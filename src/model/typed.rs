@@ -85,6 +85,16 @@ pub fn nesting(config: &Config) -> bool {
     flag(config, "security.nesting")
 }
 
+/// `security.protection.delete`.
+pub fn protected_from_delete(config: &Config) -> bool {
+    flag(config, "security.protection.delete")
+}
+
+/// `security.protection.start`.
+pub fn protected_from_start(config: &Config) -> bool {
+    flag(config, "security.protection.start")
+}
+
 /// `boot.autostart*`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Autostart {

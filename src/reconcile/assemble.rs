@@ -1,23 +1,24 @@
 //! The objects' steps in one order: what stands before what, numbered.
 
-use super::diff::{ObjectDiff, Scene};
+use super::diff::{ObjectDiff, Scene, because};
 use super::graph::{Order, Way, references};
-use super::plan::{ObjectChange, PLAN_VERSION, Plan};
+use super::plan::{ObjectChange, PLAN_VERSION, Pending, Plan};
 use super::world::recorded;
 use crate::model::finding::Finding;
 use crate::model::key::{Key, Kind};
-use crate::model::step::{Step, StepId};
+use crate::model::prune::Deletion;
+use crate::model::step::{Cause, Class, Step, StepId};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What comes before each object.
 pub fn needs(scene: &Scene<'_>, diffs: &BTreeMap<Key, ObjectDiff>) -> BTreeMap<Key, BTreeSet<Key>> {
-    let contents = if scene.world.deletions.is_empty() { BTreeMap::new() } else { contents(scene) };
+    let contents = if scene.world.leaving.is_empty() { BTreeMap::new() } else { contents(scene) };
     let of = |(key, diff): (&Key, &ObjectDiff)| {
         let object = scene.world.targets.get(key).map(|target| target.object);
         let object = object.or_else(|| scene.observed.records.get(key).and_then(recorded));
         let mut needs = object.map(references).unwrap_or_default();
         needs.extend(diff.also_after.iter().cloned());
-        if scene.world.deletions.contains(key) {
+        if scene.world.leaving.contains_key(key) {
             needs.extend(stands_on(scene, key, &contents));
         }
         (key.clone(), needs)
@@ -71,7 +72,11 @@ pub fn assemble(
         steps: vec![],
         objects: BTreeMap::new(),
         pending: vec![],
-        kept: scene.world.kept.clone(),
+        kept: scene.world.kept.keys().cloned().collect(),
+        kept_because: scene.world.kept.clone(),
+        prune: scene.world.intents.clone(),
+        guards: scene.world.guards.clone(),
+        parked: scene.world.parked.clone(),
         sets: scene.world.sets.clone(),
         holds: scene.world.holds(),
         broken: vec![],
@@ -112,7 +117,22 @@ pub fn assemble(
             plan.stale.push(key.clone());
         }
     }
+    for (key, way) in &scene.world.waiting {
+        plan.objects.insert(key.clone(), object_change(scene, key));
+        plan.pending.push(unconfirmed(key, *way));
+    }
     plan
+}
+
+fn unconfirmed(key: &Key, way: Deletion) -> Pending {
+    let note = format!("no longer declared: {}", way.word());
+    Pending {
+        key: key.clone(),
+        class: Class::Delete,
+        reasons: vec![because(Cause::Change, "", note)],
+        downtime_ms: 0,
+        waits_for: "prune.mode is confirm: a yes on the terminal, or --allow delete=N".to_owned(),
+    }
 }
 
 fn object_change(scene: &Scene<'_>, key: &Key) -> ObjectChange {
@@ -123,5 +143,7 @@ fn object_change(scene: &Scene<'_>, key: &Key) -> ObjectChange {
         before,
         after: target.map(|target| target.object.clone()),
         origins: target.and_then(|target| target.origins).cloned().unwrap_or_default(),
+        leaves: scene.world.leaving.get(key).map(|leaving| leaving.way),
+        parked: record.and_then(|record| record.parked.clone()),
     }
 }

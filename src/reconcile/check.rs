@@ -8,8 +8,8 @@ use crate::model::content::Content;
 use crate::model::desired::Desired;
 use crate::model::finding::{Finding, Severity};
 use crate::model::key::Key;
-use crate::model::object::{Container, ImageSource, Object, Spec};
-use crate::model::observed::{Host, Observed};
+use crate::model::object::{Container, ImageSource, Object, Power, Spec};
+use crate::model::observed::{ExitCause, Host, Observed};
 use crate::model::origin::Place;
 use crate::model::run::{CpuLimit, Limits};
 use crate::model::step::BridgeNetwork;
@@ -88,6 +88,7 @@ pub fn check(
                 limits(&mut findings, container, &observed.host);
                 host(&mut findings, container, &observed.host);
                 devices(&mut findings, container, joined, options);
+                protection(&mut findings, container, joined);
             }
             Spec::Site(_) | Spec::Profile(_) | Spec::Secret(_) => {}
         }
@@ -118,6 +119,28 @@ pub fn contents(world: &World<'_>, options: &PlanOptions) -> Vec<Finding> {
         list.extend(findings.list);
     }
     list
+}
+
+/// What `security.protection.*` forbids refuses the plan, not the step.
+fn protection(findings: &mut Findings<'_>, container: &Container, joined: &Joined<'_>) {
+    let view = joined.view(findings.key);
+    let up = matches!(findings.target.power, Power::Running | Power::Frozen);
+    if typed::protected_from_start(&container.config)
+        && (findings.target.restart || (up && view.run.is_none()))
+    {
+        let message = format!("{} is to start, and security.protection.start forbids it", findings.key);
+        let help = "declare `state: stopped`, or leave the protection out";
+        findings.error("protected", "config.security.protection.start", message, help);
+    }
+    let complete = view.run.is_none() && view.exit.is_some_and(|exit| exit.cause == ExitCause::PowerOff);
+    if typed::protected_from_delete(&container.config) && container.ephemeral && up && complete {
+        let message = format!(
+            "{} is ephemeral and complete, and security.protection.delete forbids that its root goes",
+            findings.key
+        );
+        let help = "declare it `ephemeral: false`, or leave the protection out";
+        findings.error("protected", "config.security.protection.delete", message, help);
+    }
 }
 
 /// A folder that was imported already may go.

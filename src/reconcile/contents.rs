@@ -11,8 +11,8 @@ use std::collections::BTreeSet;
 pub fn wanted(goal: &Goal<'_>, observed: &Observed) -> BTreeSet<Content> {
     match goal {
         Goal::Site(desired) => desired.objects.values().flat_map(of_object).collect(),
-        Goal::Delete(_) => BTreeSet::new(),
-        Goal::Recorded | Goal::Power { .. } | Goal::Resume(_) | Goal::Restart(_) => {
+        Goal::Delete(_) | Goal::Park(_) => BTreeSet::new(),
+        Goal::Recorded | Goal::Power { .. } | Goal::Resume(_) | Goal::Restart(_) | Goal::Undelete(_) => {
             observed.records.values().filter_map(recorded).flat_map(of_object).collect()
         }
     }

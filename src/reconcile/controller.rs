@@ -1,12 +1,12 @@
 //! When to look again: the loop of the daemon and of `apply --watch`, without its waiting.
 
-use super::Error;
 use super::apply::{ApplyOptions, apply};
 use super::contents;
 use super::goal::{Goal, PlanOptions};
 use super::plan::{self, Plan};
 use super::queue::Queue;
 use super::report::{Report, StepOutcome};
+use super::{Error, refuse_guarded};
 use crate::driver::{Driver, Scope};
 use crate::model::key::Key;
 use crate::model::observed::Observed;
@@ -95,6 +95,7 @@ impl Controller {
                 return Err(error.into());
             }
         };
+        refuse_guarded(&plan)?;
         let report = apply(driver, &plan, apply_options);
         self.learn(&due, &report, now);
         Ok(Some((plan, report)))
@@ -125,6 +126,6 @@ fn later(now: Timestamp, wait: SignedDuration) -> Timestamp {
 fn knows(goal: &Goal<'_>, observed: &Observed, key: &Key) -> bool {
     match goal {
         Goal::Site(desired) => desired.objects.contains_key(key),
-        _ => observed.records.get(key).is_some_and(|record| !record.retiring),
+        _ => observed.records.get(key).is_some_and(|record| !record.retiring && record.parked.is_none()),
     }
 }

@@ -1,35 +1,108 @@
-//! What is to go: deletions that are asked for, and those that were begun and go on.
+//! What is to go: deletions that are asked for, those that were begun and go on, and what protects from them.
 
+use super::goal::PlanOptions;
 use super::graph::references;
 use super::join::Joined;
-use super::world::{World, no_such};
+use super::parking::{grace_ms, later};
+use super::users::users;
+use super::world::{World, no_such, recorded};
 use crate::model::finding::{Finding, Severity};
 use crate::model::key::{Key, Kind};
+use crate::model::object::Spec;
 use crate::model::observed::Observed;
-use crate::model::record::Owner;
-use std::collections::{BTreeMap, BTreeSet};
+use crate::model::prune::Deletion;
+use crate::model::record::{Owner, Parked, Record};
+use crate::model::step::Cause;
+use crate::model::typed;
+use jiff::Timestamp;
+use std::collections::BTreeSet;
 
+/// How an object goes, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Leaving {
+    pub way: Deletion,
+    /// Until when it is parked.
+    pub until: Option<Timestamp>,
+    pub cause: Cause,
+    pub why: String,
+}
+
+impl Leaving {
+    pub fn asked(why: &str) -> Leaving {
+        Leaving { way: Deletion::Delete, until: None, cause: Cause::Verb, why: why.to_owned() }
+    }
+}
+
+/// `delete`: these go at once.
 pub fn delete<'a>(world: &mut World<'a>, keys: &BTreeSet<Key>, observed: &'a Observed, joined: &Joined<'a>) {
-    let all_users = users(observed, joined);
+    for key in free(world, keys, observed, joined) {
+        world.leaving.insert(key, Leaving::asked("delete"));
+    }
+}
+
+/// `delete --park`: these containers are put out of service.
+pub fn park<'a>(
+    world: &mut World<'a>,
+    keys: &BTreeSet<Key>,
+    observed: &'a Observed,
+    joined: &Joined<'a>,
+    options: &PlanOptions,
+) {
+    for key in free(world, keys, observed, joined) {
+        let record = observed.records.get(&key);
+        let (Some(record), Kind::Container) = (record, key.kind) else {
+            let message = format!("{key} cannot be parked: only containers with a record are");
+            world.findings.push(error("not-parkable", &key, message, "delete it without --park"));
+            continue;
+        };
+        if record.parked.is_some() {
+            continue;
+        }
+        let until = Some(later(options.now, owner_grace_ms(&record.owner, observed)));
+        world.leaving.insert(key, Leaving { way: Deletion::Park, until, ..Leaving::asked("delete --park") });
+    }
+}
+
+fn owner_grace_ms(owner: &Owner, observed: &Observed) -> u64 {
+    let site = match owner {
+        Owner::Site(site) => observed.records.get(&Key::site(site)).and_then(recorded),
+        Owner::System | Owner::Api => None,
+    };
+    grace_ms(site)
+}
+
+/// Those of `keys` that nothing else uses; the others are findings.
+fn free<'a>(
+    world: &mut World<'a>,
+    keys: &BTreeSet<Key>,
+    observed: &'a Observed,
+    joined: &Joined<'a>,
+) -> Vec<Key> {
+    let all_users = users(world, observed, joined);
+    let mut free = vec![];
     for key in keys {
         if !observed.records.contains_key(key) && joined.view(key).root.is_none() {
             world.findings.push(no_such(key));
             continue;
         }
         let users = all_users.get(key).into_iter().flatten().filter(|user| !keys.contains(user));
-        let users: Vec<String> = users.map(Key::to_string).collect();
+        let users: Vec<String> = users.map(|user| user_words(user, observed)).collect();
         if users.is_empty() {
-            world.deletions.insert(key.clone());
+            free.push(key.clone());
         } else {
-            world.findings.push(Finding {
-                severity: Severity::Error,
-                code: "in-use",
-                place: None,
-                key: Some(key.clone()),
-                message: format!("{key} is used by {}", users.join(", ")),
-                help: Some(format!("delete {} as well, or change what they refer to", users.join(", "))),
-            });
+            let message = format!("{key} is used by {}", users.join(", "));
+            let help = format!("delete {} as well, or change what they refer to", users.join(", "));
+            world.findings.push(error("in-use", key, message, &help));
         }
+    }
+    free
+}
+
+/// A user's key; of one that nobody sees running, why it counts.
+pub fn user_words(key: &Key, observed: &Observed) -> String {
+    match observed.records.get(key).and_then(|record| record.parked.as_ref()) {
+        Some(parked) => format!("{key} (parked until {:.0})", parked.until),
+        None => key.to_string(),
     }
 }
 
@@ -41,53 +114,63 @@ pub fn retire<'a>(world: &mut World<'a>, observed: &'a Observed, joined: &Joined
     if keys.is_empty() {
         return;
     }
-    let leaving = keys.clone();
+    let goes = |leaving: &Leaving| leaving.way == Deletion::Delete;
+    let mut leaving = keys.clone();
+    leaving.extend(world.leaving.iter().filter(|(_, leaving)| goes(leaving)).map(|(key, _)| key.clone()));
     let needed: BTreeSet<Key> = world.targets.values().flat_map(|target| references(target.object)).collect();
-    let users = users(observed, joined);
+    let users = users(world, observed, joined);
     keys.retain(|key| {
         let mut users = users.get(key).into_iter().flatten();
         !needed.contains(key) && users.all(|user| leaving.contains(user))
     });
-    world.deletions.extend(keys);
+    for key in keys {
+        world.leaving.insert(key, Leaving::asked("delete"));
+    }
 }
 
-/// Who needs each object: by references, declared or established; by ownership; by what stands on it.
-fn users(observed: &Observed, joined: &Joined<'_>) -> BTreeMap<Key, BTreeSet<Key>> {
-    let mut users: BTreeMap<Key, BTreeSet<Key>> = BTreeMap::new();
-    let mut contents: BTreeMap<&str, Vec<&Key>> = BTreeMap::new();
-    for (key, record) in &observed.records {
-        let objects = [record.desired.as_ref(), record.applied.as_ref().map(|applied| &applied.object)];
-        for needed in objects.into_iter().flatten().flat_map(references) {
-            users.entry(needed).or_default().insert(key.clone());
-        }
-        if let Owner::Site(site) = &record.owner {
-            users.entry(Key::site(site)).or_default().insert(key.clone());
-        }
-        let content = record.applied.as_ref().and_then(|applied| applied.fingerprint.as_deref());
-        if let (Kind::Image, Some(content)) = (key.kind, content) {
-            contents.entry(content).or_default().push(key);
-        }
+/// `security.protection.delete` refuses the plan; where findings do not count, its object stays.
+pub fn refuse_protected(world: &mut World<'_>, observed: &Observed) {
+    let asked = world.leaving.iter().filter(|(_, leaving)| leaving.way != Deletion::Retain);
+    let mut keys: BTreeSet<Key> = asked.map(|(key, _)| key.clone()).collect();
+    keys.extend(
+        world.waiting.iter().filter(|(_, way)| **way != Deletion::Retain).map(|(key, _)| key.clone()),
+    );
+    for key in keys {
+        let Some(record) = observed.records.get(&key).filter(|record| is_protected(record)) else { continue };
+        let path = "config.security.protection.delete";
+        let place = record.origins.get(path).and_then(|origin| origin.place.as_ref());
+        let place = place.map_or(String::new(), |place| format!(" ({}:{})", place.file, place.line));
+        let site = world.intents.first().map_or("", |intent| intent.site.as_str());
+        let waits = format!("site {site} no longer declares it");
+        let why = world.leaving.get(&key).map_or(&waits, |leaving| &leaving.why);
+        let message = format!("{key} is protected by security.protection.delete{place}, and would go: {why}");
+        let help = "keep it declared, or first apply it with security.protection.delete: false";
+        world.findings.push(error("protected", &key, message, help));
+        world.leaving.remove(&key);
     }
-    for (key, view) in &joined.containers {
-        let Some(root) = view.root else { continue };
-        users.entry(Key::pool(&root.pool)).or_default().insert(key.clone());
-        for image in contents.get(root.identity.fingerprint.as_str()).into_iter().flatten() {
-            users.entry((*image).clone()).or_default().insert(key.clone());
-        }
-    }
-    for (key, others) in &mut users {
-        others.remove(key);
-    }
-    users
 }
 
+fn is_protected(record: &Record) -> bool {
+    match recorded(record).map(|object| &object.spec) {
+        Some(Spec::Container(container)) => typed::protected_from_delete(&container.config),
+        _ => false,
+    }
+}
+
+/// The finding of a verb on what is on its way out.
 pub fn leaving(key: &Key) -> Finding {
-    Finding {
-        severity: Severity::Error,
-        code: "being-deleted",
-        place: None,
-        key: Some(key.clone()),
-        message: format!("{key} is being deleted"),
-        help: Some(format!("`bayplan delete {key}` goes on; declaring and applying it makes it anew")),
-    }
+    let help = format!("`bayplan delete {key}` goes on; declaring and applying it makes it anew");
+    error("being-deleted", key, format!("{key} is being deleted"), &help)
+}
+
+/// The finding of a verb on what is parked.
+pub fn parked(key: &Key, parked: &Parked) -> Finding {
+    let message = format!("{key} is parked until {:.0}", parked.until);
+    error("parked", key, message, &format!("`bayplan undelete {key}` brings it back"))
+}
+
+/// An error about an object, wherever it is written.
+pub fn error(code: &'static str, key: &Key, message: String, help: &str) -> Finding {
+    let (severity, help) = (Severity::Error, Some(help.to_owned()));
+    Finding { severity, code, place: None, key: Some(key.clone()), message, help }
 }

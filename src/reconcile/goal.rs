@@ -5,18 +5,23 @@ use crate::model::desired::Desired;
 use crate::model::key::Key;
 use crate::model::object::Power;
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 /// What the host is to be brought to.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Goal<'a> {
-    /// A load of manifests: its objects; recorded ones that it no longer declares are kept.
+    /// A load of manifests: its objects; what its site no longer declares goes as the site's `prune` says.
     Site(&'a Desired),
     /// What was last declared, from the records: healing, and `drift`.
     Recorded,
     /// These recorded objects are to be gone.
     Delete(BTreeSet<Key>),
+    /// These recorded containers are put out of service, and kept for their site's grace.
+    Park(BTreeSet<Key>),
+    /// A parked object comes back, with what it needs.
+    Undelete(Key),
     /// A verb's power state for one recorded container: away from the declared one it is a hold, back to it the
     /// hold's end.
     Power {
@@ -31,6 +36,21 @@ pub enum Goal<'a> {
     Restart(Key),
 }
 
+/// What is said about the objects that prune would take.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum DeletionApproval {
+    /// Nothing: where they need a confirmation, they wait.
+    #[default]
+    None,
+    /// A yes: they go, within the guards.
+    Confirmed,
+    /// `delete=N`: so many may go, whatever other guards say; more stop the apply.
+    AtMost(usize),
+    /// `delete`: they go, whatever guards say.
+    Any,
+}
+
 /// What a plan depends on besides goal and host.
 #[derive(Debug, Clone)]
 pub struct PlanOptions {
@@ -41,6 +61,7 @@ pub struct PlanOptions {
     pub only: BTreeSet<Key>,
     /// Approves restarts (`--allow restart`, or a yes on the terminal); else they are pending.
     pub allow_restart: bool,
+    pub deletions: DeletionApproval,
     /// A site may take objects from their owner (`--take-ownership`).
     pub take_ownership: bool,
     /// Who asks: `apply by root`; holds are signed with it.
@@ -59,6 +80,7 @@ impl PlanOptions {
             seed,
             only: BTreeSet::new(),
             allow_restart: false,
+            deletions: DeletionApproval::None,
             take_ownership: false,
             actor: actor.into(),
             missing_paths: BTreeSet::new(),

@@ -53,8 +53,13 @@ pub struct Order {
     pub before: BTreeMap<Key, BTreeSet<Key>>,
 }
 
-/// Orders objects; a cycle is an error with its path.
-pub fn order(needs: &BTreeMap<Key, BTreeSet<Key>>, ways: &BTreeMap<Key, Way>) -> Result<Order, Error> {
+/// Orders objects; a cycle is an error with its path. `former` lists the objects that let go of one that leaves: they
+/// come before it.
+pub fn order(
+    needs: &BTreeMap<Key, BTreeSet<Key>>,
+    ways: &BTreeMap<Key, Way>,
+    former: &BTreeMap<Key, BTreeSet<Key>>,
+) -> Result<Order, Error> {
     let keys: Vec<&Key> = needs.keys().collect();
     let number: BTreeMap<&Key, usize> = keys.iter().enumerate().map(|(at, key)| (*key, at)).collect();
     let mut requires = DiGraphMap::<usize, ()>::with_capacity(keys.len(), keys.len());
@@ -78,6 +83,12 @@ pub fn order(needs: &BTreeMap<Key, BTreeSet<Key>>, ways: &BTreeMap<Key, Way>) ->
             Way::Down => steps.add_edge(dependent, needed, ()),
             Way::Up => steps.add_edge(needed, dependent, ()),
         };
+    }
+    for (leaving, users) in former {
+        let Some(leaving) = number.get(leaving) else { continue };
+        for user in users.iter().filter_map(|user| number.get(user)) {
+            steps.add_edge(*user, *leaving, ());
+        }
     }
     Ok(Order {
         keys: sorted(&steps).into_iter().map(|at| keys[at].clone()).collect(),

@@ -10,7 +10,10 @@
 //! | --- | --- |
 //! | `goal` | what a plan is for: a site, healing, or a verb |
 //! | `world` | goal ⊕ records ⊕ overrides: the objects as they should be, and who may change them |
-//! | `deletions` | what is to go |
+//! | `deletions` | what is to go because it was asked for; what protects from it |
+//! | `prune`, `candidates`, `users`, `intent` | what a site no longer declares: how it goes, who needs it, what stops it |
+//! | `parking`, `undelete` | parked objects: their time is over, or they come back |
+//! | `ownership`, `external` | one owner a key; objects that must be there |
 //! | `sets` | how many members each set had and is to have |
 //! | `join` | records and host facts side by side |
 //! | `identity`, `spans`, `realize` | what the planner chooses: ids, addresses; container → run |
@@ -24,23 +27,31 @@
 
 pub mod apply;
 pub mod assemble;
+pub mod candidates;
 pub mod check;
 pub mod contents;
 pub mod controller;
 pub mod deletions;
 pub mod diff;
 pub mod drift;
+pub mod external;
 pub mod goal;
 pub mod graph;
 pub mod identity;
+pub mod intent;
 pub mod join;
+pub mod ownership;
+pub mod parking;
 pub mod plan;
+pub mod prune;
 pub mod queue;
 pub mod realize;
 pub mod render;
 pub mod report;
 pub mod sets;
 pub mod spans;
+pub mod undelete;
+pub mod users;
 pub mod world;
 
 use crate::driver::{Driver, Scope};
@@ -56,6 +67,18 @@ pub enum Error {
     Observe(#[source] crate::driver::Error),
     #[error(transparent)]
     Plan(#[from] plan::Error),
+    /// A guard stops the whole apply.
+    #[error("{guards}; nothing was changed")]
+    Guarded { guards: String },
+}
+
+/// The guards of a plan that stop it before its first step.
+pub fn refuse_guarded(plan: &Plan) -> Result<(), Error> {
+    if plan.guards.is_empty() {
+        return Ok(());
+    }
+    let guards: Vec<String> = plan.guards.iter().map(intent::Guard::words).collect();
+    Err(Error::Guarded { guards: guards.join("; ") })
 }
 
 /// Looks at the host and says what would be done; changes nothing.
@@ -73,6 +96,7 @@ pub fn reconcile(
     apply_options: &ApplyOptions<'_>,
 ) -> Result<(Plan, Report), Error> {
     let plan = propose(driver, goal, options)?;
+    refuse_guarded(&plan)?;
     let report = apply::apply(driver, &plan, apply_options);
     Ok((plan, report))
 }

@@ -6,14 +6,17 @@ use super::diff::{self, ImageState, ObjectDiff, Scene};
 use super::goal::{Goal, PlanOptions};
 use super::graph::order;
 use super::identity::{Allocator, Networks};
+use super::intent::{Guard, Intent};
 use super::join::{Joined, join};
+use super::users::former_users;
 use super::world::{World, world};
 use crate::model::finding::{Finding, Severity};
 use crate::model::key::Key;
 use crate::model::object::{Container, Object, Power, Spec};
 use crate::model::observed::Observed;
 use crate::model::origin::FieldOrigins;
-use crate::model::record::{Identity, Owner};
+use crate::model::prune::Deletion;
+use crate::model::record::{Identity, Owner, Parked};
 use crate::model::step::{Class, ImageContent, Reason, Step};
 use crate::model::typed;
 use jiff::Timestamp;
@@ -39,6 +42,18 @@ pub struct Plan {
     pub kept: Vec<Key>,
     /// Sets whose members come or go: one intent each.
     pub sets: Vec<SetChange>,
+    /// Why each of them is.
+    #[serde(default)]
+    pub kept_because: BTreeMap<Key, String>,
+    /// What prune does, or would do once it is confirmed: one intent a kind and way.
+    #[serde(default)]
+    pub prune: Vec<Intent>,
+    /// What stops apply before its first step.
+    #[serde(default)]
+    pub guards: Vec<Guard>,
+    /// Objects out of service, each until when.
+    #[serde(default)]
+    pub parked: BTreeMap<Key, Timestamp>,
     /// Holds in force.
     pub holds: Vec<Hold>,
     /// What is broken and not repaired by itself.
@@ -60,6 +75,12 @@ pub struct ObjectChange {
     pub after: Option<Object>,
     /// Where the values of `after` were written.
     pub origins: FieldOrigins,
+    /// How it goes, where it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leaves: Option<Deletion>,
+    /// It was parked before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parked: Option<Parked>,
 }
 
 /// A set that gets more or fewer members. What becomes of those that are no longer declared, steps and `kept` say.
@@ -118,6 +139,12 @@ pub struct Summary {
     pub repair: usize,
     pub restart: usize,
     pub delete: usize,
+    #[serde(default)]
+    pub park: usize,
+    #[serde(default)]
+    pub retain: usize,
+    #[serde(default)]
+    pub undelete: usize,
     pub record: usize,
     pub pending: usize,
     pub kept: usize,
@@ -142,9 +169,9 @@ impl Plan {
         self.steps.is_empty()
     }
 
-    /// The exit code of `plan`: 0 nothing to do, 2 changes or drift (what is broken is drift).
+    /// The exit code of `plan`: 0 nothing to do, 2 changes or drift (what is broken is drift), or a guard to decide about.
     pub fn exit_code(&self) -> u8 {
-        if self.is_empty() && self.broken.is_empty() { 0 } else { 2 }
+        if self.is_empty() && self.broken.is_empty() && self.guards.is_empty() { 0 } else { 2 }
     }
 }
 
@@ -176,7 +203,8 @@ pub fn plan(goal: &Goal<'_>, observed: &Observed, options: &PlanOptions) -> Resu
     };
     scene.images = image_states(&scene);
     let diffs = diffs(&scene, &identities);
-    let order = order(&needs(&scene, &diffs), &ways(&diffs))?;
+    let former = former_users(&world, observed, &joined);
+    let order = order(&needs(&scene, &diffs), &ways(&diffs), &former)?;
     Ok(assemble(&scene, diffs, &order, findings))
 }
 
@@ -264,7 +292,7 @@ fn diffs(scene: &Scene<'_>, identities: &BTreeMap<Key, Identity>) -> BTreeMap<Ke
             }
         })
     });
-    let gone = scene.world.deletions.iter().map(|key| diff::delete::diff(scene, key));
+    let gone = scene.world.leaving.iter().map(|(key, leaving)| diff::delete::diff(scene, key, leaving));
     wanted.chain(gone).map(|diff| (diff.key.clone(), diff)).collect()
 }
 

@@ -1,17 +1,22 @@
 //! Sets in a plan: how many members each had and is to have, as one intent.
 
 use super::plan::SetChange;
+use super::prune::owners;
+use super::world::recorded;
 use crate::model::desired::Desired;
 use crate::model::key::Key;
 use crate::model::object::Object;
 use crate::model::observed::Observed;
-use crate::model::record::Owner;
+use crate::model::record::Record;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The sets of a site whose members come or go.
-pub fn changes(desired: &Desired, observed: &Observed, site: &Owner) -> Vec<SetChange> {
-    let records = observed.records.iter().filter(|(_, record)| record.owner == *site && !record.retiring);
-    let before = members(records.filter_map(|(key, record)| Some((key, super::world::recorded(record)?))));
+/// The sets of a site whose members come or go. What is parked or on its way out is no member any more.
+pub fn changes(desired: &Desired, observed: &Observed) -> Vec<SetChange> {
+    let owners = owners(desired);
+    let in_service = |record: &Record| !record.retiring && record.parked.is_none();
+    let records = observed.records.iter();
+    let records = records.filter(|(_, record)| owners.contains(&record.owner) && in_service(record));
+    let before = members(records.filter_map(|(key, record)| Some((key, recorded(record)?))));
     let after = members(desired.objects.iter());
     let sets: BTreeSet<&Key> = before.keys().chain(after.keys()).copied().collect();
     let none = BTreeSet::new();

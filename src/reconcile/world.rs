@@ -1,17 +1,22 @@
 //! Goal ⊕ records ⊕ overrides: the objects as they should be, who owns them, and what is left alone.
 
-use super::deletions::{delete, leaving, retire};
+use super::deletions::{self, Leaving, delete, park, refuse_protected, retire};
 use super::goal::{Goal, PlanOptions};
 use super::graph::references;
+use super::intent::{Guard, Intent};
 use super::join::Joined;
+use super::ownership::{moves, orphans, owned_elsewhere};
 use super::plan::{Hold, SetChange, site_owner};
-use super::sets;
+use super::undelete::undelete;
+use super::{external, parking, prune, sets};
 use crate::model::finding::{Finding, Severity};
 use crate::model::key::{Key, Kind};
 use crate::model::object::{Object, Power, Spec};
 use crate::model::observed::Observed;
 use crate::model::origin::FieldOrigins;
+use crate::model::prune::Deletion;
 use crate::model::record::{Override, OverrideField, Owner, Record};
+use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// One object to converge.
@@ -28,16 +33,25 @@ pub struct Target<'a> {
     pub verb: bool,
     /// A running incarnation is to be replaced, whatever the policy.
     pub restart: bool,
+    /// It stays although nothing declares it.
+    pub undeleted: bool,
 }
 
 /// What is wanted.
 #[derive(Debug, Clone, Default)]
 pub struct World<'a> {
     pub targets: BTreeMap<Key, Target<'a>>,
-    pub deletions: BTreeSet<Key>,
+    pub leaving: BTreeMap<Key, Leaving>,
+    /// What would leave, and waits for a confirmation.
+    pub waiting: BTreeMap<Key, Deletion>,
+    pub intents: Vec<Intent>,
+    pub guards: Vec<Guard>,
+    /// Until when.
+    pub parked: BTreeMap<Key, Timestamp>,
     /// Every known object, for references: declared ones, then recorded ones.
     pub objects: BTreeMap<Key, &'a Object>,
-    pub kept: Vec<Key>,
+    /// Owned and not declared, each with why it stays.
+    pub kept: BTreeMap<Key, String>,
     pub sets: Vec<SetChange>,
     pub findings: Vec<Finding>,
 }
@@ -71,13 +85,18 @@ pub fn world<'a>(
     match goal {
         Goal::Site(desired) => {
             site(&mut world, desired, observed, joined, options);
+            external::check(&mut world, desired, observed, joined);
+            prune::site(&mut world, desired, observed, joined, options);
             retire(&mut world, observed, joined);
         }
         Goal::Recorded => {
             all_recorded(&mut world, observed, options);
+            parking::recorded_sites(&mut world, observed, joined, options);
             retire(&mut world, observed, joined);
         }
         Goal::Delete(keys) => delete(&mut world, keys, observed, joined),
+        Goal::Park(keys) => park(&mut world, keys, observed, joined, options),
+        Goal::Undelete(key) => undelete(&mut world, key, observed, options),
         Goal::Power { key, .. } | Goal::Resume(key) | Goal::Restart(key) => {
             verb(&mut world, goal, key, observed, options);
         }
@@ -85,6 +104,7 @@ pub fn world<'a>(
     if !options.only.is_empty() {
         narrow(&mut world, options);
     }
+    refuse_protected(&mut world, observed);
     world
 }
 
@@ -101,6 +121,7 @@ fn site<'a>(
     options: &PlanOptions,
 ) {
     let site = site_owner(&desired.site);
+    let mut foreign = BTreeSet::new();
     for (key, object) in &desired.objects {
         let record = observed.records.get(key);
         let builtin = desired.builtin.contains(key);
@@ -114,9 +135,12 @@ fn site<'a>(
         if let Some(before) = before
             && *before != owner
             && *before != Owner::System
+            && !moves(desired, key, before)
             && !options.take_ownership
         {
-            world.findings.push(owned_elsewhere(key, before, &owner, desired.origins.get(key)));
+            let parked = record.and_then(|record| record.parked.as_ref());
+            world.findings.push(owned_elsewhere((key, before, &owner), parked, desired.origins.get(key)));
+            foreign.insert(before);
             continue;
         }
         world.objects.insert(key.clone(), object);
@@ -129,25 +153,24 @@ fn site<'a>(
             overrides,
             verb: false,
             restart: false,
+            undeleted: false,
         };
         world.targets.insert(key.clone(), target);
     }
-    let is_kept = |(key, record): &(&Key, &Record)| {
-        record.owner == site && !record.retiring && !desired.objects.contains_key(*key)
-    };
-    world.sets = sets::changes(desired, observed, &site);
-    world.kept = observed.records.iter().filter(is_kept).map(|(key, _)| key.clone()).collect();
+    world.findings.extend(foreign.into_iter().filter_map(|owner| orphans(desired, owner, observed)));
+    world.sets = sets::changes(desired, observed);
 }
 
 fn all_recorded<'a>(world: &mut World<'a>, observed: &'a Observed, options: &PlanOptions) {
-    for (key, record) in observed.records.iter().filter(|(_, record)| !record.retiring) {
+    let in_service = |record: &Record| !record.retiring && record.parked.is_none();
+    for (key, record) in observed.records.iter().filter(|(_, record)| in_service(record)) {
         if let Some(target) = recorded_target(record, options) {
             world.targets.insert(key.clone(), target);
         }
     }
 }
 
-fn recorded_target<'a>(record: &'a Record, options: &PlanOptions) -> Option<Target<'a>> {
+pub fn recorded_target<'a>(record: &'a Record, options: &PlanOptions) -> Option<Target<'a>> {
     let object = recorded(record)?;
     let overrides = left(Some(record), object, options, false);
     Some(Target {
@@ -158,6 +181,7 @@ fn recorded_target<'a>(record: &'a Record, options: &PlanOptions) -> Option<Targ
         overrides,
         verb: false,
         restart: false,
+        undeleted: record.undeleted,
     })
 }
 
@@ -170,7 +194,11 @@ fn verb<'a>(
 ) {
     let record = observed.records.get(key);
     if record.is_some_and(|record| record.retiring) {
-        world.findings.push(leaving(key));
+        world.findings.push(deletions::leaving(key));
+        return;
+    }
+    if let Some(parked) = record.and_then(|record| record.parked.as_ref()) {
+        world.findings.push(deletions::parked(key, parked));
         return;
     }
     let target = record.and_then(|record| recorded_target(record, options));
@@ -217,7 +245,7 @@ fn narrow(world: &mut World<'_>, options: &PlanOptions) {
     let mut wanted = BTreeSet::new();
     let mut open: Vec<Key> = vec![];
     for key in &options.only {
-        if world.targets.contains_key(key) || world.deletions.contains(key) {
+        if world.targets.contains_key(key) || world.leaving.contains_key(key) {
             open.push(key.clone());
         } else {
             world.findings.push(no_such(key));
@@ -232,10 +260,11 @@ fn narrow(world: &mut World<'_>, options: &PlanOptions) {
         wanted.insert(key);
     }
     world.targets.retain(|key, _| wanted.contains(key));
-    world.kept.retain(|key| wanted.contains(key));
+    world.kept.retain(|key, _| wanted.contains(key));
+    world.parked.retain(|key, _| wanted.contains(key));
+    world.leaving.retain(|key, _| wanted.contains(key));
     // A part of a load does not tell how many a set is to have.
     world.sets.clear();
-    world.deletions.retain(|key| wanted.contains(key));
     world.findings.retain(|finding| {
         finding.code == "no-such-object" || finding.key.as_ref().is_none_or(|key| wanted.contains(key))
     });
@@ -278,16 +307,5 @@ pub fn no_such(key: &Key) -> Finding {
         key: Some(key.clone()),
         message: format!("there is no {key}"),
         help: Some("`bayplan get` lists what there is".to_owned()),
-    }
-}
-
-fn owned_elsewhere(key: &Key, before: &Owner, now: &Owner, origins: Option<&FieldOrigins>) -> Finding {
-    Finding {
-        severity: Severity::Error,
-        code: "owned-elsewhere",
-        place: origins.and_then(|origins| origins.get("")).and_then(|origin| origin.place.clone()),
-        key: Some(key.clone()),
-        message: format!("{key} belongs to {before}, and {now} declares it too"),
-        help: Some("remove it from one of them, or take it over with --take-ownership".to_owned()),
     }
 }

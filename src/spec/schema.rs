@@ -125,13 +125,21 @@ fn document(kind: Kind) -> Value {
     if let Some(name) = metadata.pointer_mut("/properties/name").and_then(Value::as_object_mut) {
         name.insert("pattern".to_owned(), json!(name_pattern(kind)));
     }
+    if let Some(fields) = metadata.pointer_mut("/properties").and_then(Value::as_object_mut) {
+        let absent: &[&str] = match kind {
+            Kind::Container => &[],
+            Kind::ContainerSet => &["memberOf"],
+            Kind::Site => &["memberOf", "deletion"],
+            Kind::Host => &["memberOf", "deletion", "movedFromSite"],
+            _ => {
+                fields["deletion"]["enum"] = json!(["delete", "retain"]);
+                &["memberOf"]
+            }
+        };
+        fields.retain(|name, _| !absent.contains(&name.as_str()));
+    }
     if kind != Kind::Host {
         metadata = rendered(metadata, &[]);
-    }
-    if kind != Kind::Container
-        && let Some(fields) = metadata.pointer_mut("/properties").and_then(Value::as_object_mut)
-    {
-        fields.remove("memberOf");
     }
     json!({
         "$schema": DIALECT,
@@ -145,10 +153,28 @@ fn document(kind: Kind) -> Value {
             },
             "kind": {"const": kind.name()},
             "metadata": metadata,
-            "spec": spec,
+            "spec": with_external(kind, spec),
         },
         "required": required,
         "additionalProperties": false,
+    })
+}
+
+/// `external: true` stands alone; without it the kind's own fields count.
+fn with_external(kind: Kind, spec: Value) -> Value {
+    if matches!(kind, Kind::Site | Kind::Profile) {
+        return spec;
+    }
+    let about = "It is there already (another site's, or the host's), and is not changed from here.";
+    json!({
+        "description": spec.get("description").cloned().unwrap_or_default(),
+        "if": {"required": ["external"]},
+        "then": {
+            "type": "object",
+            "properties": {"external": {"description": about, "const": true}},
+            "additionalProperties": false,
+        },
+        "else": spec,
     })
 }
 
@@ -363,6 +389,47 @@ fn options(devices: &[&str]) -> BTreeMap<&'static str, Value> {
     tables.flat_map(|table| table.supported().map(|entry| (entry.name, property(entry)))).collect()
 }
 
+pub fn deletion(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "description": "How it goes once it is no longer declared. Absent: containers are parked (ephemeral ones \
+                        deleted), storage pools are retained, all else is deleted.",
+        "enum": ["park", "delete", "retain"],
+    })
+}
+
+pub fn prune(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "description": "What becomes of objects that are no longer declared.",
+        "type": "object",
+        "properties": {
+            "mode": {
+                "description": "off: they stay. confirm: they go once somebody has confirmed it. auto: they go.",
+                "enum": ["off", "confirm", "auto"],
+                "default": "confirm",
+            },
+            "max": {
+                "description": "The most that one apply may prune: a number, or a share of the site's objects.",
+                "type": ["integer", "string"],
+                "minimum": 0,
+                "pattern": "^([0-9]+|[1-9][0-9]?%|100%)$",
+                "default": "20%",
+            },
+            "empty": {
+                "description": "Whether a load without any object is a mistake.",
+                "enum": ["refuse", "allow"],
+                "default": "refuse",
+            },
+            "grace": {
+                "description": "How long a pruned container stays parked.",
+                "type": "string",
+                "pattern": "^[1-9][0-9]*(ms|s|m|h|d)$",
+                "default": "7d",
+            },
+        },
+        "additionalProperties": false,
+    })
+}
+
 pub fn architecture(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "description": "Debian's word for the processor; absent: the host's.",
@@ -371,7 +438,7 @@ pub fn architecture(_: &mut SchemaGenerator) -> Schema {
 }
 
 pub fn ready(_: &mut SchemaGenerator) -> Schema {
-    let time = |about: &str, default: &str| json!({"description": about, "type": "string", "pattern": "^[1-9][0-9]*(ms|s|m|h)$", "default": default});
+    let time = |about: &str, default: &str| json!({"description": about, "type": "string", "pattern": "^[1-9][0-9]*(ms|s|m|h|d)$", "default": default});
     json_schema!({
         "description": "When a started container counts as ready; apply waits for it.",
         "type": "object",

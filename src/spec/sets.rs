@@ -51,6 +51,11 @@ pub fn expand(opened: &Opened, renderer: &mut Renderer) {
             "add `template: {image: NAME}`, a container's spec",
         );
     };
+    if let Some(external) = template.get("external").filter(|node| !node.is_null()) {
+        let wrong = Wrong::new("bad-value", "the members of a set cannot be external");
+        let help = "declare each as a Container with `external: true`";
+        return renderer.report.error(external.mark, wrong.help(help));
+    }
     let (Some(key), Some(mut members)) = (head.key, members) else { return };
     let keyed = matches!(members.first(), Some(Member { id: Id::Key(_), .. }));
     let set = Set {

@@ -179,6 +179,8 @@ mod tests {
             files: BTreeMap::new(),
             overrides: vec![],
             retiring: false,
+            parked: None,
+            undeleted: false,
             actor: "test".to_owned(),
         }
     }

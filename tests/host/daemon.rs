@@ -10,10 +10,10 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 /// A daemon that follows the test's manifest; ended when dropped.
-struct Daemon(Child);
+pub struct Daemon(Child);
 
 impl Daemon {
-    fn start(product: &Product) -> Daemon {
+    pub fn start(product: &Product) -> Daemon {
         let manifest = product.manifest();
         let child = product.spawn(&["daemon", "-f", &manifest.to_string_lossy()]);
         let daemon = Daemon(child);
@@ -144,7 +144,7 @@ fn ancestors(words: &str) -> Vec<u32> {
 }
 
 /// A terminal: our end, and a command that has the other as its three streams.
-fn on_terminal(mut command: Command, columns: u16) -> (File, Child) {
+pub fn on_terminal(mut command: Command, columns: u16) -> (File, Child) {
     let size = nix::pty::Winsize { ws_row: 30, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
     let pty = nix::pty::openpty(Some(&size), None).unwrap();
     let stream = |fd: &OwnedFd| Stdio::from(fd.try_clone().unwrap());
@@ -153,7 +153,7 @@ fn on_terminal(mut command: Command, columns: u16) -> (File, Child) {
 }
 
 /// Reads until `wanted` was said.
-fn hear(terminal: &mut File, wanted: &str) -> String {
+pub fn hear(terminal: &mut File, wanted: &str) -> String {
     let mut heard = String::new();
     let mut buffer = [0; 4096];
     while !heard.contains(wanted) {

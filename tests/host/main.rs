@@ -15,6 +15,7 @@ mod lifecycle;
 mod network;
 mod processes;
 mod product;
+mod prune;
 mod runtime;
 mod secrets;
 mod storage;

@@ -328,6 +328,42 @@ fn a_restart_waits_for_approval() {
 }
 
 #[test]
+fn what_is_no_longer_declared_waits_is_parked_and_is_listed() {
+    let bench = Bench::new();
+    let second = "---\nkind: Container\nmetadata: {name: web-2}\nspec: {image: busybox}\n";
+    bench.write("site.yaml", &(SITE.to_owned() + second));
+    bench.expect(0, "apply --yes");
+    bench.write("site.yaml", SITE);
+    let said = bench.expect(0, "apply --yes");
+    assert!(said.stdout.contains("waits for confirmation"), "{}", said.stdout);
+    assert_eq!(bench.expect(0, "get --parked").stdout, "nothing is parked\n");
+    bench.expect(2, "plan --fail-on pending");
+    let said = bench.expect(4, "apply --yes --allow delete=0");
+    assert!(said.stderr.contains("1 object would be pruned, 0 allowed"), "{}", said.stderr);
+    bench.expect(0, "apply --yes --allow restart,delete=1");
+    let said = bench.expect(0, "get --parked");
+    assert!(said.stdout.contains("container/web-2") && said.stdout.contains("site edge"), "{}", said.stdout);
+    let listed: serde_json::Value =
+        serde_json::from_str(&bench.expect(0, "get --parked -o json").stdout).unwrap();
+    assert_eq!(listed["objects"][0]["state"], "parked");
+    assert!(listed["objects"][0]["parked"]["until"].is_string(), "{listed}");
+    bench.expect(1, "undelete web-1");
+    bench.expect(1, "undelete web-9");
+    bench.expect(0, "undelete web-2");
+    bench.expect(0, "plan --allow delete");
+    bench.expect(0, "delete web-2 --park");
+    bench.expect(64, "delete --all --park");
+    bench.expect(64, "delete web-2 --allow restart");
+    bench.expect(64, "apply --allow deletes");
+    // Through the daemon it is the same.
+    let _daemon = bench.daemon("");
+    bench.expect(0, "get --parked");
+    bench.expect(0, "undelete web-2");
+    assert_eq!(bench.expect(0, "get --parked").stdout, "nothing is parked\n");
+    bench.expect(0, "delete web-2");
+}
+
+#[test]
 fn delete_all_stops_at_its_guard() {
     let bench = Bench::new();
     bench.expect(0, "apply");

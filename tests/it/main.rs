@@ -10,6 +10,8 @@ mod host_findings;
 mod layers;
 mod plan_goldens;
 mod properties;
+mod prune;
+mod prune_properties;
 mod random_site;
 mod reconcile_cases;
 mod reconcile_files;

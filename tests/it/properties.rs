@@ -8,21 +8,21 @@ use bayplan::driver::faulty::{Fault, Faulty, Side};
 use bayplan::driver::memory::Memory;
 use bayplan::model::key::Kind;
 use bayplan::model::step::Action;
-use bayplan::reconcile::goal::{Goal, PlanOptions};
+use bayplan::reconcile::goal::{DeletionApproval, Goal, PlanOptions};
 use bayplan::reconcile::graph::references;
 use bayplan::reconcile::plan::Plan;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, FileFailurePersistence};
 use std::collections::{BTreeMap, BTreeSet};
 
-fn cases() -> Config {
+pub fn cases() -> Config {
     let cases = std::env::var("BAYPLAN_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(1_000);
     let failure_persistence = Some(Box::new(FileFailurePersistence::Off) as Box<_>);
     Config { cases, failure_persistence, max_shrink_iters: 2_000, ..Config::default() }
 }
 
 fn approving() -> PlanOptions {
-    PlanOptions { allow_restart: true, ..options() }
+    PlanOptions { allow_restart: true, deletions: DeletionApproval::Any, ..options() }
 }
 
 /// A host that had `story.before`, and was then mistreated.

@@ -8,6 +8,7 @@ use crate::daemon::operations::plan::digest;
 use crate::daemon::operations::{load, sets};
 use crate::model::key::Key;
 use crate::reconcile::plan::Plan;
+use crate::reconcile::refuse_guarded;
 use axum::body::{Body, Bytes};
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
@@ -78,6 +79,7 @@ fn carry_out(
             "the host has changed since the plan was shown; planning again",
         ));
     }
+    refuse_guarded(&plan).map_err(|error| Failure::from_error(FailureKind::Guarded, &error))?;
     let progress = |line| tell(sender, &ApplyEvent::Progress(line));
     let around = Surroundings { cancel, progress: &progress, actor: &request.plan.actor };
     let report = daemon.bay.apply(&plan, &around);
@@ -103,7 +105,7 @@ fn refuse_followed(daemon: &Daemon, goal: &GoalRequest) -> Result<(), Failure> {
             let message = format!("the daemon follows {path} for site {}; change it there", desired.site);
             Err(Failure::new(FailureKind::Refused, message))
         }
-        GoalRequest::Delete(keys) => {
+        GoalRequest::Delete(keys) | GoalRequest::Park(keys) => {
             let declared = |key: &&Key| desired.objects.contains_key(*key) && !desired.builtin.contains(*key);
             let keys = sets::members(keys, desired.objects.iter());
             match keys.iter().find(declared) {

@@ -14,6 +14,8 @@ use serde::Deserialize;
 struct Which {
     kind: Option<String>,
     key: Option<Key>,
+    #[serde(default)]
+    parked: bool,
 }
 
 #[derive(Deserialize)]
@@ -35,6 +37,7 @@ async fn list(State(daemon): State<Shareable>, Query(which): Query<Which>) -> Re
             Kind::from_word(&word)
                 .ok_or_else(|| Failure::new(FailureKind::NotFound, format!("`{word}` is no kind")))?,
         ),
+        (None, None) if which.parked => Selection::Parked,
         (None, None) => Selection::All,
     };
     blocking(move || daemon.bay.list(&selection)).await.map(Json)

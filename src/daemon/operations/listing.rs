@@ -20,12 +20,14 @@ pub enum Selection {
     All,
     Kind(Kind),
     Key(Key),
+    /// What is out of service.
+    Parked,
 }
 
 impl Bay {
     pub fn list(&self, selection: &Selection) -> Result<Listing, Failure> {
         let scope = match selection {
-            Selection::All | Selection::Kind(_) => Scope::All,
+            Selection::All | Selection::Kind(_) | Selection::Parked => Scope::All,
             Selection::Key(key) if key.kind == Kind::ContainerSet => Scope::All,
             Selection::Key(key) => Scope::Keys(BTreeSet::from([key.clone()])),
         };
@@ -40,6 +42,7 @@ impl Bay {
             Selection::All => true,
             Selection::Kind(kind) => object.kind == *kind,
             Selection::Key(_) => keys.contains(&object.key),
+            Selection::Parked => object.parked.is_some(),
         });
         Ok(Listing { version: OUTPUT_VERSION, objects })
     }
@@ -64,15 +67,20 @@ pub fn status(key: &Key, record: &Record, observed: &Observed, now: Timestamp) -
         name: key.name.clone(),
         owner: record.owner.to_string(),
         generation: record.generation,
-        state: presence(key, record, observed).to_owned(),
+        state: if record.parked.is_some() { "parked" } else { presence(key, record, observed) }.to_owned(),
         container: None,
         fingerprint,
+        parked: record.parked.clone(),
         conditions: vec![],
     };
+    if record.undeleted {
+        let message = "no manifest declares it; prune leaves it, for it was undeleted by hand";
+        status.conditions.push(condition("Undeleted", message));
+    }
     if key.kind == Kind::Container {
         add_container(&mut status, record, observed, now);
     }
-    if !is_applied(record, now) {
+    if record.parked.is_none() && !is_applied(record, now) {
         let message = "not all that is declared is applied; see `bayplan plan`";
         status.conditions.push(condition("NotApplied", message));
     }
@@ -202,6 +210,7 @@ fn unrecorded(observed: &Observed) -> Vec<ObjectStatus> {
                 ..ContainerStatus::default()
             }),
             fingerprint: Some(root.identity.fingerprint.clone()),
+            parked: None,
             conditions: vec![condition(
                 "Unrecorded",
                 "its record is lost; `bayplan apply` of its manifest re-adopts it",

@@ -35,6 +35,8 @@ impl Bay {
         let recorded = recorded_objects(&observed);
         options.only = sets::members(&request.only, desired.objects.iter().chain(recorded));
         options.allow_restart = request.approval == Approval::Restart;
+        options.deletions = request.deletions;
+        options.take_ownership = request.take_ownership;
         if let Goal::Site(desired) = goal {
             options.missing_paths = self.missing(check::paths_to_check(desired));
         }
@@ -89,8 +91,16 @@ fn goal<'a>(
         GoalRequest::Recorded => Goal::Recorded,
         GoalRequest::Delete(keys) => {
             let keys = sets::members(keys, recorded_objects(observed));
-            keys.iter().try_for_each(|key| known(key, observed))?;
+            keys.iter().try_for_each(|key| found(key, observed))?;
             Goal::Delete(keys)
+        }
+        GoalRequest::Park(keys) => {
+            keys.iter().try_for_each(|key| known(key, observed))?;
+            Goal::Park(keys.iter().cloned().collect())
+        }
+        GoalRequest::Undelete(key) => {
+            known(key, observed)?;
+            Goal::Undelete(key.clone())
         }
         GoalRequest::DeleteAll => Goal::Delete(observed.records.keys().cloned().collect()),
         GoalRequest::DeleteDeclared(_) => Goal::Delete(declared_and_known(desired, observed)),
@@ -125,6 +135,12 @@ pub fn known(key: &Key, observed: &Observed) -> Result<(), Failure> {
         return Ok(());
     }
     Err(no_such(key))
+}
+
+/// Fails for a key without a record that is not on the host either: what was retained can be deleted.
+fn found(key: &Key, observed: &Observed) -> Result<(), Failure> {
+    let mut roots = observed.containers.values().filter_map(|facts| facts.root.as_ref());
+    if roots.any(|root| root.identity.key == *key) { Ok(()) } else { known(key, observed) }
 }
 
 pub fn no_such(key: &Key) -> Failure {

@@ -48,7 +48,7 @@ pub struct Fixture {
 pub type Case = fn(&Bench<'_>);
 
 /// The whole suite, each case with what it holds.
-pub const SUITE: [(&str, Case); 14] = [
+pub const SUITE: [(&str, Case); 15] = [
     ("records are written, noted and forgotten", things::records),
     ("images are imported once and deleted", things::images),
     ("pools are made and deleted", things::pools),
@@ -56,6 +56,7 @@ pub const SUITE: [(&str, Case); 14] = [
     ("roots need a pool and a content, and keep both", things::roots),
     ("the identity beside a root follows its record", things::identity_beside_root),
     ("a container starts, runs as asked, stops and starts anew", runs::life),
+    ("a container is parked, and comes back as it was", runs::parking),
     ("a container is frozen and thawed", runs::freezing),
     ("limits are changed while it runs", runs::limits),
     ("nics and disks come and go while it runs", runs::devices),

@@ -6,7 +6,8 @@ use crate::driver::Error;
 use crate::model::object::Ready;
 use crate::model::observed::{ExitCause, RunFacts};
 use crate::model::run::{ContainerRun, Limits, MemoryEnforce, MemoryLimit, Nic};
-use crate::model::step::{Action, StopHow};
+use crate::model::step::{Action, RecordUpdate, StopHow};
+use jiff::Timestamp;
 use std::collections::BTreeMap;
 
 /// A running container, from nothing.
@@ -66,6 +67,47 @@ fn assert_as_asked(facts: &RunFacts, run: &ContainerRun) {
     assert!(facts.nics.values().all(|nic| nic.up), "{:?}", facts.nics);
     assert!(run.disks.iter().all(|disk| facts.disks.contains(&disk.device)), "{:?}", facts.disks);
     assert!(facts.pid > 0);
+}
+
+/// A mark alone: stopping is a step of its own, and the root stays.
+pub fn parking(bench: &Bench<'_>) {
+    let fixture = bench.fixture;
+    let key = fixture.container_key();
+    let park = |seconds: i64| {
+        let until = Timestamp::from_second(fixture.now.as_second() + seconds);
+        fixture.act(Action::Park { until: until.expect("a time") })
+    };
+    let done = bench.execute(&park(60));
+    assert!(matches!(done, Err(Error::NoRecord { .. })), "parked without a record: {done:?}");
+    let before = started(bench);
+    bench.changes(&park(60));
+    let record = || bench.look().records.remove(&key).expect("its record");
+    let parked = record().parked.expect("the mark");
+    assert_eq!((parked.at, parked.by.as_str()), (fixture.now, "conformance"));
+    assert_eq!(running(bench), RunFacts { usage: running(bench).usage, ..before.clone() });
+    bench.changes(&park(120));
+    let longer = record().parked.expect("the mark");
+    assert_eq!((longer.at, longer.until.duration_since(parked.until).as_secs()), (parked.at, 60));
+    bench.changes(&fixture.kill());
+    let root = bench.facts().root.expect("the root");
+    assert_eq!(root.identity.identity, fixture.identity());
+    let back = |undeleted: bool| {
+        let step = fixture.put(&key, &fixture.container_object(), "conformance");
+        match step.action {
+            Action::PutRecord(update) => {
+                fixture.act(Action::PutRecord(Box::new(RecordUpdate { undeleted, ..*update })))
+            }
+            other => fixture.act(other),
+        }
+    };
+    bench.changes(&back(true));
+    assert!(record().parked.is_none() && record().undeleted);
+    bench.changes(&back(false));
+    assert!(record().parked.is_none() && !record().undeleted);
+    bench.changes(&fixture.start(&fixture.container_run()));
+    let facts = bench.facts();
+    assert_eq!(facts.run.map(|run| run.run), Some(before.run));
+    assert_eq!(facts.root.map(|root| root.identity), Some(root.identity));
 }
 
 pub fn freezing(bench: &Bench<'_>) {

@@ -119,6 +119,7 @@ impl Fixture {
             identity,
             overrides: None,
             adopted: None,
+            undeleted: false,
         };
         step(key, Action::PutRecord(Box::new(update)))
     }

@@ -25,7 +25,9 @@ pub fn execute(
 ) -> Result<Outcome, Error> {
     let key = &step.key;
     let changed = match &step.action {
-        Action::PutRecord(_) | Action::Retire | Action::ForgetRecord | Action::Note => false,
+        Action::PutRecord(_) | Action::Retire | Action::Park { .. } | Action::ForgetRecord | Action::Note => {
+            false
+        }
         Action::ImportImage { image } => return import(host, key, image),
         Action::CreateRoot { pool, image, root } => {
             let fingerprint = content(records, image)?;

@@ -17,6 +17,7 @@ use crate::model::observed::{ExitCause, RunFacts};
 use crate::model::record::{Applied, Identity};
 use crate::model::run::{ContainerRun, SecretUse};
 use crate::model::step::{Action, Cause, Class, ImageContent, Reason, RootSeed, StopHow};
+use crate::model::typed;
 use crate::reconcile::contents::digest;
 use crate::reconcile::graph::Way;
 use crate::reconcile::join::ContainerView;
@@ -103,6 +104,8 @@ impl<'a> Walk<'a> {
         let completed = self.desired.ephemeral
             && up
             && self.view.run.is_none()
+            && !self.was_parked()
+            && !typed::protected_from_delete(&self.desired.config)
             && self.view.exit.is_some_and(|exit| exit.cause == ExitCause::PowerOff);
         match (self.view.root, self.view.run) {
             (None, None) => self.create_root(vec![]),
@@ -115,7 +118,8 @@ impl<'a> Walk<'a> {
             }
             _ => {}
         }
-        let starts = up && self.view.run.is_none() && !self.is_broken() && self.has_secrets();
+        let starts =
+            up && self.view.run.is_none() && !self.is_barred() && !self.is_broken() && self.has_secrets();
         match self.view.run {
             None if starts => {
                 files::diff(self, Audience::Nobody);
@@ -196,7 +200,8 @@ impl<'a> Walk<'a> {
     fn running(&mut self, facts: &RunFacts) {
         let why = restart_reasons(self, facts);
         let allowed = self.target.restart || (!why.is_empty() && self.scene.options.allow_restart);
-        if allowed && !self.is_broken() && self.has_secrets() {
+        let barred = typed::protected_from_start(&self.desired.config);
+        if allowed && !barred && !self.is_broken() && self.has_secrets() {
             self.restart(why);
             return;
         }
@@ -328,6 +333,22 @@ impl<'a> Walk<'a> {
     pub fn root_pool(&self) -> String {
         let stands = self.view.root.filter(|_| !self.has_fresh_root()).map(|root| root.pool.clone());
         stands.unwrap_or_else(|| self.run.pool.clone())
+    }
+
+    /// Whether its start is refused; healing says so and leaves it, every other goal has a finding about it.
+    fn is_barred(&mut self) -> bool {
+        let barred = typed::protected_from_start(&self.desired.config);
+        if barred {
+            self.broken(
+                "it does not run, and security.protection.start forbids its start".to_owned(),
+                "declare it stopped, or without security.protection.start".to_owned(),
+            );
+        }
+        barred
+    }
+
+    pub fn was_parked(&self) -> bool {
+        self.view.record.is_some_and(|record| record.parked.is_some())
     }
 
     pub fn broken(&mut self, message: String, help: String) {

@@ -2,27 +2,52 @@
 
 use super::{ObjectDiff, Scene, because};
 use crate::model::key::{Key, Kind};
-use crate::model::step::{Action, Cause, Class, StopHow};
+use crate::model::prune::Deletion;
+use crate::model::step::{Action, Class, StopHow};
+use crate::reconcile::deletions::Leaving;
 use crate::reconcile::diff::container::STOP_TIMEOUT_MS;
 use crate::reconcile::graph::Way;
 
-pub fn diff(scene: &Scene<'_>, key: &Key) -> ObjectDiff {
+pub fn diff(scene: &Scene<'_>, key: &Key, leaving: &Leaving) -> ObjectDiff {
     let mut diff = ObjectDiff::new(key);
     diff.way = Way::Down;
+    match leaving.way {
+        Deletion::Park => park(scene, key, leaving, &mut diff),
+        Deletion::Retain => push(&mut diff, Action::ForgetRecord, leaving),
+        Deletion::Delete => delete(scene, key, leaving, &mut diff),
+    }
+    diff
+}
+
+fn push(diff: &mut ObjectDiff, action: Action, leaving: &Leaving) {
+    let reasons = vec![because(leaving.cause, "", leaving.why.clone())];
+    diff.push(action, Class::Delete, reasons, None);
+}
+
+/// Marked first: whatever happens then, the next pass goes on with it.
+fn park(scene: &Scene<'_>, key: &Key, leaving: &Leaving, diff: &mut ObjectDiff) {
+    let marked = scene.observed.records.get(key).and_then(|record| record.parked.as_ref());
+    if let Some(until) = leaving.until.filter(|until| marked.is_none_or(|parked| parked.until != *until)) {
+        push(diff, Action::Park { until }, leaving);
+    }
+    if let Some(run) = scene.joined.view(key).run {
+        let how = StopHow::Clean { timeout_ms: STOP_TIMEOUT_MS };
+        push(diff, Action::Stop { uuid: run.run.uuid, how }, leaving);
+    }
+}
+
+fn delete(scene: &Scene<'_>, key: &Key, leaving: &Leaving, diff: &mut ObjectDiff) {
     let record = scene.observed.records.get(key);
     let effects = effects(scene, key);
     if record.is_some_and(|record| !record.retiring) && !effects.is_empty() {
-        let reasons = vec![because(Cause::Verb, "", "delete")];
-        diff.push(Action::Retire, Class::Delete, reasons, None);
+        push(diff, Action::Retire, leaving);
     }
     for action in effects {
-        diff.push(action, Class::Delete, vec![because(Cause::Verb, "", "delete")], None);
+        push(diff, action, leaving);
     }
     if record.is_some() {
-        let reasons = vec![because(Cause::Verb, "", "delete")];
-        diff.push(Action::ForgetRecord, Class::Delete, reasons, None);
+        push(diff, Action::ForgetRecord, leaving);
     }
-    diff
 }
 
 fn effects(scene: &Scene<'_>, key: &Key) -> Vec<Action> {
@@ -44,7 +69,8 @@ fn image(scene: &Scene<'_>, key: &Key) -> Option<Action> {
     let content = |key: &Key| scene.observed.records.get(key)?.applied.as_ref()?.fingerprint.clone();
     let fingerprint = content(key).filter(|content| scene.observed.images.contains_key(content))?;
     let shared = scene.observed.records.keys().any(|other| {
-        let stays = other.kind == Kind::Image && other != key && !scene.world.deletions.contains(other);
+        let goes = scene.world.leaving.get(other).is_some_and(|leaving| leaving.way == Deletion::Delete);
+        let stays = other.kind == Kind::Image && other != key && !goes;
         stays && content(other).as_ref() == Some(&fingerprint)
     });
     (!shared).then_some(Action::DeleteImage { fingerprint })

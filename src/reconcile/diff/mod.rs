@@ -124,6 +124,16 @@ pub fn record_update(
             if record.retiring {
                 reasons.push(because(Cause::Change, "", "declared again while its deletion was under way"));
             }
+            if let Some(parked) = &record.parked {
+                let note = format!(
+                    "undelete: parked since {:.0}; its data, ids and addresses are as they were",
+                    parked.at
+                );
+                let cause = if target.verb { Cause::Verb } else { Cause::Change };
+                reasons.push(because(cause, "", note));
+            } else if record.undeleted && !target.undeleted {
+                reasons.push(because(Cause::Change, "", "declared again after it was undeleted by hand"));
+            }
             if owner {
                 let note = format!("{} takes it over from {}", target.owner, record.owner);
                 reasons.push(because(Cause::Change, "", note));
@@ -153,6 +163,7 @@ pub fn record_update(
         identity: identity.filter(|_| identified).cloned(),
         overrides: overridden.then(|| target.overrides.clone()),
         adopted,
+        undeleted: target.undeleted,
     };
     Some((update, reasons))
 }

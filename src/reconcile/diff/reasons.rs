@@ -15,6 +15,9 @@ impl Walk<'_> {
         match &self.applied {
             _ if self.target.verb => reasons.push(because(Cause::Verb, "state", "asked for")),
             None => reasons.push(because(Cause::Change, "", "new")),
+            Some(_) if self.was_parked() => {
+                reasons.push(because(Cause::Consequence, "state", "it was parked"));
+            }
             Some(_) if self.changed.contains(&Field::State) => {
                 reasons.extend(self.reasons_of(|field| *field == Field::State));
             }

@@ -1,6 +1,7 @@
 //! Plans and reports for people (text) and machines (JSON).
 
 mod object;
+mod prune;
 
 use self::object::{Sign, index, object_text, reason_text, sign};
 use crate::model::key::Key;
@@ -33,13 +34,16 @@ impl Plan {
             ..Summary::default()
         };
         let index = index(self);
-        for key in self.objects.keys() {
-            match sign(&index, key) {
+        for (key, change) in &self.objects {
+            match sign(&index, key, change) {
                 Some(Sign::Create) => summary.create += 1,
                 Some(Sign::Change) => summary.change += 1,
                 Some(Sign::Repair) => summary.repair += 1,
                 Some(Sign::Restart) => summary.restart += 1,
                 Some(Sign::Delete) => summary.delete += 1,
+                Some(Sign::Park) => summary.park += 1,
+                Some(Sign::Retain) => summary.retain += 1,
+                Some(Sign::Undelete) => summary.undelete += 1,
                 Some(Sign::Record) => summary.record += 1,
                 None => {}
             }
@@ -52,12 +56,14 @@ impl Plan {
 pub fn plan_text(plan: &Plan, options: TextOptions) -> String {
     let mut text = String::new();
     let index = index(plan);
-    for (key, change) in &plan.objects {
-        if let Some(sign) = sign(&index, key) {
+    let pruned = prune::keys(plan);
+    for (key, change) in plan.objects.iter().filter(|(key, _)| !pruned.contains(key)) {
+        if let Some(sign) = sign(&index, key, change) {
             object_text(&mut text, &index, (key, change), sign, options);
         }
     }
-    for pending in &plan.pending {
+    prune::intents_text(&mut text, plan, options);
+    for pending in plan.pending.iter().filter(|pending| !pruned.contains(&pending.key)) {
         pending_text(&mut text, plan, pending, options);
     }
     for broken in &plan.broken {
@@ -77,16 +83,14 @@ pub fn plan_text(plan: &Plan, options: TextOptions) -> String {
     for change in &plan.sets {
         set_text(&mut text, plan, change);
     }
-    let grouped: BTreeSet<&Key> = plan.sets.iter().flat_map(|change| &change.removed).collect();
-    for key in plan.kept.iter().filter(|key| !grouped.contains(key)) {
-        let _ = writeln!(text, "  {key}  kept, not declared (`bayplan delete {key}` removes it)");
-    }
+    prune::kept_text(&mut text, plan);
     for warning in &plan.warnings {
         let _ = writeln!(text, "warning: {}", warning.message);
     }
     if options.steps && !plan.is_empty() {
         steps_text(&mut text, plan);
     }
+    prune::guards_text(&mut text, plan, options);
     let _ = writeln!(text, "{}", summary_line(plan));
     text
 }
@@ -154,6 +158,7 @@ pub fn step_words(action: &Action) -> String {
     match action {
         Action::PutRecord(_) => "record".to_owned(),
         Action::Retire => "retire".to_owned(),
+        Action::Park { .. } => "park".to_owned(),
         Action::ForgetRecord => "forget".to_owned(),
         Action::Note => "note".to_owned(),
         Action::ImportImage { .. } => "import image".to_owned(),
@@ -238,7 +243,10 @@ fn summary_line(plan: &Plan) -> String {
         (summary.change, "to change"),
         (summary.repair, "to repair"),
         (summary.restart, "to restart"),
+        (summary.park, "to park"),
         (summary.delete, "to delete"),
+        (summary.retain, "to forget"),
+        (summary.undelete, "to undelete"),
         (summary.record, "to record"),
         (summary.broken, "broken"),
         (summary.pending, "pending"),
@@ -250,7 +258,7 @@ fn summary_line(plan: &Plan) -> String {
         .filter(|(count, _)| *count > 0)
         .map(|(count, word)| format!("{count} {word}"))
         .collect();
-    let head = if plan.is_empty() { "nothing to do" } else { "plan" };
+    let head = if plan.is_empty() && plan.guards.is_empty() { "nothing to do" } else { "plan" };
     if words.is_empty() { head.to_owned() } else { format!("{head}: {}", words.join(", ")) }
 }
 

@@ -3,6 +3,7 @@
 use super::{TextOptions, class_word, line, seconds};
 use crate::model::key::Key;
 use crate::model::object::Object;
+use crate::model::prune::Deletion;
 use crate::model::step::{Cause, Class, Reason, Step};
 use crate::reconcile::diff::field::texts;
 use crate::reconcile::plan::{ObjectChange, Plan};
@@ -34,17 +35,29 @@ pub enum Sign {
     Repair,
     Restart,
     Delete,
+    Park,
+    /// Forgotten, and left on the host.
+    Retain,
+    Undelete,
     Record,
 }
 
 /// What happens to an object; None: nothing.
-pub fn sign(index: &Index<'_>, key: &Key) -> Option<Sign> {
+pub fn sign(index: &Index<'_>, key: &Key, change: &ObjectChange) -> Option<Sign> {
     let classes: BTreeSet<Class> = steps_of(index, key).map(|step| step.class).collect();
     let drifted = steps_of(index, key)
         .flat_map(|step| &step.reasons)
         .all(|reason| matches!(reason.cause, Cause::Drift | Cause::Consequence));
     if classes.is_empty() {
         None
+    } else if let Some(way) = change.leaves {
+        Some(match way {
+            Deletion::Park => Sign::Park,
+            Deletion::Delete => Sign::Delete,
+            Deletion::Retain => Sign::Retain,
+        })
+    } else if change.parked.is_some() {
+        Some(Sign::Undelete)
     } else if classes.contains(&Class::Delete) {
         Some(Sign::Delete)
     } else if classes.contains(&Class::Create) {
@@ -72,6 +85,9 @@ pub fn object_text(
         Sign::Repair => ("~", AnsiColor::Yellow, "repair"),
         Sign::Restart => ("±", AnsiColor::Magenta, "restart"),
         Sign::Delete => ("-", AnsiColor::Red, "delete"),
+        Sign::Park => ("-", AnsiColor::Red, "park"),
+        Sign::Retain => ("-", AnsiColor::Yellow, "forget, and leave on the host"),
+        Sign::Undelete => ("+", AnsiColor::Green, "undelete"),
         Sign::Record => ("~", AnsiColor::Cyan, "record"),
     };
     let downtime: u64 = steps_of(index, key).map(|step| step.downtime_ms).sum();
@@ -79,7 +95,8 @@ pub fn object_text(
         if downtime > 0 { format!(", about {} without service", seconds(downtime)) } else { String::new() };
     let place = place(change, "").map_or(String::new(), |place| format!("  ({place})"));
     line(text, options, colour, &format!("{mark} {key}  {word}{downtime}{place}"));
-    if !matches!(sign, Sign::Create | Sign::Delete) {
+    let asked = steps_of(index, key).flat_map(|step| &step.reasons).all(|reason| reason.cause == Cause::Verb);
+    if sign != Sign::Create && !(sign == Sign::Delete && asked) {
         let mut shown = BTreeSet::new();
         for step in steps_of(index, key) {
             for reason in &step.reasons {
@@ -149,7 +166,7 @@ fn place(change: &ObjectChange, field: &str) -> Option<String> {
 /// A unified diff of an object as declared; nothing where only the host drifted.
 fn diff_text(text: &mut String, key: &Key, change: &ObjectChange, sign: Sign, options: TextOptions) {
     let (before, after) = (lines_of(change.before.as_ref()), lines_of(change.after.as_ref()));
-    if before == after || sign == Sign::Delete {
+    if before == after || change.leaves.is_some() {
         return;
     }
     if sign == Sign::Create {

@@ -27,8 +27,9 @@ pub const FIELDS: Fields = Fields {
         "ephemeral",
         "environment",
         "placement",
+        "external",
     ],
-    later: &["restartWith", "update", "persist", "ignore", "external"],
+    later: &["restartWith", "update", "persist", "ignore"],
 };
 
 const READY: Fields =

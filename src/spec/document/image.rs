@@ -6,7 +6,7 @@ use crate::spec::tree::{Mark, Node};
 use schemars::JsonSchema;
 
 pub const FIELDS: Fields =
-    Fields { known: &["source", "fingerprint", "placement"], later: &["update", "external"] };
+    Fields { known: &["source", "fingerprint", "placement", "external"], later: &["update"] };
 
 const SOURCES: Fields = Fields {
     known: &["busybox", "directory", "bootstrap"],

@@ -12,6 +12,7 @@ pub mod network;
 pub mod placement;
 pub mod pool;
 pub mod profile;
+pub mod prune;
 pub mod reader;
 pub mod secret;
 pub mod set;
@@ -25,6 +26,7 @@ use super::words::did_you_mean;
 use crate::model::key::{Key, Kind};
 use crate::model::object::Meta;
 use crate::model::origin::Layer;
+use crate::model::prune::Deletion;
 use reader::{Fields, Marks, Reader};
 use schemars::JsonSchema;
 use std::collections::BTreeMap;
@@ -49,8 +51,8 @@ const LATER_KINDS: [&str; 10] = [
 pub const ENVELOPE: Fields = Fields { known: &["apiVersion", "kind", "metadata", "spec"], later: &[] };
 
 pub const METADATA: Fields = Fields {
-    known: &["name", "labels", "annotations", "description", "memberOf"],
-    later: &["project", "renamedFrom", "deletion", "movedFromSite"],
+    known: &["name", "labels", "annotations", "description", "memberOf", "deletion", "movedFromSite"],
+    later: &["project", "renamedFrom"],
 };
 
 /// What says something about an object.
@@ -70,6 +72,12 @@ pub struct Metadata {
     pub description: String,
     /// A container that `render` wrote: the ContainerSet that it comes from.
     pub member_of: Option<String>,
+    /// How it goes once it is no longer declared. Absent: containers are parked (ephemeral ones deleted), pools are
+    /// retained, all else is deleted.
+    #[schemars(default, schema_with = "crate::spec::schema::deletion")]
+    pub deletion: Option<Deletion>,
+    /// The site that it is taken over from; a Site's own: all objects of that site.
+    pub moved_from_site: Option<String>,
 }
 
 /// A document that could be read; findings tell what of it could not.
@@ -80,6 +88,8 @@ pub struct Document {
     pub meta: Meta,
     /// What its values are to an object: its own, or its set's.
     pub layer: Layer,
+    /// `metadata.movedFromSite`.
+    pub moved_from: Option<String>,
     pub body: Body,
     /// Field path → where its value stands.
     pub marks: Marks,
@@ -95,6 +105,8 @@ pub enum Body {
     Secret(secret::SecretSpec),
     Profile(profile::ProfileSpec),
     Container(container::ContainerSpec),
+    /// It is there already, and not changed from here.
+    External,
 }
 
 impl Document {
@@ -148,6 +160,8 @@ pub struct Head {
     /// None: there is no name, or it is none; that is reported.
     pub key: Option<Key>,
     pub meta: Meta,
+    /// `metadata.movedFromSite`.
+    pub moved_from: Option<String>,
 }
 
 impl Head {
@@ -158,7 +172,9 @@ impl Head {
             reader.report.key.clone_from(&key);
         }
         reader.mapping(node, "the document", &ENVELOPE);
-        Head { key, meta: metadata(node, kind, reader) }
+        let meta = metadata(node, kind, reader);
+        let moved_from = node.get("metadata").and_then(|metadata| prune::moved_from(metadata, kind, reader));
+        Head { key, meta, moved_from }
     }
 }
 
@@ -169,19 +185,27 @@ pub fn read(node: &Node, kind: Kind, mark: Mark, report: &mut Report) -> Option<
     let nothing = Node { mark, value: super::tree::Value::Map(vec![]) };
     let spec = reader.field(node, "spec", "spec").unwrap_or(&nothing);
     let body = body(kind, spec, mark, &mut reader);
+    if let (Some(Body::External), Some(metadata)) = (&body, node.get("metadata")) {
+        prune::external_metadata(metadata, &mut reader);
+    }
     let (marks, names) = (reader.marks, reader.names);
-    Some(Document {
+    let document = Document {
         key: head.key?,
         mark,
         meta: head.meta,
+        moved_from: head.moved_from,
         layer: Layer::Document,
         body: body?,
         marks,
         names,
-    })
+    };
+    Some(document)
 }
 
 fn body(kind: Kind, spec: &Node, mark: Mark, reader: &mut Reader) -> Option<Body> {
+    if prune::external(spec, kind, reader) {
+        return Some(Body::External);
+    }
     match kind {
         Kind::Site => site::read(spec, reader).map(Body::Site),
         Kind::Image => image::read(spec, mark, reader).map(Body::Image),
@@ -271,6 +295,7 @@ fn metadata(node: &Node, kind: Kind, reader: &mut Reader) -> Meta {
         annotations: words(metadata, "annotations", reader),
         description: description.unwrap_or_default(),
         member_of: member_of(metadata, kind, reader),
+        deletion: prune::deletion(metadata, kind, reader),
     }
 }
 

@@ -7,7 +7,7 @@ use crate::spec::report::Wrong;
 use crate::spec::tree::Node;
 use schemars::JsonSchema;
 
-pub const FIELDS: Fields = Fields { known: &["type", "config", "placement"], later: &["external"] };
+pub const FIELDS: Fields = Fields { known: &["type", "config", "placement", "external"], later: &[] };
 
 const LATER_TYPES: [&str; 4] = ["macvlan", "sriov", "ovn", "physical"];
 

@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use std::collections::BTreeMap;
 
 pub const FIELDS: Fields =
-    Fields { known: &["driver", "source", "config", "placement"], later: &["external"] };
+    Fields { known: &["driver", "source", "config", "placement", "external"], later: &[] };
 
 /// LXD's other drivers.
 const LATER_DRIVERS: [&str; 12] = [

@@ -170,7 +170,7 @@ impl<'r> Reader<'r> {
         found
     }
 
-    /// A time span (`500ms`, `10s`, `2m`, `1h`) in milliseconds.
+    /// A time span (`500ms`, `10s`, `2m`, `1h`, `7d`) in milliseconds.
     pub fn duration(&mut self, node: &Node, path: &str) -> Option<u64> {
         let text = node.scalar().map(|(text, _)| text);
         let parsed = text.and_then(|text| {
@@ -180,6 +180,7 @@ impl<'r> Reader<'r> {
                 "s" => 1000,
                 "m" => 60_000,
                 "h" => 3_600_000,
+                "d" => 86_400_000,
                 _ => return None,
             };
             digits.parse::<u64>().ok()?.checked_mul(factor).filter(|span| *span > 0)

@@ -25,8 +25,7 @@ pub const INSTANCE: [Group; 5] = [
      security.delegate_bpf security.delegate_bpf.attach_types security.delegate_bpf.cmd_types \
      security.delegate_bpf.map_types security.delegate_bpf.prog_types security.devlxd \
      security.devlxd.images! security.devlxd.management.volumes! security.guestapi \
-     security.guestapi.images security.protection.delete! security.protection.shift! \
-     security.protection.start! security.selinux.domain security.selinux.label_rootfs \
+     security.guestapi.images security.selinux.domain security.selinux.label_rootfs \
      security.selinux.level security.selinux.type security.syscalls.allow security.syscalls.deny \
      security.syscalls.deny_compat security.syscalls.deny_default security.syscalls.intercept.bpf \
      security.syscalls.intercept.bpf.devices security.syscalls.intercept.mknod \

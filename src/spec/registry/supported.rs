@@ -21,7 +21,7 @@ const fn entry(
 }
 
 /// Instance keys; a name that ends in `.*` stands for all below it.
-pub const INSTANCE: [Entry; 36] = [
+pub const INSTANCE: [Entry; 39] = [
     entry(
         "boot.autostart",
         BOOL,
@@ -239,6 +239,27 @@ pub const INSTANCE: [Entry; 36] = [
         Some("false"),
         Class::Restart,
         "No user namespace: root inside is root of the host. Keep it for what needs it.",
+    ),
+    entry(
+        "security.protection.delete",
+        BOOL,
+        Some("false"),
+        Class::Live,
+        "Refuse every plan that would delete or park it: by prune, by `delete`, by the end of an ephemeral run.",
+    ),
+    entry(
+        "security.protection.shift",
+        BOOL,
+        Some("false"),
+        Class::Live,
+        "Never shift the ids of its root on disk. That is so in any case: Bayplan shifts by idmapped mounts alone.",
+    ),
+    entry(
+        "security.protection.start",
+        BOOL,
+        Some("false"),
+        Class::Live,
+        "Refuse every plan that would start or restart it; one that runs goes on.",
     ),
     entry("user.*", TEXT, None, Class::Live, "Anything; Bayplan stores it and does not look at it."),
     entry(

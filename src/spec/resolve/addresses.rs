@@ -132,10 +132,23 @@ fn pools(resolution: &Resolution, report: &mut Report) {
     }
 }
 
+/// Of a network that is declared elsewhere only this is known: nobody has an address twice.
+fn external_addresses(at: &At, nic: &NicOptions, taken: &mut Taken, report: &mut Report) {
+    if let AddressChoice::Fixed(address) = nic.ipv4 {
+        address_once(at, "ipv4.address", address.into(), taken, report);
+    }
+    if let AddressChoice::Fixed(address) = nic.ipv6 {
+        address_once(at, "ipv6.address", address.into(), taken, report);
+    }
+}
+
 fn addresses(at: &At, nic: &NicOptions, device: &Device, taken: &mut Taken, report: &mut Report) {
     let NicLink::Network(name) = &nic.link else { return };
     let network = at.resolution.desired.objects.get(&Key::network(name));
-    let Some(Object { spec: Spec::Network(network), .. }) = network else { return };
+    let Some(Object { spec: Spec::Network(network), .. }) = network else {
+        external_addresses(at, nic, taken, report);
+        return;
+    };
     let bridge = typed::bridge(name, &network.config);
     if let AddressChoice::Fixed(address) = nic.ipv4 {
         let net = bridge.ipv4.map(IpNet::V4);

@@ -72,8 +72,18 @@ pub fn resolve(rendered: Rendered, here: &Here, report: &mut Report) -> Desired 
     };
     for (key, document) in &documents {
         report.key = Some(key.clone());
+        if let Some(site) = &document.moved_from {
+            resolution.desired.moved_from.insert(key.clone(), site.clone());
+        }
+        if matches!(document.body, Body::External) {
+            let origins = resolution.document_origins(document, report);
+            resolution.desired.external.insert(key.clone());
+            resolution.desired.origins.insert(key.clone(), origins);
+        }
         if let Some((spec, origins)) = resolution.object(document, report) {
-            let object = Object { meta: document.meta.clone(), spec };
+            let mut meta = document.meta.clone();
+            meta.deletion = meta.deletion.filter(|deletion| *deletion != spec.usual_deletion());
+            let object = Object { meta, spec };
             resolution.desired.objects.insert(key.clone(), object);
             resolution.desired.origins.insert(key.clone(), origins);
         }
@@ -128,7 +138,8 @@ impl Resolution<'_> {
     fn object(&self, document: &Document, report: &mut Report) -> Option<(Spec, FieldOrigins)> {
         let mut origins = self.document_origins(document, report);
         let spec = match &document.body {
-            Body::Site(site) => Spec::Site(Site { heal: site.heal }),
+            Body::Site(site) => Spec::Site(Site { heal: site.heal, prune: site.prune.clone() }),
+            Body::External => return None,
             Body::Image(image) => {
                 let source = self.image_source(&image.source, document, report)?;
                 Spec::Image(Image { source, fingerprint: image.fingerprint.clone() })

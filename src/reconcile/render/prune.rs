@@ -1,0 +1,72 @@
+//! What leaves a site: one line an intent, with its number; and what is kept, parked, or in the way.
+
+use super::{TextOptions, line};
+use crate::model::key::{Key, Kind};
+use crate::model::prune::Deletion;
+use crate::reconcile::intent::Intent;
+use crate::reconcile::plan::Plan;
+use anstyle::AnsiColor;
+use std::collections::BTreeSet;
+use std::fmt::Write;
+
+/// So many names stand in a line; JSON has all.
+const NAMES: usize = 8;
+
+/// The keys that intents tell of.
+pub fn keys(plan: &Plan) -> BTreeSet<&Key> {
+    plan.prune.iter().flat_map(|intent| &intent.keys).collect()
+}
+
+pub fn intents_text(text: &mut String, plan: &Plan, options: TextOptions) {
+    for intent in &plan.prune {
+        let mark = if intent.waits { '±' } else { '-' };
+        let colour = if intent.waits { AnsiColor::Magenta } else { AnsiColor::Red };
+        line(text, options, colour, &format!("{mark} prune  {}", intent_words(intent)));
+        let _ = writeln!(text, "    site {} no longer declares {}", intent.site, pronoun(intent));
+    }
+    let waiting: usize = plan.prune.iter().filter(|intent| intent.waits).map(|intent| intent.count).sum();
+    if waiting > 0 {
+        let _ =
+            writeln!(text, "    waits for confirmation: a yes on the terminal, or --allow delete={waiting}");
+    }
+}
+
+fn intent_words(intent: &Intent) -> String {
+    let names: Vec<&str> = intent.keys.iter().take(NAMES).map(|key| key.name.as_str()).collect();
+    let more = intent.count - names.len();
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let until = intent.until.map_or(String::new(), |until| {
+        format!("; until {until:.0} `bayplan undelete` brings {} back", pronoun(intent))
+    });
+    let left = if intent.way == Deletion::Retain { "; left on the host, and forgotten" } else { "" };
+    let (way, count, noun) = (intent.way.word(), intent.count, noun(intent.kind, intent.count));
+    format!("{way} {count} {noun}: {}{more}{left}{until}", names.join(", "))
+}
+
+fn pronoun(intent: &Intent) -> &'static str {
+    if intent.count == 1 { "it" } else { "them" }
+}
+
+fn noun(kind: Kind, count: usize) -> String {
+    let noun = match kind {
+        Kind::StoragePool => "storage pool",
+        kind => kind.slug(),
+    };
+    if count == 1 { noun.to_owned() } else { format!("{noun}s") }
+}
+
+pub fn kept_text(text: &mut String, plan: &Plan) {
+    for key in &plan.kept {
+        let why = plan.kept_because.get(key).map_or(String::new(), |why| format!(": {why}"));
+        let _ = writeln!(text, "  {key}  kept, not declared{why} (`bayplan delete {key}` removes it)");
+    }
+    for (key, until) in plan.parked.iter().filter(|(key, _)| key.kind == Kind::Container) {
+        let _ = writeln!(text, "  {key}  parked until {until:.0} (`bayplan undelete {key}` brings it back)");
+    }
+}
+
+pub fn guards_text(text: &mut String, plan: &Plan, options: TextOptions) {
+    for guard in &plan.guards {
+        line(text, options, AnsiColor::Red, &format!("! {} stops apply: {}", guard.name, guard.words()));
+    }
+}
