@@ -20,8 +20,8 @@ pub enum Goal<'a> {
     Delete(BTreeSet<Key>),
     /// These recorded containers are put out of service, and kept for their site's grace.
     Park(BTreeSet<Key>),
-    /// A parked object comes back, with what it needs.
-    Undelete(Key),
+    /// Parked objects come back, with what they need.
+    Undelete(BTreeSet<Key>),
     /// A verb's power state for one recorded container: away from the declared one it is a hold, back to it the
     /// hold's end.
     Power {

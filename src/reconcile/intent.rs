@@ -1,4 +1,4 @@
-//! What prune means to do, told once for each kind and way; and what stops it.
+//! What prune means to do, told once for each way, kind and set; and what stops it.
 
 use crate::model::key::{Key, Kind};
 use crate::model::prune::Deletion;
@@ -6,12 +6,15 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// Objects of one kind that leave their site in one way.
+/// Objects of one kind, or members of one set, that leave their site in one way.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Intent {
     pub site: String,
     pub kind: Kind,
+    /// The ContainerSet whose members they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub set: Option<Key>,
     pub way: Deletion,
     pub count: usize,
     pub keys: Vec<Key>,
@@ -22,28 +25,34 @@ pub struct Intent {
     pub waits: bool,
 }
 
-/// The intents of a site, in the order of ways and kinds.
-pub fn intents(
-    site: &str,
-    going: impl Iterator<Item = (Key, Deletion, Option<Timestamp>)>,
-    waits: bool,
-) -> Vec<Intent> {
-    let mut groups: BTreeMap<(Deletion, Kind), (Vec<Key>, Option<Timestamp>)> = BTreeMap::new();
-    for (key, way, until) in going {
-        let group = groups.entry((way, key.kind)).or_default();
-        group.0.push(key);
-        group.1 = group.1.max(until);
+/// One object that goes.
+pub struct Going {
+    pub key: Key,
+    /// The ContainerSet that it is a member of.
+    pub set: Option<Key>,
+    pub way: Deletion,
+    pub until: Option<Timestamp>,
+}
+
+/// The intents of a site, in the order of ways, kinds and sets.
+pub fn intents(site: &str, going: impl Iterator<Item = Going>, waits: bool) -> Vec<Intent> {
+    let mut groups: BTreeMap<(Deletion, Kind, Option<Key>), (Vec<Key>, Option<Timestamp>)> = BTreeMap::new();
+    for one in going {
+        let group = groups.entry((one.way, one.key.kind, one.set)).or_default();
+        group.0.push(one.key);
+        group.1 = group.1.max(one.until);
     }
-    let intent = |((way, kind), (keys, until)): ((Deletion, Kind), (Vec<Key>, Option<Timestamp>))| Intent {
+    let intents = groups.into_iter().map(|((way, kind, set), (keys, until))| Intent {
         site: site.to_owned(),
         kind,
+        set,
         way,
         count: keys.len(),
         keys,
         until,
         waits,
-    };
-    groups.into_iter().map(intent).collect()
+    });
+    intents.collect()
 }
 
 /// Something that keeps apply from its first step.

@@ -45,7 +45,7 @@ pub struct Plan {
     /// Why each of them is.
     #[serde(default)]
     pub kept_because: BTreeMap<Key, String>,
-    /// What prune does, or would do once it is confirmed: one intent a kind and way.
+    /// What prune does, or would do once it is confirmed: one intent a way, kind and set.
     #[serde(default)]
     pub prune: Vec<Intent>,
     /// What stops apply before its first step.
@@ -83,14 +83,14 @@ pub struct ObjectChange {
     pub parked: Option<Parked>,
 }
 
-/// A set that gets more or fewer members. What becomes of those that are no longer declared, steps and `kept` say.
+/// A set that gets more or fewer members. What becomes of those that are no longer declared, `prune` and `kept` say.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SetChange {
     pub set: Key,
     pub before: usize,
     pub after: usize,
-    /// Members that it did not have.
+    /// Members that it did not have, or had parked.
     pub added: Vec<Key>,
     /// Members that nothing declares any more.
     pub removed: Vec<Key>,

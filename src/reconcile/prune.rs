@@ -12,7 +12,7 @@
 use super::candidates::{Candidate, Candidates, Owners, View, owned, settle};
 use super::deletions::{Leaving, user_words};
 use super::goal::{DeletionApproval, PlanOptions};
-use super::intent::{Guard, intents};
+use super::intent::{Going, Guard, intents};
 use super::join::Joined;
 use super::parking::{expire, expired, grace_ms, later, list_parked, still_running};
 use super::users::users;
@@ -135,8 +135,18 @@ fn decide(
     };
     world.guards = guards(view, desired, options, going.len(), settings);
     let waits = settings.mode == PruneMode::Confirm && options.deletions == DeletionApproval::None;
-    world.intents =
-        intents(&desired.site, going.iter().map(|(key, to)| (key.clone(), to.way, to.until)), waits);
+    let told = going.iter().map(|(key, to)| Going {
+        key: key.clone(),
+        set: view
+            .observed
+            .records
+            .get(key)
+            .and_then(recorded)
+            .and_then(|object| object.meta.member_of.clone()),
+        way: to.way,
+        until: to.until,
+    });
+    world.intents = intents(&desired.site, told, waits);
     if waits {
         world.waiting = going.into_iter().map(|(key, to)| (key, to.way)).collect();
         let mut settled = old;

@@ -1,4 +1,4 @@
-//! A parked object comes back, and with it what it needs.
+//! Parked objects come back, and with them what they need.
 
 use super::deletions::error;
 use super::goal::PlanOptions;
@@ -11,17 +11,28 @@ use crate::model::typed::{self, AddressChoice, NicLink};
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
-pub fn undelete<'a>(world: &mut World<'a>, key: &Key, observed: &'a Observed, options: &PlanOptions) {
-    let Some(record) = observed.records.get(key) else {
-        world.findings.push(no_such(key));
-        return;
-    };
-    if record.parked.is_none() || record.retiring {
-        let message = format!("{key} is not parked");
-        world.findings.push(error("not-parked", key, message, "`bayplan get --parked` lists what is"));
-        return;
+pub fn undelete<'a>(
+    world: &mut World<'a>,
+    keys: &BTreeSet<Key>,
+    observed: &'a Observed,
+    options: &PlanOptions,
+) {
+    let mut open = vec![];
+    for key in keys {
+        match observed.records.get(key) {
+            None => world.findings.push(no_such(key)),
+            Some(record) if record.parked.is_none() || record.retiring => {
+                let message = format!("{key} is not parked");
+                world.findings.push(error(
+                    "not-parked",
+                    key,
+                    message,
+                    "`bayplan get --parked` lists what is",
+                ));
+            }
+            Some(_) => open.push(key.clone()),
+        }
     }
-    let mut open = vec![key.clone()];
     while let Some(next) = open.pop() {
         let Some(record) = observed.records.get(&next) else { continue };
         let parked = record.parked.is_some();

@@ -96,7 +96,7 @@ pub fn world<'a>(
         }
         Goal::Delete(keys) => delete(&mut world, keys, observed, joined),
         Goal::Park(keys) => park(&mut world, keys, observed, joined, options),
-        Goal::Undelete(key) => undelete(&mut world, key, observed, options),
+        Goal::Undelete(keys) => undelete(&mut world, keys, observed, options),
         Goal::Power { key, .. } | Goal::Resume(key) | Goal::Restart(key) => {
             verb(&mut world, goal, key, observed, options);
         }

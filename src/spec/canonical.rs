@@ -14,6 +14,7 @@ use crate::model::object::{
     Container, Device, DeviceLayer, DeviceType, Heal, Image, ImageSource, Meta, Network, NetworkType, Object,
     Power, Profile, Ready, ReadyProbe, Site, Spec, StoragePool,
 };
+use crate::model::prune::{Prune, PruneEmpty, PruneMode};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,14 +22,22 @@ use std::collections::{BTreeMap, BTreeSet};
 pub fn documents(desired: &Desired, host: Option<&Host>) -> Vec<Value> {
     let own = |(key, _): &(&Key, &Object)| !desired.builtin.contains(*key);
     let objects = desired.objects.iter().filter(own).map(|(key, object)| {
-        let spec = spec(desired, object, host);
-        document(key.kind, metadata(&key.name, &object.meta), spec)
+        let mut metadata = metadata(&key.name, &object.meta);
+        if let Some(site) = desired.moved_from.get(key) {
+            metadata["movedFromSite"] = json!(site);
+        }
+        (key, document(key.kind, metadata, spec(desired, object, host)))
     });
+    let external = desired.external.iter().map(|key| {
+        let metadata = metadata(&key.name, &Meta::default());
+        (key, document(key.kind, metadata, json!({"external": true})))
+    });
+    let by_key: BTreeMap<&Key, Value> = objects.chain(external).collect();
     let host = host.map(|host| {
         let meta = Meta { labels: host.labels.clone(), ..Meta::default() };
         document(Kind::Host, metadata(&host.name, &meta), host_spec(host))
     });
-    let mut documents: Vec<Value> = objects.collect();
+    let mut documents: Vec<Value> = by_key.into_values().collect();
     let site = usize::from(documents.first().is_some_and(|document| document["kind"] == Kind::Site.name()));
     documents.splice(site..site, host);
     documents
@@ -52,6 +61,9 @@ fn metadata(name: &str, meta: &Meta) -> Value {
     }
     if let Some(set) = &meta.member_of {
         add("memberOf", json!(set.name));
+    }
+    if let Some(deletion) = meta.deletion {
+        add("deletion", json!(deletion.word()));
     }
     Value::Object(fields)
 }
@@ -95,10 +107,27 @@ fn site(site: &Site, host: Option<&Host>) -> Value {
         Heal::Report => "report",
     };
     let mut spec = json!({"heal": heal});
+    if !site.prune.is_default() {
+        spec["prune"] = prune(&site.prune);
+    }
     if let Some(host) = host {
         spec["targets"] = json!([host.name]);
     }
     spec
+}
+
+fn prune(prune: &Prune) -> Value {
+    let mode = match prune.mode {
+        PruneMode::Off => "off",
+        PruneMode::Confirm => "confirm",
+        PruneMode::Auto => "auto",
+    };
+    let empty = match prune.empty {
+        PruneEmpty::Refuse => "refuse",
+        PruneEmpty::Allow => "allow",
+    };
+    let max = prune.max.to_string();
+    json!({"mode": mode, "max": max, "empty": empty, "grace": format!("{}ms", prune.grace_ms)})
 }
 
 fn image(image: &Image) -> Value {

@@ -128,6 +128,7 @@ fn document(kind: Kind) -> Value {
     if let Some(fields) = metadata.pointer_mut("/properties").and_then(Value::as_object_mut) {
         let absent: &[&str] = match kind {
             Kind::Container => &[],
+            // What it says is its members'.
             Kind::ContainerSet => &["memberOf"],
             Kind::Site => &["memberOf", "deletion"],
             Kind::Host => &["memberOf", "deletion", "movedFromSite"],
@@ -160,20 +161,20 @@ fn document(kind: Kind) -> Value {
     })
 }
 
-/// `external: true` stands alone; without it the kind's own fields count.
+/// `external: true` stands alone but for `placement`; without it the kind's own fields count.
 fn with_external(kind: Kind, spec: Value) -> Value {
-    if matches!(kind, Kind::Site | Kind::Profile) {
+    if !matches!(kind, Kind::Image | Kind::StoragePool | Kind::Network | Kind::Container) {
         return spec;
     }
     let about = "It is there already (another site's, or the host's), and is not changed from here.";
     json!({
         "description": spec.get("description").cloned().unwrap_or_default(),
         "if": {"required": ["external"]},
-        "then": {
+        "then": placed(json!({
             "type": "object",
             "properties": {"external": {"description": about, "const": true}},
             "additionalProperties": false,
-        },
+        })),
         "else": spec,
     })
 }

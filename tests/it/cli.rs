@@ -218,7 +218,18 @@ fn a_sets_key_stands_for_its_members() {
     assert!(bench.expect(0, "apply --yes --only containerset/web").stdout.contains("container/w2"));
     assert!(bench.expect(1, "get web-1").stderr.contains("there is no container/web-1"));
     bench.write("site.yaml", &set(1));
-    bench.expect(2, "plan");
+    let said = bench.expect(0, "plan").stdout;
+    assert!(
+        said.contains("containerset/web: 3 -> 1: 2 wait for confirmation to be parked: w1, w2"),
+        "{said}"
+    );
+    bench.expect(0, "apply --yes --allow delete=2");
+    assert_eq!(bench.expect(0, "get --parked").stdout.lines().count(), 3, "a head and two members");
+    assert!(bench.expect(0, "undelete containerset/web").stdout.contains("container/w2"));
+    assert_eq!(bench.expect(0, "get --parked").stdout.lines().count(), 1);
+    assert!(bench.expect(1, "undelete containerset/web").stderr.contains("container/w1 is not parked"));
+    bench.expect(0, "delete --park containerset/web");
+    assert_eq!(bench.expect(0, "get --parked").stdout.lines().count(), 4);
     bench.expect(0, "delete containerset/web");
     assert!(bench.expect(1, "get containerset/web").stderr.contains("there is no containerset/web"));
     bench.expect(1, "delete containerset/web");

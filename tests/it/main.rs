@@ -12,6 +12,7 @@ mod plan_goldens;
 mod properties;
 mod prune;
 mod prune_properties;
+mod prune_rendered;
 mod random_site;
 mod reconcile_cases;
 mod reconcile_files;

@@ -18,19 +18,19 @@ use bayplan::spec::diagnostic::render_all;
 use jiff::Timestamp;
 
 /// Documents of the tests; each is `KIND NAME SPEC`, with metadata in braces behind the name where there is any.
-fn document(kind: &str, metadata: &str, spec: &str) -> String {
+pub fn document(kind: &str, metadata: &str, spec: &str) -> String {
     format!("apiVersion: bayplan/v1\nkind: {kind}\nmetadata: {{name: {metadata}}}\nspec: {spec}\n---\n")
 }
 
-fn site_of(name: &str, prune: &str) -> String {
+pub fn site_of(name: &str, prune: &str) -> String {
     document("Site", name, &format!("{{prune: {prune}}}"))
 }
 
-fn image() -> String {
+pub fn image() -> String {
     document("Image", "tiny", "{source: {busybox: {}}}")
 }
 
-fn web(name: &str) -> String {
+pub fn web(name: &str) -> String {
     document("Container", name, "{image: tiny}")
 }
 
@@ -42,12 +42,12 @@ fn on_bay1(name: &str) -> String {
     document("Container", name, "{image: tiny, devices: {eth0: {network: bay1}}}")
 }
 
-fn desired(text: &str) -> Desired {
+pub fn desired(text: &str) -> Desired {
     load_text(text).unwrap_or_else(|findings| panic!("{findings:#?}")).desired
 }
 
 /// A host to which these texts were applied, one after the other.
-fn host(texts: &[&str]) -> Memory {
+pub fn host(texts: &[&str]) -> Memory {
     let host = server();
     for text in texts {
         converge(&host, &Goal::Site(&desired(text)), &options());
@@ -55,44 +55,44 @@ fn host(texts: &[&str]) -> Memory {
     host
 }
 
-fn plan_of(host: &Memory, text: &str, options: &PlanOptions) -> Plan {
+pub fn plan_of(host: &Memory, text: &str, options: &PlanOptions) -> Plan {
     planned(host, &Goal::Site(&desired(text)), options)
 }
 
-fn allowing(deletions: DeletionApproval) -> PlanOptions {
+pub fn allowing(deletions: DeletionApproval) -> PlanOptions {
     PlanOptions { deletions, ..options() }
 }
 
-fn at(seconds: i64) -> PlanOptions {
+pub fn at(seconds: i64) -> PlanOptions {
     PlanOptions { now: Timestamp::from_second(SECOND + seconds).unwrap(), ..options() }
 }
 
-const DAY: i64 = 86_400;
+pub const DAY: i64 = 86_400;
 
 #[track_caller]
-fn golden(name: &str, plan: &Plan) {
+pub fn golden(name: &str, plan: &Plan) {
     let text = plan_text(plan, TextOptions { steps: true, ..TextOptions::default() });
     assert_golden(&format!("tests/it/plans/prune-{name}.txt"), &text);
 }
 
-fn words(plan: &Plan) -> Vec<String> {
+pub fn words(plan: &Plan) -> Vec<String> {
     plan.steps.iter().map(|step| format!("{} {}", step_words(&step.action), step.key.name)).collect()
 }
 
-fn identity(host: &Memory, key: &Key) -> Identity {
+pub fn identity(host: &Memory, key: &Key) -> Identity {
     look(host).records[key].identity.clone().unwrap()
 }
 
 /// The identity that stands beside a root, whatever records say.
-fn root_of(host: &Memory, key: &Key) -> Option<Identity> {
+pub fn root_of(host: &Memory, key: &Key) -> Option<Identity> {
     host.host().roots.into_values().find(|root| root.identity.key == *key).map(|root| root.identity.identity)
 }
 
-fn runs(host: &Memory, key: &Key) -> bool {
+pub fn runs(host: &Memory, key: &Key) -> bool {
     host.host().runs.values().any(|run| run.run.key == *key)
 }
 
-fn message(error: Error) -> String {
+pub fn message(error: Error) -> String {
     match error {
         Error::Plan(PlanError::Findings(findings)) => {
             findings.iter().map(|finding| finding.message.clone()).collect::<Vec<_>>().join("\n")
@@ -118,8 +118,8 @@ fn less(prune: &str) -> String {
     site_of("edge", prune) + &image() + &web("web-1")
 }
 
-const CONFIRM: &str = "{}";
-const AUTO: &str = "{mode: auto, max: 100%}";
+pub const CONFIRM: &str = "{}";
+pub const AUTO: &str = "{mode: auto, max: 100%}";
 
 #[test]
 fn what_needs_a_confirmation_waits_for_it_and_the_rest_is_applied() {
@@ -219,7 +219,7 @@ fn undelete_by_hand_keeps_it_until_it_is_declared_again() {
     let key = Key::container("web-3");
     let before = identity(&host, &key);
     converge(&host, &Goal::Site(&desired(&less(AUTO))), &options());
-    let plan = converge(&host, &Goal::Undelete(key.clone()), &options());
+    let plan = converge(&host, &Goal::Undelete([key.clone()].into()), &options());
     golden("undelete-by-hand", &plan);
     assert!(runs(&host, &key));
     assert_eq!(identity(&host, &key), before);
@@ -239,7 +239,7 @@ fn undelete_by_hand_keeps_it_until_it_is_declared_again() {
     // Declared and removed again, it is pruned as any other.
     converge(&host, &Goal::Site(&desired(&whole(AUTO))), &options());
     assert!(words(&plan_of(&host, &less(AUTO), &options())).contains(&"park web-3".to_owned()));
-    let error = propose(&host, &Goal::Undelete(key), &options()).unwrap_err();
+    let error = propose(&host, &Goal::Undelete([key].into()), &options()).unwrap_err();
     assert_eq!(message(error), "container/web-3 is not parked");
 }
 
@@ -282,7 +282,7 @@ fn parking_that_is_interrupted_is_completed_and_loses_nothing() {
             assert!(plan_of(&host, &texts.1, &options()).is_empty(), "step {step} {side:?}");
             assert_eq!(host.host().runs.len(), 1);
             assert_eq!(root_of(&host, &Key::container("web-2")), before);
-            converge(&host, &Goal::Undelete(Key::container("web-2")), &options());
+            converge(&host, &Goal::Undelete([Key::container("web-2")].into()), &options());
             assert!(runs(&host, &Key::container("web-2")));
         }
     }
@@ -521,7 +521,7 @@ fn by_hand_a_container_is_parked_or_deleted_at_once() {
     }
     let refused = propose(&host, &Goal::Park([Key::image("tiny")].into()), &options());
     assert!(message(refused.unwrap_err()).contains("image/tiny is used by"));
-    converge(&host, &Goal::Undelete(key.clone()), &options());
+    converge(&host, &Goal::Undelete([key.clone()].into()), &options());
     assert!(runs(&host, &key) && plan_of(&host, &text, &options()).steps.len() == 1, "only the mark goes");
     converge(&host, &Goal::Delete([key.clone()].into()), &options());
     assert_eq!(root_of(&host, &key), None);
@@ -549,7 +549,7 @@ fn what_is_parked_keeps_its_ids_and_addresses_from_others() {
             assert!(other.id_base != before.id_base && other.leases != before.leases, "{key}");
         }
     }
-    converge(&host, &Goal::Undelete(Key::container("web-1")), &options());
+    converge(&host, &Goal::Undelete([Key::container("web-1")].into()), &options());
     assert_eq!(identity(&host, &Key::container("web-1")), before);
 }
 
@@ -559,6 +559,7 @@ fn an_address_that_was_given_away_is_told_before_it_is_taken_twice() {
         |name: &str| document("Container", name, "{image: tiny, devices: {eth0: {ipv4.address: 10.66.0.9}}}");
     let host = host(&[&(site_of("edge", AUTO) + &image() + &fixed("web-1"))]);
     converge(&host, &Goal::Site(&desired(&(site_of("edge", AUTO) + &image() + &fixed("web-2")))), &options());
-    let said = message(propose(&host, &Goal::Undelete(Key::container("web-1")), &options()).unwrap_err());
+    let said =
+        message(propose(&host, &Goal::Undelete([Key::container("web-1")].into()), &options()).unwrap_err());
     assert_eq!(said, "container/web-1 has the address 10.66.0.9 on bay0, and container/web-2 has it now");
 }

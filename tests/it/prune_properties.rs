@@ -264,7 +264,7 @@ proptest! {
         for key in &parked {
             let before = look(&host).records[key].identity.clone();
             if look(&host).records[key].parked.is_some() {
-                converge(&host, &Goal::Undelete(key.clone()), &options());
+                converge(&host, &Goal::Undelete([key.clone()].into()), &options());
             }
             prop_assert_eq!(&look(&host).records[key].identity, &before);
             prop_assert!(kept(&host, key));

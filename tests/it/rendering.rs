@@ -42,7 +42,24 @@ struct RandomSite {
     profile: Vec<usize>,
     config: Vec<usize>,
     devices: Vec<usize>,
+    /// What is said of pruning, ownership and objects of others.
+    prune: usize,
+    moved: bool,
+    deletion: usize,
+    external: bool,
 }
+
+/// A Site's `prune`.
+const PRUNE: [&str; 5] = [
+    "",
+    "prune: {mode: auto, max: 3}",
+    "prune: {empty: allow, grace: 90m}",
+    "prune: {mode: \"off\", max: 100%}",
+    "prune: {grace: \"${values.grace}\"}",
+];
+
+/// What a set says of its members.
+const DELETION: [&str; 4] = ["", ", deletion: park", ", deletion: delete", ", deletion: retain"];
 
 /// Texts that YAML or placeholders could misread.
 const TEXTS: [&str; 12] = [
@@ -88,6 +105,7 @@ const DEVICES: [(&str, &str); 5] = [
 ];
 
 fn site() -> impl Strategy<Value = RandomSite> {
+    let pruning = (0..PRUNE.len(), any::<bool>(), 0..DELETION.len(), any::<bool>());
     (
         prop::collection::btree_map(0_u8..4, prop::option::of(1_u8..9), 1..4),
         0_usize..12,
@@ -97,16 +115,23 @@ fn site() -> impl Strategy<Value = RandomSite> {
         prop::collection::vec(0..PROFILE.len(), 0..4),
         prop::collection::vec(0..CONFIG.len(), 0..4),
         prop::collection::vec(0..DEVICES.len(), 0..3),
+        pruning,
     )
-        .prop_map(|(hosts, replicas, digits, keys, placed, profile, config, devices)| RandomSite {
-            placed: placed.filter(|host| hosts.contains_key(host)),
-            hosts,
-            replicas,
-            digits,
-            keys,
-            profile,
-            config,
-            devices,
+        .prop_map(|(hosts, replicas, digits, keys, placed, profile, config, devices, pruning)| {
+            RandomSite {
+                prune: pruning.0,
+                moved: pruning.1,
+                deletion: pruning.2,
+                external: pruning.3,
+                placed: placed.filter(|host| hosts.contains_key(host)),
+                hosts,
+                replicas,
+                digits,
+                keys,
+                profile,
+                config,
+                devices,
+            }
         })
 }
 
@@ -122,9 +147,21 @@ fn block(name: &str, entries: &str) -> String {
 
 impl RandomSite {
     fn text(&self) -> String {
-        let mut text = "apiVersion: bayplan/v1\nkind: Site\nmetadata: {name: edge}\nspec: {values: {size: 10, image: tiny}}\n\
-                        ---\nkind: Image\nmetadata: {name: tiny}\nspec: {source: {busybox: {}}}\n"
-            .to_owned();
+        let moved = if self.moved { ", movedFromSite: shore" } else { "" };
+        let mut text = format!(
+            "apiVersion: bayplan/v1\nkind: Site\nmetadata: {{name: edge{moved}}}\nspec: {{values: {{size: 10, image: tiny, grace: 2d}}, \
+             {}}}\n---\nkind: Image\nmetadata: {{name: tiny}}\nspec: {{source: {{busybox: {{}}}}}}\n",
+            PRUNE[self.prune]
+        );
+        if self.external {
+            let place =
+                self.placed.map_or(String::new(), |host| format!(", placement: {{hosts: [h{host}]}}"));
+            let _ = writeln!(
+                text,
+                "---\nkind: StoragePool\nmetadata: {{name: fast}}\nspec: {{external: true{place}}}"
+            );
+            text += "---\nkind: Network\nmetadata: {name: bay0}\nspec: {external: true}\n";
+        }
         for (host, size) in &self.hosts {
             let values = size.map_or(String::new(), |size| format!("size: {size}"));
             let _ = writeln!(
@@ -141,9 +178,9 @@ impl RandomSite {
             if self.digits == 0 { "{index}".to_owned() } else { format!("{{index:0{}}}", self.digits) };
         let _ = writeln!(
             text,
-            "---\nkind: ContainerSet\nmetadata: {{name: run, labels: {{at: \"${{each.index}}\"}}}}\n\
+            "---\nkind: ContainerSet\nmetadata: {{name: run, labels: {{at: \"${{each.index}}\"}}{}}}\n\
              spec:\n  replicas: {}\n  name: \"run-{pattern}\"\n  template:\n{template}",
-            self.replicas
+            DELETION[self.deletion], self.replicas
         );
         let _ = writeln!(
             text,

@@ -111,3 +111,28 @@ fn an_independent_validator_refuses_what_one_value_gives_away() {
         assert!(refused, "the schema accepts {name}.yaml");
     }
 }
+
+#[test]
+fn the_schemas_know_what_each_kind_has_of_pruning_and_of_others_objects() {
+    let validator = validator();
+    let accepts = |text: &str| validator.is_valid(&documents(text)[0]);
+    let external = "spec: {external: true, placement: {hosts: [a]}}";
+    for kind in Kind::ALL {
+        let takes = matches!(kind, Kind::Image | Kind::StoragePool | Kind::Network | Kind::Container);
+        let text = format!("kind: {kind}\nmetadata: {{name: x}}\n{external}\n");
+        assert_eq!(accepts(&text), takes, "{text}");
+    }
+    let with = |kind: &str, metadata: &str, spec: &str| {
+        accepts(&format!("kind: {kind}\nmetadata: {{name: x, {metadata}}}\nspec: {spec}\n"))
+    };
+    let set = "{replicas: 1, template: {image: i}}";
+    assert!(with("Container", "deletion: park", "{image: i}") && with("ContainerSet", "deletion: park", set));
+    assert!(with("ContainerSet", "movedFromSite: edge", set) && !with("ContainerSet", "memberOf: y", set));
+    assert!(with("Secret", "deletion: retain", "{env: A}") && !with("Secret", "deletion: park", "{env: A}"));
+    assert!(with("Secret", "deletion: \"${values.way}\"", "{env: A}"));
+    for metadata in ["deletion: retain", "movedFromSite: edge", "memberOf: y"] {
+        assert!(!with("Host", metadata, "{}"), "{metadata}");
+    }
+    assert!(!with("Site", "deletion: retain", "{}") && with("Site", "movedFromSite: edge", "{}"));
+    assert!(with("Site", "labels: {}", "{prune: {max: 5, mode: \"${values.mode}\"}}"));
+}

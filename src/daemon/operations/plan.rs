@@ -95,13 +95,11 @@ fn goal<'a>(
             Goal::Delete(keys)
         }
         GoalRequest::Park(keys) => {
+            let keys = sets::members(keys, recorded_objects(observed));
             keys.iter().try_for_each(|key| known(key, observed))?;
-            Goal::Park(keys.iter().cloned().collect())
+            Goal::Park(keys)
         }
-        GoalRequest::Undelete(key) => {
-            known(key, observed)?;
-            Goal::Undelete(key.clone())
-        }
+        GoalRequest::Undelete(key) => Goal::Undelete(parked(key, observed)?),
         GoalRequest::DeleteAll => Goal::Delete(observed.records.keys().cloned().collect()),
         GoalRequest::DeleteDeclared(_) => Goal::Delete(declared_and_known(desired, observed)),
         GoalRequest::Power { key, power, hold, .. } => {
@@ -122,6 +120,17 @@ fn goal<'a>(
 /// Each object as its record has it.
 pub fn recorded_objects(observed: &Observed) -> impl Iterator<Item = (&Key, &Object)> + Clone {
     observed.records.iter().filter_map(|(key, record)| Some((key, recorded(record)?)))
+}
+
+/// The key; of a set the members that are parked, if any is.
+fn parked(key: &Key, observed: &Observed) -> Result<BTreeSet<Key>, Failure> {
+    let mut keys = sets::members([key], recorded_objects(observed));
+    keys.iter().try_for_each(|key| known(key, observed))?;
+    let is_parked = |key: &Key| observed.records.get(key).is_some_and(|record| record.parked.is_some());
+    if keys.iter().any(is_parked) {
+        keys.retain(is_parked);
+    }
+    Ok(keys)
 }
 
 fn declared_and_known(desired: &Desired, observed: &Observed) -> BTreeSet<Key> {

@@ -2,16 +2,16 @@
 
 mod object;
 mod prune;
+mod sets;
 
 use self::object::{Sign, index, object_text, reason_text, sign};
-use crate::model::key::Key;
 use crate::model::object::Power;
 use crate::model::step::{Action, Class, StepId, StopHow};
-use crate::reconcile::plan::{Pending, Plan, SetChange, Summary};
+use crate::reconcile::plan::{Pending, Plan, Summary};
 use crate::reconcile::report::{Report, StepOutcome, StepReport};
 use anstyle::{AnsiColor, Style};
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 /// How text is shown.
@@ -80,9 +80,7 @@ pub fn plan_text(plan: &Plan, options: TextOptions) -> String {
         let _ =
             writeln!(text, "  {key}  stale: its image names a newer content, which serves new containers");
     }
-    for change in &plan.sets {
-        set_text(&mut text, plan, change);
-    }
+    sets::changes_text(&mut text, plan);
     prune::kept_text(&mut text, plan);
     for warning in &plan.warnings {
         let _ = writeln!(text, "warning: {}", warning.message);
@@ -199,30 +197,6 @@ fn pending_text(text: &mut String, plan: &Plan, pending: &Pending, options: Text
         }
     }
     let _ = writeln!(text, "    waits for {}", pending.waits_for);
-}
-
-/// `containerset/runner: 50 -> 30: 20 removed`.
-fn set_text(text: &mut String, plan: &Plan, change: &SetChange) {
-    let kept: BTreeSet<&Key> = plan.kept.iter().collect();
-    let (kept, removed): (Vec<&Key>, Vec<&Key>) = change.removed.iter().partition(|key| kept.contains(key));
-    let counted = |keys: &[&Key], words: &str| match keys {
-        [] => None,
-        keys => Some(format!("{} {words}: {}", keys.len(), few(keys))),
-    };
-    let added: Vec<&Key> = change.added.iter().collect();
-    let parts =
-        [counted(&added, "added"), counted(&removed, "removed"), counted(&kept, "kept, not declared")];
-    let parts: Vec<String> = parts.into_iter().flatten().collect();
-    let _ = writeln!(text, "  {}: {} -> {}: {}", change.set, change.before, change.after, parts.join("; "));
-}
-
-/// The first and the last of many names.
-fn few(keys: &[&Key]) -> String {
-    let names = |keys: &[&Key]| keys.iter().map(|key| key.name.as_str()).collect::<Vec<_>>().join(", ");
-    match keys {
-        [first, _, .., last] if keys.len() > 4 => format!("{} … {}", first.name, last.name),
-        keys => names(keys),
-    }
 }
 
 fn steps_text(text: &mut String, plan: &Plan) {

@@ -1,12 +1,14 @@
 //! What leaves a site: one line an intent, with its number; and what is kept, parked, or in the way.
 
+use super::sets::{few, removed};
 use super::{TextOptions, line};
 use crate::model::key::{Key, Kind};
 use crate::model::prune::Deletion;
 use crate::reconcile::intent::Intent;
 use crate::reconcile::plan::Plan;
 use anstyle::AnsiColor;
-use std::collections::BTreeSet;
+use jiff::Timestamp;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 /// So many names stand in a line; JSON has all.
@@ -40,7 +42,8 @@ fn intent_words(intent: &Intent) -> String {
     });
     let left = if intent.way == Deletion::Retain { "; left on the host, and forgotten" } else { "" };
     let (way, count, noun) = (intent.way.word(), intent.count, noun(intent.kind, intent.count));
-    format!("{way} {count} {noun}: {}{more}{left}{until}", names.join(", "))
+    let set = intent.set.as_ref().map_or(String::new(), |set| format!(" of {set}"));
+    format!("{way} {count} {noun}{set}: {}{more}{left}{until}", names.join(", "))
 }
 
 fn pronoun(intent: &Intent) -> &'static str {
@@ -56,12 +59,31 @@ fn noun(kind: Kind, count: usize) -> String {
 }
 
 pub fn kept_text(text: &mut String, plan: &Plan) {
-    for key in &plan.kept {
+    let told = removed(plan);
+    for key in plan.kept.iter().filter(|key| !told.contains(key)) {
         let why = plan.kept_because.get(key).map_or(String::new(), |why| format!(": {why}"));
         let _ = writeln!(text, "  {key}  kept, not declared{why} (`bayplan delete {key}` removes it)");
     }
+    parked_text(text, plan);
+}
+
+/// Many that were parked together stand in one line.
+fn parked_text(text: &mut String, plan: &Plan) {
+    let mut by_time: BTreeMap<Timestamp, Vec<&Key>> = BTreeMap::new();
     for (key, until) in plan.parked.iter().filter(|(key, _)| key.kind == Kind::Container) {
-        let _ = writeln!(text, "  {key}  parked until {until:.0} (`bayplan undelete {key}` brings it back)");
+        by_time.entry(*until).or_default().push(key);
+    }
+    for (until, keys) in by_time {
+        if keys.len() > NAMES {
+            let (count, names) = (keys.len(), few(&keys));
+            let help = "`bayplan get --parked` lists them, `bayplan undelete KEY` brings one back";
+            let _ = writeln!(text, "  {count} containers parked until {until:.0}: {names} ({help})");
+            continue;
+        }
+        for key in keys {
+            let _ =
+                writeln!(text, "  {key}  parked until {until:.0} (`bayplan undelete {key}` brings it back)");
+        }
     }
 }
 
