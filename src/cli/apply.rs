@@ -22,7 +22,7 @@ pub struct Args {
     #[arg(long, value_name = "WHAT", value_enum, value_delimiter = ',')]
     allow: Vec<Allow>,
     /// Stay, and keep the host at what the manifests say; without a question
-    #[arg(long, conflicts_with = "only")]
+    #[arg(long, conflicts_with_all = ["only", "allow"])]
     watch: bool,
     /// Do not ask
     #[arg(short, long)]

@@ -3,9 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use crate::product::{Product, Said, eventually};
-use std::fs::File;
-use std::io::{Read, Write};
-use std::os::fd::OwnedFd;
+use crate::terminal::{hear, on_terminal};
+use std::io::Write;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -143,30 +142,6 @@ fn ancestors(words: &str) -> Vec<u32> {
     all
 }
 
-/// A terminal: our end, and a command that has the other as its three streams.
-fn on_terminal(mut command: Command, columns: u16) -> (File, Child) {
-    let size = nix::pty::Winsize { ws_row: 30, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
-    let pty = nix::pty::openpty(Some(&size), None).unwrap();
-    let stream = |fd: &OwnedFd| Stdio::from(fd.try_clone().unwrap());
-    let child = command.stdin(stream(&pty.slave)).stdout(stream(&pty.slave)).stderr(stream(&pty.slave));
-    (File::from(pty.master), child.spawn().unwrap())
-}
-
-/// Reads until `wanted` was said.
-fn hear(terminal: &mut File, wanted: &str) -> String {
-    let mut heard = String::new();
-    let mut buffer = [0; 4096];
-    while !heard.contains(wanted) {
-        let mut fds =
-            [nix::poll::PollFd::new(std::os::fd::AsFd::as_fd(terminal), nix::poll::PollFlags::POLLIN)];
-        assert_ne!(nix::poll::poll(&mut fds, 20_000u16).unwrap(), 0, "no `{wanted}` in: {heard}");
-        let count = terminal.read(&mut buffer).unwrap_or(0);
-        assert_ne!(count, 0, "ended without `{wanted}`: {heard}");
-        heard.push_str(&String::from_utf8_lossy(&buffer[..count]));
-    }
-    heard
-}
-
 #[test]
 fn exec_through_the_daemon_is_as_without_it() {
     let (product, daemon) = with_daemon();
@@ -220,7 +195,7 @@ fn terminals_and_the_console_go_through_the_daemon() {
     let (product, _daemon) = with_daemon();
     let script = "stty size; read line; echo got-$line; read again; stty size; exit 5";
     let (mut terminal, mut child) =
-        on_terminal(product.command(&["exec", "a", "--", "sh", "-c", script]), 111);
+        on_terminal(&product.command(&["exec", "a", "--", "sh", "-c", script]), 111);
     hear(&mut terminal, "30 111");
     terminal.write_all(b"word\n").unwrap();
     hear(&mut terminal, "got-word");
@@ -231,7 +206,7 @@ fn terminals_and_the_console_go_through_the_daemon() {
     hear(&mut terminal, "31 99");
     assert_eq!(child.wait().unwrap().code(), Some(5));
 
-    let (mut terminal, mut child) = on_terminal(product.command(&["console", "a"]), 80);
+    let (mut terminal, mut child) = on_terminal(&product.command(&["console", "a"]), 80);
     hear(&mut terminal, "attached");
     product.run(&["exec", "a", "-T", "--", "sh", "-c", "echo to-the-console >/dev/console"]).expect(0);
     hear(&mut terminal, "to-the-console");

@@ -17,3 +17,5 @@ mod product;
 mod runtime;
 mod storage;
 mod systemd;
+#[path = "../support/terminal.rs"]
+mod terminal;

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
 
 mod cli;
+mod cli_sources;
 mod conformance;
 mod findings;
 mod golden;
@@ -10,6 +11,7 @@ mod host_findings;
 mod layers;
 mod plan_goldens;
 mod properties;
+mod question;
 mod random_site;
 mod reconcile_cases;
 mod reconcile_support;
@@ -18,3 +20,6 @@ mod schemas;
 mod spec_load;
 mod spec_registry;
 mod spec_source;
+#[path = "../support/terminal.rs"]
+mod terminal;
+mod watch;
