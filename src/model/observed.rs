@@ -85,6 +85,9 @@ pub struct NetworkFacts {
     /// Whether the kernel's NAT and forward rules are the ones that [`super::step::BridgeNetwork`] asks for: the
     /// digest of what was found, equal to `BridgeNetwork::rules_digest` when intact, empty when there are none.
     pub rules: String,
+    /// Whether the host routes between its networks for each address family of the bridge (`net.ipv4.ip_forward`,
+    /// `net.ipv6.conf.all.forwarding`): a setting of the whole host, which others turn off.
+    pub forwarding: bool,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -26,13 +26,12 @@ pub struct NetworkFacts {
 
 /// Looks at the host. Bridge and veth are tried in a network namespace of their own, which goes again.
 pub fn observe() -> NetworkFacts {
-    let on = |key: &str| sysctl::read(key).is_ok_and(|value| value == "1");
     NetworkFacts {
         nft: nat::version(),
-        ipv4_forwarding: on("net/ipv4/ip_forward"),
+        ipv4_forwarding: sysctl::ipv4_forwarding(),
         ipv6: sysctl::exists("net/ipv6/conf/all/forwarding"),
-        ipv6_forwarding: on("net/ipv6/conf/all/forwarding"),
-        bridge_netfilter: on("net/bridge/bridge-nf-call-iptables"),
+        ipv6_forwarding: sysctl::ipv6_forwarding(),
+        bridge_netfilter: sysctl::is_on("net/bridge/bridge-nf-call-iptables"),
         bridge: can_make(InfoKind::Bridge),
         veth: can_make(InfoKind::Veth),
     }

@@ -48,6 +48,21 @@ pub fn ensure(key: &str, value: &str) -> Result<Effect, SysctlError> {
     }
 }
 
+/// Whether the host routes IPv4 between its networks: `net.ipv4.ip_forward`.
+pub fn ipv4_forwarding() -> bool {
+    is_on("net/ipv4/ip_forward")
+}
+
+/// As [`ipv4_forwarding`]: `net.ipv6.conf.all.forwarding`.
+pub fn ipv6_forwarding() -> bool {
+    is_on("net/ipv6/conf/all/forwarding")
+}
+
+/// Whether the setting is there and 1.
+pub fn is_on(key: &str) -> bool {
+    read(key).is_ok_and(|value| value == "1")
+}
+
 /// The host routes between its networks, as NAT needs: `net.ipv4.ip_forward`.
 pub fn ensure_ipv4_forwarding() -> Result<Effect, SysctlError> {
     ensure("net/ipv4/ip_forward", "1")

@@ -295,3 +295,22 @@ fn a_state_folder_lost_while_containers_are_stopped_is_adopted_again() {
     assert_eq!(product.inside("a", "cat /proc/self/uid_map"), map);
     product.plan().expect(0);
 }
+
+/// IP forwarding is one setting for the whole host: a network namespace stands for it, so that no other test notices.
+#[test]
+fn forwarding_turned_off_is_drift() {
+    let setting = "/proc/sys/net/ipv4/ip_forward";
+    let run = std::thread::spawn(move || {
+        nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).unwrap();
+        let product = Product::new();
+        product.declare(&(product.base() + &Product::container("a", "config: {}")));
+        product.apply().expect(0);
+        fs::write(setting, "0").unwrap();
+        let drift = product.drift().expect(2);
+        assert!(drift.out.contains("forwarding") && drift.out.contains("turned off"), "{}", drift.out);
+        product.apply().expect(0);
+        assert_eq!(fs::read_to_string(setting).unwrap().trim(), "1");
+        product.drift().expect(0);
+    });
+    run.join().unwrap();
+}

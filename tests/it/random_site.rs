@@ -188,6 +188,7 @@ pub enum Breakage {
     BridgeDown(bool),
     DeleteBridge(bool),
     FlushRules,
+    StopForwarding,
     LoseImages,
     LoseRoot(u8),
     LoseRecords,
@@ -218,6 +219,7 @@ fn breakage() -> impl Strategy<Value = Breakage> {
         1 => any::<bool>().prop_map(Breakage::BridgeDown),
         1 => any::<bool>().prop_map(Breakage::DeleteBridge),
         1 => Just(Breakage::FlushRules),
+        1 => Just(Breakage::StopForwarding),
         1 => Just(Breakage::LoseImages),
         1 => (0_u8..6).prop_map(Breakage::LoseRoot),
         1 => Just(Breakage::LoseRecords),
@@ -247,6 +249,7 @@ impl Breakage {
             Breakage::BridgeDown(first) => host.set_bridge_down(bridge(first)),
             Breakage::DeleteBridge(first) => host.delete_bridge(bridge(first)),
             Breakage::FlushRules => host.flush_rules(),
+            Breakage::StopForwarding => host.stop_forwarding(),
             Breakage::LoseImages => {
                 host.edit_host(|host| host.images.clear());
                 true

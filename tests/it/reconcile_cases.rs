@@ -38,7 +38,7 @@ fn web() -> Container {
 fn each_way_to_break_a_host_is_drift_with_its_cause_and_is_repaired() {
     let key = Key::container("web-1");
     type Break = fn(&Memory, &Key) -> bool;
-    let table: [(&str, Break, &str, &str); 13] = [
+    let table: [(&str, Break, &str, &str); 14] = [
         ("container/web-1", |host, key| host.kill_init(key), "state", "init was killed (signal 9)"),
         ("container/web-1", |host, key| host.power_off_inside(key), "state", "powered off from inside"),
         (
@@ -72,6 +72,7 @@ fn each_way_to_break_a_host_is_drift_with_its_cause_and_is_repaired() {
         ),
         ("network/bay0", |host, _| host.delete_bridge("bay0"), "", "bridge bay0 is gone"),
         ("network/bay0", |host, _| host.flush_rules(), "rules", "flushed"),
+        ("network/bay0", |host, _| host.stop_forwarding(), "forwarding", "turned off"),
     ];
     for (object, strike, field, cause) in table {
         let host = server();

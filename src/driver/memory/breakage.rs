@@ -129,6 +129,13 @@ impl Memory {
         !host.networks.is_empty()
     }
 
+    /// `sysctl net.ipv4.ip_forward=0`.
+    pub fn stop_forwarding(&self) -> bool {
+        let mut host = self.lock();
+        host.networks.values_mut().filter(|facts| facts.ours).for_each(|facts| facts.forwarding = false);
+        !host.networks.is_empty()
+    }
+
     /// The image store loses a content.
     pub fn lose_image(&self, fingerprint: &str) -> bool {
         self.lock().images.remove(fingerprint).is_some()

@@ -203,6 +203,7 @@ fn ensure_network(host: &mut HostModel, key: &Key, network: &BridgeNetwork) -> R
         mtu: network.mtu.unwrap_or(1500),
         addresses,
         rules: network.rules_digest(),
+        forwarding: true,
     };
     Ok(host.networks.insert(network.name.clone(), facts.clone()).as_ref() != Some(&facts))
 }

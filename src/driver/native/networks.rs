@@ -86,6 +86,7 @@ pub fn observe(
             Spec::Network(network) => Some(typed::bridge(name, &network.config)),
             _ => None,
         });
+        let network = network.filter(|_| ours);
         facts.insert(
             name.clone(),
             NetworkFacts {
@@ -93,10 +94,8 @@ pub fn observe(
                 up: link.up,
                 mtu: link.mtu,
                 addresses: link.addresses.clone(),
-                rules: match network {
-                    Some(network) if ours => rules(layout, &network)?,
-                    _ => String::new(),
-                },
+                rules: network.as_ref().map_or(Ok(String::new()), |network| rules(layout, network))?,
+                forwarding: network.as_ref().is_some_and(forwards),
             },
         );
     }
@@ -172,6 +171,11 @@ pub fn nics(layout: &Layout, links: &Links) -> BTreeMap<Uuid, BTreeMap<String, N
 fn nic_facts(links: &Links, link: &Link) -> NicFacts {
     let bridge = link.master.and_then(|index| links.by_index(index));
     NicFacts { host_name: link.name.clone(), bridge: bridge.map(|bridge| bridge.name.clone()), up: link.up }
+}
+
+fn forwards(network: &BridgeNetwork) -> bool {
+    (network.ipv4.is_none() || sysctl::ipv4_forwarding())
+        && (network.ipv6.is_none() || sysctl::ipv6_forwarding())
 }
 
 fn rules(layout: &Layout, network: &BridgeNetwork) -> Result<String, Error> {

@@ -71,5 +71,8 @@ fn drift(wanted: &BridgeNetwork, facts: Option<&NetworkFacts>) -> Vec<Reason> {
     let note = "the firewall rules were changed or flushed".to_owned();
     let rules = |text: String| if text.is_empty() { "none".to_owned() } else { text };
     differs("rules", rules(facts.rules.clone()), rules(wanted.rules_digest()), note);
+    let switch = |on: bool| if on { "on" } else { "off" }.to_owned();
+    let note = "the host's IP forwarding was turned off".to_owned();
+    differs("forwarding", switch(facts.forwarding), switch(true), note);
     reasons
 }
