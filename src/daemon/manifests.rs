@@ -2,7 +2,7 @@
 //! again, or be links (`..data` of a mounted ConfigMap), so what each stands in is watched too, and whoever listens
 //! calls [`Watch::renew`] after each change.
 
-use super::follow::Event;
+use super::shared::Event;
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::Sender;

@@ -1,6 +1,7 @@
 //! What links a network namespace has: one dump of links, one of addresses, made plain. Only reads.
 
 use super::address::{Mac, Mark};
+use super::inside;
 use super::netlink::{Netlink, NetlinkError};
 use ipnet::IpNet;
 use netlink_packet_route::RouteNetlinkMessage;
@@ -62,6 +63,11 @@ impl Links {
     /// The host's links, as of now.
     pub fn observe() -> Result<Links, NetlinkError> {
         Links::read(&mut Netlink::open()?)
+    }
+
+    /// What the host routes straight over each link, by index: one dump of routes.
+    pub fn observe_routes() -> Result<BTreeMap<u32, BTreeSet<IpNet>>, NetlinkError> {
+        inside::link_routes(&mut Netlink::open()?)
     }
 
     /// The links of the namespace that the socket is bound to.

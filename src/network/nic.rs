@@ -25,10 +25,8 @@ pub enum Uplink {
     Bridge { name: String },
     /// Nothing: the host routes to it.
     PointToPoint {
-        /// The host's own addresses on it.
-        host_addresses: BTreeSet<IpNet>,
-        /// What the host routes to it.
-        routes: Vec<IpNet>,
+        /// What the host routes to it. Addresses of the host on it are the host's own business.
+        routes: BTreeSet<IpNet>,
     },
 }
 
@@ -168,11 +166,8 @@ fn set_host_end(host: &mut Netlink, spec: &NicSpec, links: &Links, link: &Link) 
         host.request("set the host's end", RouteNetlinkMessage::SetLink(message), 0).map_err(failed)?;
         effect = Effect::Changed;
     }
-    if let Uplink::PointToPoint { host_addresses, routes } = &spec.uplink {
-        effect = effect.and(inside::set_addresses(host, link, host_addresses).map_err(failed)?);
-        for route in routes {
-            inside::set_link_route(host, link.index, *route).map_err(failed)?;
-        }
+    if let Uplink::PointToPoint { routes } = &spec.uplink {
+        effect = effect.and(inside::set_link_routes(host, link.index, routes).map_err(failed)?);
     }
     Ok(effect)
 }

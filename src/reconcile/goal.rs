@@ -4,7 +4,7 @@ use crate::model::desired::Desired;
 use crate::model::key::Key;
 use crate::model::object::Power;
 use jiff::Timestamp;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 /// What the host is to be brought to.
@@ -46,6 +46,8 @@ pub struct PlanOptions {
     pub actor: String,
     /// Those of [`super::check::paths_to_check`] that the host does not have.
     pub missing_paths: BTreeSet<PathBuf>,
+    /// Containers that are not started before this time: their inits end as soon as they begin.
+    pub not_before: BTreeMap<Key, Timestamp>,
 }
 
 impl PlanOptions {
@@ -59,6 +61,7 @@ impl PlanOptions {
             take_ownership: false,
             actor: actor.into(),
             missing_paths: BTreeSet::new(),
+            not_before: BTreeMap::new(),
         }
     }
 }

@@ -4,20 +4,34 @@
 
 use crate::product::{Product, Said, eventually};
 use crate::terminal::{hear, on_terminal};
+use std::fs::File;
 use std::io::Write;
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 /// A daemon that follows the test's manifest; ended when dropped.
-struct Daemon(Child);
+pub struct Daemon(Child);
 
 impl Daemon {
-    fn start(product: &Product) -> Daemon {
-        let manifest = product.manifest();
-        let child = product.spawn(&["daemon", "-f", &manifest.to_string_lossy()]);
-        let daemon = Daemon(child);
+    pub fn start(product: &Product) -> Daemon {
+        Daemon::run(product, &["daemon", "-f", &product.manifest().to_string_lossy()])
+    }
+
+    /// What it says goes to `daemon.log` in the test's folder.
+    pub fn run(product: &Product, arguments: &[&str]) -> Daemon {
+        let log = File::create(Daemon::log_file(product)).unwrap();
+        let daemon = Daemon(product.command(arguments).stdout(Stdio::null()).stderr(log).spawn().unwrap());
         eventually(20, "the daemon answers", || product.state().join("unix.socket").exists());
         daemon
+    }
+
+    pub fn log(product: &Product) -> String {
+        std::fs::read_to_string(Daemon::log_file(product)).unwrap()
+    }
+
+    fn log_file(product: &Product) -> PathBuf {
+        product.folder().join("daemon.log")
     }
 
     /// As a crash does.
@@ -213,21 +227,4 @@ fn terminals_and_the_console_go_through_the_daemon() {
     terminal.write_all(b"\x01q").unwrap();
     hear(&mut terminal, "detached");
     assert_eq!(child.wait().unwrap().code(), Some(0));
-}
-
-#[test]
-fn a_site_with_heal_report_has_its_drift_left_and_its_changes_applied() {
-    let product = Product::new();
-    let reporting = |limit| site(&product, limit).replacen("spec: {}", "spec: {heal: report}", 1);
-    product.declare(&reporting(100));
-    let _daemon = Daemon::start(&product);
-    eventually(30, "the container runs", || runs(&product));
-    std::thread::sleep(Duration::from_secs(1));
-    let pid = nix::unistd::Pid::from_raw(product.pid("a") as i32);
-    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL).unwrap();
-    std::thread::sleep(Duration::from_secs(2));
-    assert_eq!(product.pid("a"), 0, "only reported");
-    assert_eq!(product.drift().status, 2);
-    product.declare(&reporting(90));
-    eventually(15, "a change is applied", || runs(&product));
 }

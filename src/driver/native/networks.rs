@@ -155,22 +155,30 @@ pub fn detach(layout: &Layout, key: &Key, uuid: Uuid, device: &str) -> Result<bo
     Ok(effect == Effect::Changed)
 }
 
-/// The nics of all our containers, by uuid and device: one look at the host's links.
-pub fn nics(layout: &Layout, links: &Links) -> BTreeMap<Uuid, BTreeMap<String, NicFacts>> {
+/// The nics of all our containers, by uuid and device: one look at the host's links, and at its routes where a nic
+/// is on no bridge.
+pub fn nics(layout: &Layout, links: &Links) -> Result<BTreeMap<Uuid, BTreeMap<String, NicFacts>>, Error> {
+    let ours: Vec<(Uuid, String, &Link)> = links
+        .of_tag(&layout.tag)
+        .filter(|(_, link)| link.kind == LinkKind::Veth)
+        .filter_map(|(mark, link)| nic_of(&mark).map(|(uuid, device)| (uuid, device, link)))
+        .collect();
+    let mut routes = match ours.iter().any(|(_, _, link)| link.master.is_none()) {
+        true => Links::observe_routes().map_err(|error| failed("the host's routes cannot be read", error))?,
+        false => BTreeMap::new(),
+    };
     let mut nics: BTreeMap<Uuid, BTreeMap<String, NicFacts>> = BTreeMap::new();
-    for (mark, link) in links.of_tag(&layout.tag) {
-        if link.kind == LinkKind::Veth
-            && let Some((uuid, device)) = nic_of(&mark)
-        {
-            nics.entry(uuid).or_default().insert(device, nic_facts(links, link));
-        }
+    for (uuid, device, link) in ours {
+        let bridge = link.master.and_then(|index| links.by_index(index));
+        let facts = NicFacts {
+            host_name: link.name.clone(),
+            bridge: bridge.map(|bridge| bridge.name.clone()),
+            up: link.up,
+            routes: routes.remove(&link.index).unwrap_or_default(),
+        };
+        nics.entry(uuid).or_default().insert(device, facts);
     }
-    nics
-}
-
-fn nic_facts(links: &Links, link: &Link) -> NicFacts {
-    let bridge = link.master.and_then(|index| links.by_index(index));
-    NicFacts { host_name: link.name.clone(), bridge: bridge.map(|bridge| bridge.name.clone()), up: link.up }
+    Ok(nics)
 }
 
 fn forwards(network: &BridgeNetwork) -> bool {
@@ -256,11 +264,7 @@ fn nic_spec(
 fn uplink(nic: &Nic) -> Uplink {
     match &nic.attachment {
         NicAttachment::Bridged { bridge } => Uplink::Bridge { name: bridge.clone() },
-        NicAttachment::PointToPoint => {
-            let ipv4 = nic.ipv4_routes.iter().copied().map(IpNet::V4);
-            let ipv6 = nic.ipv6_routes.iter().copied().map(IpNet::V6);
-            Uplink::PointToPoint { host_addresses: BTreeSet::new(), routes: ipv4.chain(ipv6).collect() }
-        }
+        NicAttachment::PointToPoint => Uplink::PointToPoint { routes: nic.routes() },
     }
 }
 

@@ -34,10 +34,10 @@ pub fn observe(native: &Native, scope: &Scope) -> Result<Observed, Error> {
         seen.insert(uuid, run);
     }
     let inits: Vec<i32> = seen.values().filter_map(|seen| seen.init.map(|init| init.pid)).collect();
-    let wanted_keys = wanted(scope, &records, &roots);
+    let wanted_keys = wanted(scope, &records);
     let is_wanted = |key: &Key| wanted_keys.as_ref().is_none_or(|keys| keys.contains(key));
     let containers =
-        containers(native, &records, roots, (&seen, networks::nics(layout, &links)), &is_wanted)?;
+        containers(native, &records, roots, (&seen, networks::nics(layout, &links)?), &is_wanted)?;
     let networks = networks::observe(layout, &links, &records, &is_wanted)?;
     let foreign = networks::foreign_subnets(layout, &links);
     let host = host::observe(native.controllers(), ids_taken::observe(&inits), foreign);
@@ -48,7 +48,6 @@ pub fn observe(native: &Native, scope: &Scope) -> Result<Observed, Error> {
 fn wanted(
     scope: &Scope,
     records: &BTreeMap<Key, Record>,
-    _roots: &BTreeMap<Uuid, RootFacts>,
 ) -> Option<BTreeSet<Key>> {
     let Scope::Keys(keys) = scope else { return None };
     let networks = records.keys().filter(|key| key.kind == Kind::Network);
