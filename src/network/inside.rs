@@ -133,8 +133,12 @@ pub(super) fn link_routes(netlink: &mut Netlink) -> Result<BTreeMap<u32, BTreeSe
         for attribute in &message.attributes {
             match attribute {
                 RouteAttribute::Oif(index) => link = Some(*index),
-                RouteAttribute::Destination(RouteAddress::Inet(address)) => network = Some(IpAddr::V4(*address)),
-                RouteAttribute::Destination(RouteAddress::Inet6(address)) => network = Some(IpAddr::V6(*address)),
+                RouteAttribute::Destination(RouteAddress::Inet(address)) => {
+                    network = Some(IpAddr::V4(*address))
+                }
+                RouteAttribute::Destination(RouteAddress::Inet6(address)) => {
+                    network = Some(IpAddr::V6(*address))
+                }
                 RouteAttribute::Gateway(_) | RouteAttribute::Via(_) => is_direct = false,
                 _ => {}
             }

@@ -107,11 +107,10 @@ fn steps(context: Context) -> Result<Infallible, Failure> {
     // 4. The kernel's file systems.
     let plain = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
     mount_new("proc", "/proc", plain, "")?;
-    let sys_flags = match (&spec.confinement, spec.nesting) {
-        (Confinement::Privileged, false) => plain | MountFlags::RDONLY,
-        _ => plain,
-    };
-    mount_new("sysfs", "/sys", sys_flags, "")?;
+    mount_new("sysfs", "/sys", plain, "")?;
+    if spec.confinement == Confinement::Privileged && !spec.nesting {
+        protect_sys(plain)?;
+    }
     mount_new("cgroup2", "/sys/fs/cgroup", plain, "")?;
     make_folder("/dev")?;
     move_mount(&devices, "", CWD, "/dev", MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
@@ -174,6 +173,14 @@ fn mount_new(kind: &str, target: &str, flags: MountFlags, options: &str) -> Resu
     make_folder(target)?;
     let options = CString::new(options).unwrap_or_default();
     mount(kind, target, kind, flags, options.as_c_str()).map_err(step(format!("mount {kind} on {target}")))
+}
+
+/// The host's devices and modules are out of a privileged root's reach, its own links are not (LXC's `sys:mixed`).
+fn protect_sys(plain: MountFlags) -> Result<(), Failure> {
+    const LINKS: &str = "/sys/devices/virtual/net";
+    mount_bind(LINKS, LINKS).map_err(step(format!("bind {LINKS}")))?;
+    mount_remount("/sys", plain | MountFlags::BIND | MountFlags::RDONLY, c"")
+        .map_err(step("make /sys read-only"))
 }
 
 /// Group 5 is `tty` on every distribution; a map that lacks it cannot have it.

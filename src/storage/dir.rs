@@ -80,7 +80,7 @@ impl DirPool {
             return Ok(PoolState { presence, free_bytes: 0, total_bytes: 0, roots: Vec::new() });
         }
         let space = fs::statvfs(&self.source)
-            .map_err(|source| StorageError::io("look at the space of", &self.source, source.into()))?;
+            .map_err(|source| StorageError::io("look at the space of", &self.source, source))?;
         Ok(PoolState {
             roots: if presence == Presence::Ours { self.uuids()? } else { Vec::new() },
             presence,
@@ -269,7 +269,7 @@ fn make_upper(upper: &Path, layers: &[PathBuf]) -> Result<(), StorageError> {
 }
 
 fn make_folder(path: &Path) -> Result<(), StorageError> {
-    fs::mkdir(path, Mode::RWXU).map_err(|source| StorageError::io("make", path, source.into()))
+    fs::mkdir(path, Mode::RWXU).map_err(|source| StorageError::io("make", path, source))
 }
 
 fn remove_folder(path: &Path) -> Result<(), StorageError> {

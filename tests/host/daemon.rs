@@ -224,6 +224,15 @@ fn terminals_and_the_console_go_through_the_daemon() {
     hear(&mut terminal, "attached");
     product.run(&["exec", "a", "-T", "--", "sh", "-c", "echo to-the-console >/dev/console"]).expect(0);
     hear(&mut terminal, "to-the-console");
+    terminal.write_all(b"echo typed-$((20 + 3))\n").unwrap();
+    hear(&mut terminal, "typed-23");
+    terminal.write_all(b"sleep 64.25\n").unwrap();
+    eventually(10, "what is typed runs", || !ancestors("64.25").is_empty());
+    terminal.write_all(b"\x03").unwrap();
+    eventually(10, "ctrl-c ends it, not the console", || ancestors("64.25").is_empty());
+    terminal.write_all(b"\x01\x01").unwrap();
+    terminal.write_all(b"\x15echo still-$((1 + 1))\n").unwrap();
+    hear(&mut terminal, "still-2");
     terminal.write_all(b"\x01q").unwrap();
     hear(&mut terminal, "detached");
     assert_eq!(child.wait().unwrap().code(), Some(0));

@@ -7,6 +7,7 @@ use bayplan::storage::{Effect, Pool, Presence};
 use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use tree::error::FileError;
 use uuid::Uuid;
 
 const WEB: Uuid = Uuid::from_u128(0x11);
@@ -121,5 +122,5 @@ fn a_full_disk_is_named() {
     let created = pool.create_root(WEB, vec![image_in(folder.path())]);
     unmount(&small, UnmountFlags::DETACH).unwrap();
     ensured.unwrap();
-    assert!(matches!(created, Err(StorageError::Full { .. })), "{created:?}");
+    assert!(matches!(created, Err(StorageError::File(FileError::Full { .. }))), "{created:?}");
 }

@@ -4,7 +4,7 @@ use crate::reconcile_support::*;
 use bayplan::driver::faulty::{Fault, Faulty, Side};
 use bayplan::driver::memory::Memory;
 use bayplan::model::key::Key;
-use bayplan::model::object::{Container, DeviceType, Power};
+use bayplan::model::object::{Container, DeviceType, Image, ImageSource, Object, Power, Spec};
 use bayplan::model::step::{Action, Cause};
 use bayplan::reconcile::apply::ApplyOptions;
 use bayplan::reconcile::controller::Controller;
@@ -282,4 +282,45 @@ fn a_route_to_a_p2p_nic_that_is_gone_is_drift_and_is_set_again() {
     assert_eq!(rows[0].cause.as_deref(), Some("the host does not route 10.98.0.0/24, 10.98.1.0/24 to it"));
     converge(&host, &Goal::Recorded, &options());
     assert!(planned(&host, &Goal::Site(&desired), &options()).is_empty());
+}
+
+#[test]
+fn content_that_nothing_names_any_more_goes_with_the_next_image_that_goes() {
+    let host = server();
+    let mut desired = site(&[("web-1", container()), ("web-2", container())]);
+    desired.objects.insert(Key::image("other"), other_image("/srv/other"));
+    converge(&host, &Goal::Site(&desired), &options());
+    let old = look(&host).records[&Key::image("tiny")].applied.clone().unwrap().fingerprint.unwrap();
+    desired.objects.insert(Key::image("tiny"), other_image("/srv/tiny"));
+    converge(&host, &Goal::Site(&desired), &options());
+    assert_eq!(look(&host).images.len(), 3, "its containers stand on the old content");
+
+    let delete = |keys: &[Key]| converge(&host, &Goal::Delete(keys.iter().cloned().collect()), &options());
+    delete(&[Key::container("web-1")]);
+    delete(&[Key::image("other")]);
+    assert!(look(&host).images.contains_key(&old), "one container stands on it yet");
+    assert_eq!(look(&host).images.len(), 2);
+    delete(&[Key::container("web-2"), Key::image("tiny")]);
+    assert!(look(&host).images.is_empty(), "{:?}", look(&host).images);
+}
+
+#[test]
+fn content_that_nothing_names_goes_once_when_several_images_go() {
+    let host = server();
+    let mut desired = site(&[("web-1", container())]);
+    desired.objects.insert(Key::image("a"), other_image("/srv/a"));
+    desired.objects.insert(Key::image("z"), other_image("/srv/z"));
+    converge(&host, &Goal::Site(&desired), &options());
+    desired.objects.insert(Key::image("a"), other_image("/srv/b"));
+    converge(&host, &Goal::Site(&desired), &options());
+    assert_eq!(look(&host).images.len(), 4);
+    let all: Vec<Key> = look(&host).records.keys().cloned().collect();
+    let plan = converge(&host, &Goal::Delete(all.into_iter().collect()), &options());
+    assert!(look(&host).images.is_empty());
+    let deletes = plan.steps.iter().filter(|step| matches!(step.action, Action::DeleteImage { .. }));
+    assert_eq!(deletes.count(), 4);
+}
+
+fn other_image(path: &str) -> Object {
+    object(Spec::Image(Image { source: ImageSource::Directory { path: path.into() }, fingerprint: None }))
 }

@@ -12,9 +12,8 @@ use crate::runtime::container::{self, Mounts, StopMode};
 use crate::runtime::error::Error as RuntimeError;
 use crate::runtime::identity::{ProcessId, boot_id};
 use crate::runtime::observe::{self, Seen};
-use crate::runtime::start_spec::{Bind, Confinement, Rlimit, StartSpec};
+use crate::runtime::start_spec::{Bind, Confinement, StartSpec};
 use crate::runtime::{confinement, mounts, records, seccomp};
-use std::collections::BTreeMap;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 use uuid::Uuid;
@@ -310,7 +309,7 @@ fn start_spec(native: &Native, run: &ContainerRun, incarnation: u64) -> Result<(
         cgroup: container_path(&layout.tag, &run.uuid, incarnation),
         monitor_cgroup: monitor_path(&layout.tag),
         limits: limits::to_cgroup(&run.limits, run.uuid, &host::online_processors()),
-        rlimits: rlimits(run),
+        rlimits: run.rlimits.clone(),
         sysctls: run.sysctls.clone(),
         binds: vec![],
         devices: vec![],
@@ -336,11 +335,6 @@ fn start_spec(native: &Native, run: &ContainerRun, incarnation: u64) -> Result<(
         }
     }
     Ok((spec, mounts))
-}
-
-fn rlimits(run: &ContainerRun) -> BTreeMap<String, Rlimit> {
-    let rlimit = |limit: &crate::model::run::Rlimit| Rlimit { soft: limit.soft, hard: limit.hard };
-    run.rlimits.iter().map(|(name, limit)| (name.clone(), rlimit(limit))).collect()
 }
 
 /// The container's /etc/resolv.conf: a file of its run folder that belongs to its own root.

@@ -9,7 +9,7 @@
 
 mod containers;
 mod failure;
-mod host;
+pub mod host;
 mod ids_taken;
 mod images;
 mod layout;

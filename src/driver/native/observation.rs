@@ -45,10 +45,7 @@ pub fn observe(native: &Native, scope: &Scope) -> Result<Observed, Error> {
 }
 
 /// The keys of a scope and the networks that its containers are on; None: all.
-fn wanted(
-    scope: &Scope,
-    records: &BTreeMap<Key, Record>,
-) -> Option<BTreeSet<Key>> {
+fn wanted(scope: &Scope, records: &BTreeMap<Key, Record>) -> Option<BTreeSet<Key>> {
     let Scope::Keys(keys) = scope else { return None };
     let networks = records.keys().filter(|key| key.kind == Kind::Network);
     Some(keys.iter().chain(networks).cloned().collect())

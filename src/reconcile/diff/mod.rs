@@ -9,6 +9,7 @@ pub mod field;
 pub mod image;
 pub mod live;
 pub mod network;
+pub mod orphans;
 pub mod pool;
 pub mod reasons;
 pub mod record_only;

@@ -3,7 +3,6 @@
 mod object;
 
 use self::object::{Sign, index, object_text, reason_text, sign};
-use crate::model::object::Power;
 use crate::model::step::{Action, Class, StepId, StopHow};
 use crate::reconcile::plan::{Pending, Plan, Summary};
 use crate::reconcile::report::{Report, StepOutcome, StepReport};
@@ -65,7 +64,7 @@ pub fn plan_text(plan: &Plan, options: TextOptions) -> String {
     }
     for hold in &plan.holds {
         let until = hold.until.map_or("the next apply".to_owned(), |until| until.to_string());
-        let (held, declared) = (power_word(hold.held), power_word(hold.declared));
+        let (held, declared) = (hold.held.word(), hold.declared.word());
         let _ =
             writeln!(text, "  {}  held {held} by {} until {until} (declared {declared})", hold.key, hold.by);
     }
@@ -230,15 +229,6 @@ fn class_word(class: Class) -> &'static str {
         Class::Restart => "restart",
         Class::Replace => "replace",
         Class::Delete => "delete",
-    }
-}
-
-fn power_word(power: Power) -> &'static str {
-    match power {
-        Power::Running => "running",
-        Power::Stopped => "stopped",
-        Power::Frozen => "frozen",
-        Power::Any => "any",
     }
 }
 
