@@ -63,7 +63,7 @@ pub fn plan_text(plan: &Plan, options: TextOptions) -> String {
         let _ = writeln!(text, "    {}", broken.help);
     }
     for hold in &plan.holds {
-        let until = hold.until.map_or("the next apply".to_owned(), |until| until.to_string());
+        let until = hold.until.map_or("the next apply".to_owned(), |until| format!("{until:.0}"));
         let (held, declared) = (hold.held.word(), hold.declared.word());
         let _ =
             writeln!(text, "  {}  held {held} by {} until {until} (declared {declared})", hold.key, hold.by);
@@ -138,7 +138,7 @@ pub fn report_text(report: &Report, options: TextOptions) -> String {
     let total = report.steps.len();
     let _ = match words.is_empty() {
         true => writeln!(text, "nothing to do"),
-        false => writeln!(text, "{total} steps: {}", words.join(", ")),
+        false => writeln!(text, "{total} step{}: {}", if total == 1 { "" } else { "s" }, words.join(", ")),
     };
     text
 }
