@@ -146,7 +146,7 @@ mod tests {
         let told = CrashLoop { short_lives: 6, not_before: Some(at(6)) };
         assert_eq!(lives.crash_loop(&key, at(5)), Some(told));
         assert!(lives.take_due(at(5)).is_empty());
-        assert_eq!(lives.take_due(at(6)), [key.clone()]);
+        assert_eq!(lives.take_due(at(6)), vec![key.clone()]);
         assert!(lives.take_due(at(6)).is_empty());
         lives.began(key.clone(), at(6));
         assert_eq!(lives.crash_loop(&key, at(7)), Some(CrashLoop { not_before: None, ..told }));

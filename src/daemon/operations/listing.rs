@@ -150,7 +150,7 @@ fn add_container(status: &mut ObjectStatus, record: &Record, observed: &Observed
         last_exit: facts.and_then(|facts| facts.exit.clone()),
         remakes: declared
             .filter(|container| container.ephemeral)
-            .and_then(|_| record.applied.as_ref())
+            .and(record.applied.as_ref())
             .map(|applied| applied.remakes),
     });
 }
