@@ -757,6 +757,7 @@ fn kernel_limits_are_raised_above_our_own_where_we_may() {
         let mounts = Mounts { root, binds: Vec::new() };
         let error = bay.at(|place| container::prepare(place, &spec, mounts)).unwrap_err();
         assert!(error.to_string().contains("limits.kernel.nice"), "{error}");
+        skipped("this root has no CAP_SYS_RESOURCE: raising limits is tested in the VMs");
         return;
     }
     let pid = bay.start(&spec);
