@@ -9,7 +9,7 @@ timeout=${VMTEST_TIMEOUT:-3600}
 here=target/vm; mkdir -p "$here"
 if [ ! -e "$here/debian.tar" ]; then
   # without what no boot needs: copying and hashing a root is minutes of the VM's time
-  mmdebstrap --quiet --variant=minbase --include=systemd-sysv,dbus --customize-hook='
+  mmdebstrap --quiet --variant=minbase --include=systemd-sysv,dbus,iproute2 --customize-hook='
     cd "$1/usr/share" && rm -rf doc info lintian locale man perl perl5 zoneinfo
     cd "$1" && rm -rf usr/lib/x86_64-linux-gnu/gconv var/cache/apt/* var/lib/apt/lists/*' \
     bookworm "$here/debian.partial.tar"
