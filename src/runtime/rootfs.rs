@@ -55,9 +55,20 @@ pub fn clone_tree(path: &Path, namespace: Option<BorrowedFd<'_>>, reach: Reach) 
     let tree = open_tree(CWD, path, flags).map_err(step(format!("open {}", path.display())))?;
     if let Some(namespace) = namespace {
         linux::mount::set_id_map(tree.as_fd(), namespace, reach)
-            .map_err(step(format!("shift the ids of {}", path.display())))?;
+            .map_err(|error| shift_failure(path, error))?;
     }
     Ok(tree)
+}
+
+/// mount_setattr(2): EINVAL where the file system takes no id-mapped mounts (tmpfs before Linux 6.3, overlay, virtiofs).
+fn shift_failure(path: &Path, error: std::io::Error) -> Failure {
+    let advice = match error.raw_os_error() {
+        Some(libc::EINVAL) => {
+            " (its file system takes no id-mapped mounts on this kernel: use a folder on ext4, btrfs or xfs)"
+        }
+        _ => "",
+    };
+    step(format!("shift the ids of {}{advice}", path.display()))(error)
 }
 
 /// A user namespace that has the map and no process.

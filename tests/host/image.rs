@@ -335,7 +335,7 @@ fn a_failed_bootstrap_tells_mmdebstraps_own_words_and_leaves_nothing() {
         BootstrapSpec { suite: "bookworm".into(), include: vec![], variant: None, mirror, snapshot: None };
     match store.import(&Source::Bootstrap(spec), &|_| {}) {
         Err(ImageError::Bootstrap { output, .. }) => assert!(output.contains("/nowhere/debian"), "{output}"),
-        Err(ImageError::NoMmdebstrap) => println!("skipped: this host lacks mmdebstrap"),
+        Err(ImageError::NoMmdebstrap) => crate::product::skipped("this host lacks mmdebstrap"),
         other => panic!("{other:?}"),
     }
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);

@@ -1,6 +1,6 @@
 //! The runtime's own processes, as the product starts them: what survives whom.
 
-use crate::product::{Product, eventually};
+use crate::product::{Product, eventually, skipped};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -56,7 +56,7 @@ fn spawner(mark: &str) -> Option<i32> {
 #[test]
 fn containers_outlive_the_systemd_service_that_applied_them() {
     if std::fs::read_to_string("/proc/1/comm").unwrap_or_default().trim() != "systemd" {
-        println!("skipped: PID 1 is not systemd (it is in the VMs)");
+        skipped("PID 1 is not systemd (it is in the VMs)");
         return;
     }
     let product = Product::new();
