@@ -44,7 +44,7 @@ impl Ours {
         let folder = base.join(name);
         fs::create_dir(&folder)?;
         let layout = Layout::new(&folder.join("state"), None)?;
-        let spawner = Spawner::execute(program)?;
+        let spawner = Spawner::from_program(program);
         let native = Native::new(layout, spawner, program.to_owned())?;
         let bridge = format!("bpb{}{}", std::process::id() % 100_000, name.chars().next().unwrap_or('x'));
         Ok(Ours { native, program: program.to_owned(), folder, rootfs: rootfs.to_owned(), bridge })

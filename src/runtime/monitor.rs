@@ -47,7 +47,6 @@ pub struct Watched {
 
 /// Starts `folder`'s spec and stays. Answers the process's exit code.
 pub fn start(reply: OwnedFd, descriptors: Vec<OwnedFd>, folder: &Path) -> i32 {
-    settle();
     let launched = launch(&reply, descriptors, folder);
     let watched = match launched {
         Ok(Some(watched)) => watched,
@@ -63,7 +62,6 @@ pub fn start(reply: OwnedFd, descriptors: Vec<OwnedFd>, folder: &Path) -> i32 {
 
 /// Watches a container whose monitor was lost.
 pub fn supervise(reply: &OwnedFd, folder: &Path) -> i32 {
-    settle();
     match adopt(folder) {
         Ok(watched) => {
             if channel::send(reply, &Answer::Done, &[]).is_err() {
@@ -78,9 +76,13 @@ pub fn supervise(reply: &OwnedFd, folder: &Path) -> i32 {
     }
 }
 
-fn settle() {
+/// Away from the session and the cgroups of whoever asked; on the unified hierarchy it was cloned into its own.
+fn settle(cgroup: &str) -> Result<Hierarchies, Failure> {
     let _ = rustix::process::setsid();
     let _ = rustix::thread::set_name(c"bayplan-monitor");
+    let hierarchies = Hierarchies::detect()?;
+    hierarchies.join_v1(cgroup)?;
+    Ok(hierarchies)
 }
 
 type Launch = Result<Option<Watched>, (Process, Failure)>;
@@ -94,7 +96,7 @@ fn launch(reply: &OwnedFd, mut descriptors: Vec<OwnedFd>, folder: &Path) -> Laun
         return Err(ours(Failure { step: "restore a checkpoint".to_owned(), errno: libc::EOPNOTSUPP }));
     }
     let root = descriptors.remove(0);
-    let hierarchies = Hierarchies::detect().map_err(|error| ours(error.into()))?;
+    let hierarchies = settle(&spec.monitor_cgroup).map_err(ours)?;
     let cgroup = Cgroup { hierarchies: &hierarchies, path: &spec.cgroup };
     let (pid, pidfd, line) = clone_init(&spec, &cgroup, root, descriptors).map_err(ours)?;
     let watched = hand_over(reply, spec.clone(), (pid, pidfd, &line), folder);
@@ -200,6 +202,7 @@ fn next_report(line: &OwnedFd) -> Heard {
 fn adopt(folder: &Path) -> Result<Watched, Failure> {
     let gone = || Failure { step: "find the container's init".to_owned(), errno: libc::ESRCH };
     let spec = read_spec(folder)?;
+    settle(&spec.monitor_cgroup)?;
     let mut started: Started = records::read(folder, records::STARTED)?.ok_or_else(gone)?;
     let pid = rustix::process::Pid::from_raw(started.init.pid).ok_or_else(gone)?;
     let pidfd = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty())

@@ -46,7 +46,7 @@ impl Bay {
         make_busybox(&folder.path().join("layer"));
         let tag = format!("test-{}", &Uuid::new_v4().simple().to_string()[..8]);
         Bay {
-            spawner: Spawner::execute(Path::new(PROGRAM)).unwrap(),
+            spawner: Spawner::from_program(Path::new(PROGRAM)),
             hierarchies: Hierarchies::detect().unwrap(),
             folder,
             tag,
@@ -166,11 +166,6 @@ impl Drop for Bay {
         }
         let path = format!("bayplan/{}", self.tag);
         let leftovers = Cgroup { hierarchies: &self.hierarchies, path: &path };
-        // The spawner sits in the monitors' cgroup until its channel ends; replace it to end it.
-        if let Ok(pid) = self.spawner.pid() {
-            let _ =
-                nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGKILL);
-        }
         let _ = leftovers.remove_everywhere(Duration::from_secs(5));
     }
 }
@@ -544,6 +539,19 @@ fn a_container_without_a_monitor_can_be_stopped() {
 }
 
 #[test]
+fn a_monitor_is_in_its_own_cgroup_and_the_spawner_stays_where_it_was() {
+    let bay = Bay::new();
+    let spec = bay.spec("places");
+    let monitor = parent_of(bay.start(&spec));
+    let unified = |pid: i32| {
+        let table = fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap();
+        table.lines().find_map(|line| line.strip_prefix("0::/")).unwrap().to_owned()
+    };
+    assert_eq!(unified(monitor), spec.monitor_cgroup);
+    assert_eq!(unified(bay.spawner.pid().unwrap()), unified(std::process::id() as i32));
+}
+
+#[test]
 fn a_killed_spawner_is_replaced_and_containers_do_not_notice() {
     let bay = Bay::new();
     let spec = bay.spec("steady");
@@ -773,7 +781,7 @@ fn the_program_cannot_be_written_through_the_process_that_runs_it() {
     let bay = Bay::new();
     let program = bay.folder.path().join("bayplan");
     fs::copy(PROGRAM, &program).unwrap();
-    let spawner = Spawner::execute(&program).unwrap();
+    let spawner = Spawner::from_program(&program);
     let pid = spawner.pid().unwrap();
     let flags = rustix::fs::OFlags::PATH | rustix::fs::OFlags::CLOEXEC;
     let held = rustix::fs::open(format!("/proc/{pid}/exe"), flags, rustix::fs::Mode::empty()).unwrap();

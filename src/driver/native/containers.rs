@@ -21,6 +21,8 @@ use uuid::Uuid;
 
 /// console.log and its predecessor together.
 const CONSOLE_LOG_BYTES: u64 = 1 << 20;
+/// A monitor that has recorded its container's end needs a moment to end itself.
+const LAST_MONITOR: Duration = Duration::from_millis(500);
 
 /// Starts a container; one that runs as asked is left alone, one that runs otherwise is refused.
 pub fn start(native: &Native, run: &ContainerRun) -> Result<bool, Error> {
@@ -252,7 +254,7 @@ fn tidy(native: &Native) {
     if names().any(|name| name.to_str().is_some_and(is_container)) {
         return;
     }
-    native.hierarchies.remove_empty(&monitor_path(&native.layout.tag));
+    native.hierarchies.remove_empty(&monitor_path(&native.layout.tag), LAST_MONITOR);
     let _ = std::fs::remove_dir_all(run);
     if let Some(parent) = run.parent() {
         let _ = std::fs::remove_dir(parent);

@@ -120,20 +120,22 @@ impl Hierarchies {
             .collect()
     }
 
-    /// Moves the calling process into `path`, making it: away from its service's cgroups. On a v1 hierarchy where the
-    /// process is in no group there is nothing to leave, and the write would cost about 9 ms (a grace period of RCU).
-    pub fn join(&self, path: &str) -> Result<()> {
+    /// Makes `path` on the unified hierarchy and opens it, for a process to be cloned into.
+    pub fn open_unified(&self, path: &str) -> Result<OwnedFd> {
+        let folder = self.unified.join(path);
+        make(&folder)?;
+        fs::File::open(&folder).map(OwnedFd::from).map_err(file("open", &folder))
+    }
+
+    /// Moves the calling process into `path` on every v1 hierarchy, making it: away from its service's cgroups. Where
+    /// the process is in no group there is nothing to leave.
+    pub fn join_v1(&self, path: &str) -> Result<()> {
         let table = read(Path::new("/proc/self/cgroup"))?;
-        for (name, root) in &self.v1 {
-            if is_in_root(&table, name) {
-                continue;
-            }
+        for (_, root) in self.v1.iter().filter(|(name, _)| !is_in_root(&table, name)) {
             make_v1(root, path)?;
             write(&root.join(path).join("tasks"), "0")?;
         }
-        let folder = self.unified.join(path);
-        make(&folder)?;
-        write(&folder.join("cgroup.procs"), "0")
+        Ok(())
     }
 
     /// The folders that a process's /proc/PID/cgroup names: the unified one, and those of the v1 controllers.
@@ -154,17 +156,11 @@ impl Hierarchies {
         (unified, v1)
     }
 
-    /// Moves the calling process to the root of every hierarchy, as far as it may.
-    pub fn leave(&self) {
-        let files = self.v1.values().map(|root| root.join("tasks"));
-        for file in files.chain([self.unified.join("cgroup.procs")]) {
-            let _ = write(&file, "0");
-        }
-    }
-
-    /// Removes `path` and the folders above it from every hierarchy, each as far as nothing is in it.
-    pub fn remove_empty(&self, path: &str) {
+    /// Removes `path` and the folders above it from every hierarchy, each as far as nothing is in it. Processes that
+    /// are on their way out of `path` have `patience` to go.
+    pub fn remove_empty(&self, path: &str, patience: Duration) {
         for root in self.v1.values().chain([&self.unified]) {
+            let _ = remove_tree(&root.join(path), patience);
             for folder in Path::new(path).ancestors().filter(|folder| !folder.as_os_str().is_empty()) {
                 match fs::remove_dir(root.join(folder)) {
                     Err(error) if error.kind() != std::io::ErrorKind::NotFound => break,
