@@ -96,6 +96,13 @@ impl Driver for Built {
             Built::Native(native) => native.execute(step, context),
         }
     }
+
+    fn settle(&self) -> Result<(), driver::Error> {
+        match self {
+            Built::Memory(memory) => memory.settle(),
+            Built::Native(native) => native.settle(),
+        }
+    }
 }
 
 impl Bay {
@@ -161,6 +168,10 @@ impl Driver for Kept {
             source: Box::new(source),
         })?;
         outcome
+    }
+
+    fn settle(&self) -> Result<(), driver::Error> {
+        self.0.settle()
     }
 }
 

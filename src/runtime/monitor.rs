@@ -31,7 +31,7 @@ use std::time::Duration;
 /// How long the cgroup's last processes may take to vanish after init.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// The controller's word that init may go on.
+/// The controller's word that init may go on. Descriptors: root, then the binds.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Release;
 
@@ -46,8 +46,8 @@ pub struct Watched {
 }
 
 /// Starts `folder`'s spec and stays. Answers the process's exit code.
-pub fn start(reply: OwnedFd, descriptors: Vec<OwnedFd>, folder: &Path) -> i32 {
-    let launched = launch(&reply, descriptors, folder);
+pub fn start(reply: OwnedFd, folder: &Path) -> i32 {
+    let launched = launch(&reply, folder);
     let watched = match launched {
         Ok(Some(watched)) => watched,
         Ok(None) => return 0,
@@ -89,16 +89,15 @@ type Launch = Result<Option<Watched>, (Process, Failure)>;
 type Heard = Result<Option<(Report, Vec<OwnedFd>)>, (Process, Failure)>;
 
 /// `None` when the controller gave up between prepare and release: nothing is left then.
-fn launch(reply: &OwnedFd, mut descriptors: Vec<OwnedFd>, folder: &Path) -> Launch {
+fn launch(reply: &OwnedFd, folder: &Path) -> Launch {
     let ours = |failure: Failure| (Process::Monitor, failure);
     let spec = read_spec(folder).map_err(ours)?;
     if spec.checkpoint.is_some() {
         return Err(ours(Failure { step: "restore a checkpoint".to_owned(), errno: libc::EOPNOTSUPP }));
     }
-    let root = descriptors.remove(0);
     let hierarchies = settle(&spec.monitor_cgroup).map_err(ours)?;
     let cgroup = Cgroup { hierarchies: &hierarchies, path: &spec.cgroup };
-    let (pid, pidfd, line) = clone_init(&spec, &cgroup, root, descriptors).map_err(ours)?;
+    let (pid, pidfd, line) = clone_init(&spec, &cgroup).map_err(ours)?;
     let watched = hand_over(reply, spec.clone(), (pid, pidfd, &line), folder);
     if !matches!(watched, Ok(Some(_))) {
         // The channel's end has ended init, or its failure has; it only needs to be reaped.
@@ -115,12 +114,7 @@ fn launch(reply: &OwnedFd, mut descriptors: Vec<OwnedFd>, folder: &Path) -> Laun
 }
 
 /// Init, cloned into all its namespaces and its cgroup, and our end of the line to it.
-fn clone_init(
-    spec: &StartSpec,
-    cgroup: &Cgroup<'_>,
-    root: OwnedFd,
-    binds: Vec<OwnedFd>,
-) -> Result<(i32, OwnedFd, OwnedFd), Failure> {
+fn clone_init(spec: &StartSpec, cgroup: &Cgroup<'_>) -> Result<(i32, OwnedFd, OwnedFd), Failure> {
     let entrances = cgroup.entrances()?;
     let devices = devices::tree(spec)?;
     let seccomp = read_filter(spec)?;
@@ -130,7 +124,7 @@ fn clone_init(
         Clone::Child => {
             drop(ours);
             let tasks = entrances.tasks;
-            init::run(Context { spec: spec.clone(), channel: theirs, tasks, root, devices, binds, seccomp })
+            init::run(Context { spec: spec.clone(), channel: theirs, tasks, devices, seccomp })
         }
         Clone::Parent { pid, pidfd } => Ok((pid, pidfd, ours)),
     }
@@ -167,9 +161,8 @@ fn hand_over(
     let monitor = ProcessId::own().ok_or_else(|| process("look at the monitor"))?;
     let listener = monitor_loop::listen(folder).map_err(ours)?;
     channel::send(reply, &Answer::Prepared { init }, &[pidfd.as_fd()]).map_err(|error| ours(error.into()))?;
-    if channel::receive::<Release>(reply).map_err(|error| ours(error.into()))?.is_none() {
-        return Ok(None);
-    }
+    let released = channel::receive::<Release>(reply).map_err(|error| ours(error.into()))?;
+    let Some((Release, mounts)) = released else { return Ok(None) };
     let started = Started {
         version: records::VERSION,
         boot_id: boot_id().map_err(step("read the boot id")).map_err(ours)?,
@@ -179,7 +172,10 @@ fn hand_over(
         at_ms: records::now_ms(),
     };
     records::write(folder, records::STARTED, &started).map_err(|error| ours(error.into()))?;
-    channel::send(line, &Go, &[]).map_err(|error| ours(error.into()))?;
+    let descriptors: Vec<BorrowedFd<'_>> = mounts.iter().map(AsFd::as_fd).collect();
+    channel::send(line, &Go, &descriptors).map_err(|error| ours(error.into()))?;
+    // A mount that we still held could not be unmounted inside.
+    drop(mounts);
     let mut console = None;
     while let Some((report, mut descriptors)) = next_report(line)? {
         if let (Report::Console, Some(slave), Some(master)) = (report, descriptors.pop(), descriptors.pop()) {
@@ -286,10 +282,15 @@ fn read_spec(folder: &Path) -> Result<StartSpec, Failure> {
     records::read(folder, records::START)?.ok_or_else(missing)
 }
 
-/// The bytes of the compiled filter; none when the spec names none.
+/// The bytes of the compiled filter; none when the spec names none. An empty file is no filter: it would let
+/// everything through.
 pub fn read_filter(spec: &StartSpec) -> Result<Vec<u8>, Failure> {
     let Some(path) = &spec.seccomp_filter else { return Ok(Vec::new()) };
-    fs::read(path).map_err(step(format!("read {}", path.display())))
+    let filter = fs::read(path).map_err(step(format!("read {}", path.display())))?;
+    if filter.is_empty() {
+        return Err(Failure { step: format!("find a filter in {}", path.display()), errno: libc::EINVAL });
+    }
+    Ok(filter)
 }
 
 #[cfg(test)]

@@ -7,14 +7,12 @@
 //! directly, and many run side by side. It is executed when it is needed, or at once by [`Spawner::wake`]; if it is
 //! lost a fresh one is executed. Nothing that it has started depends on it.
 
-use crate::model::id_map::IdMap;
-use crate::model::root::Root;
 use crate::runtime::cgroup::Hierarchies;
 use crate::runtime::channel::{self, Answer, Failure, Process};
 use crate::runtime::error::{Error, Result, call};
 use crate::runtime::exec::ExecSpec;
 use crate::runtime::identity::ProcessId;
-use crate::runtime::{entry, exec, monitor, mounts, rootfs, sealed};
+use crate::runtime::{entry, exec, monitor, mounts, sealed};
 use serde::{Deserialize, Serialize};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::CommandExt;
@@ -28,7 +26,7 @@ use std::sync::{Mutex, PoisonError};
 pub enum Request {
     /// Answers [`Answer::Started`] with the spawner's own pid.
     Identify,
-    /// A monitor that starts `folder`'s spec. Descriptors: root, then the binds.
+    /// A monitor that starts `folder`'s spec.
     Start {
         folder: PathBuf,
         monitor_cgroup: String,
@@ -42,17 +40,6 @@ pub enum Request {
     Exec {
         folder: PathBuf,
         spec: ExecSpec,
-    },
-    /// Answers with the mount.
-    MountRoot {
-        root: Root,
-        id_map: Option<IdMap>,
-    },
-    /// Answers with the mount.
-    CloneTree {
-        source: PathBuf,
-        recursive: bool,
-        id_map: Option<IdMap>,
     },
     /// Descriptor: the mount.
     AttachTree {
@@ -118,23 +105,6 @@ impl Spawner {
             (Answer::Started { pid }, _) => Ok(pid),
             _ => Err(Error::Lost { process: "spawner" }),
         }
-    }
-
-    /// The root of a container as a detached mount; see `rootfs`.
-    pub fn mount_root(&self, root: &Root, id_map: Option<&IdMap>) -> Result<OwnedFd> {
-        self.mount(&Request::MountRoot { root: root.clone(), id_map: id_map.cloned() })
-    }
-
-    /// A clone of a host folder's or file's mount, detached; with a map its ids are shifted.
-    pub fn clone_tree(&self, source: &Path, recursive: bool, id_map: Option<&IdMap>) -> Result<OwnedFd> {
-        let source = source.to_path_buf();
-        self.mount(&Request::CloneTree { source, recursive, id_map: id_map.cloned() })
-    }
-
-    fn mount(&self, request: &Request) -> Result<OwnedFd> {
-        let reply = self.request(request, &[])?;
-        let (_, mut descriptors) = channel::answer(&reply, Process::Mount)?;
-        descriptors.pop().ok_or(Error::Lost { process: "mount helper" })
     }
 
     /// Sends a request and answers the end on which its child speaks.
@@ -246,27 +216,15 @@ fn child(mut descriptors: Vec<OwnedFd>, text: Vec<u8>) -> i32 {
     let reply = descriptors.remove(0);
     match request {
         Request::Identify => 1,
-        Request::Start { folder, .. } => monitor::start(reply, descriptors, &folder),
+        Request::Start { folder, .. } => monitor::start(reply, &folder),
         Request::Supervise { folder, .. } => monitor::supervise(&reply, &folder),
         Request::Exec { folder, spec } => exec::help(&reply, descriptors, &folder, &spec),
-        Request::MountRoot { root, id_map } => give(&reply, rootfs::detached(&root, id_map.as_ref())),
-        Request::CloneTree { source, recursive, id_map } => {
-            give(&reply, mounts::clone(&source, recursive, id_map.as_ref()))
-        }
         Request::AttachTree { init, target, readonly, root_ids } => {
             let tree = descriptors.pop();
             done(&reply, mounts::attach_inside(init, tree, Path::new(&target), readonly, root_ids))
         }
         Request::DetachTree { init, target } => done(&reply, mounts::detach_inside(init, Path::new(&target))),
     }
-}
-
-fn give(reply: &OwnedFd, mount: std::result::Result<OwnedFd, Failure>) -> i32 {
-    let sent = match mount {
-        Ok(mount) => channel::send(reply, &Answer::Done, &[mount.as_fd()]),
-        Err(failure) => channel::send(reply, &failure.answer(Process::Mount), &[]),
-    };
-    i32::from(sent.is_err())
 }
 
 fn done(reply: &OwnedFd, outcome: std::result::Result<(), Failure>) -> i32 {

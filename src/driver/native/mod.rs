@@ -197,4 +197,8 @@ impl Driver for Native {
         let outputs = fingerprint.map(|fingerprint| (FINGERPRINT.to_owned(), fingerprint));
         Ok(Outcome { changed: changed || committed, outputs: outputs.into_iter().collect() })
     }
+
+    fn settle(&self) -> Result<(), Error> {
+        self.records.settle().map_err(store_error)
+    }
 }
