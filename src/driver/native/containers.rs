@@ -30,6 +30,7 @@ const LAST_MONITOR: Duration = Duration::from_millis(500);
 pub fn start(native: &Native, run: &ContainerRun) -> Result<bool, Error> {
     let key = &run.key;
     let what = || format!("{key} could not be started");
+    records::enter(&native.layout.run).map_err(|error| failed(what(), error))?;
     let seen = look(native, key, run.uuid)?;
     if seen.as_ref().is_some_and(|seen| seen.init.is_some()) {
         return match run_record::read(&native.layout.run, key, run.uuid)? {

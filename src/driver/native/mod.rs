@@ -18,6 +18,7 @@ mod networks;
 mod observation;
 mod pools;
 mod ready;
+mod rules;
 mod run_record;
 
 pub use layout::{Layout, LayoutError};
