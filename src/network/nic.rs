@@ -129,18 +129,15 @@ fn is_paired(spec: &NicSpec, links: &Links, peers: &Links) -> Result<bool, NicEr
 
 /// One request makes both ends, the host's end on its bridge at once.
 fn create(host: &mut Netlink, spec: &NicSpec, links: &Links, netns: BorrowedFd<'_>) -> Result<(), NicError> {
-    let up = |message: &mut LinkMessage| {
-        message.header.flags = LinkFlags::Up;
-        message.header.change_mask = LinkFlags::Up;
-    };
     let mut peer = LinkMessage::default();
-    up(&mut peer);
     peer.attributes.push(LinkAttribute::IfName(spec.name.clone()));
     peer.attributes.push(LinkAttribute::Address(spec.mac.0.to_vec()));
     peer.attributes.push(LinkAttribute::NetNsFd(netns.as_raw_fd()));
     peer.attributes.extend(spec.mtu.map(LinkAttribute::Mtu));
     let mut message = LinkMessage::default();
-    up(&mut message);
+    // Not so the peer: it is made first, and a veth without its other end does not come up (ENOTCONN).
+    message.header.flags = LinkFlags::Up;
+    message.header.change_mask = LinkFlags::Up;
     message.attributes.push(LinkAttribute::IfName(spec.host_name.clone()));
     message.attributes.push(LinkAttribute::Group(spec.mark.group()));
     message.attributes.extend(spec.mtu.map(LinkAttribute::Mtu));

@@ -12,7 +12,7 @@ use crate::runtime::identity::{ProcessId, boot_id};
 use crate::runtime::monitor::{self, Release};
 use crate::runtime::records::{self, Exit, Started};
 use crate::runtime::rootfs::Shift;
-use crate::runtime::spawner::{Request, Spawner};
+use crate::runtime::spawner::{Post, Request, Spawner};
 use crate::runtime::start_spec::StartSpec;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
@@ -109,7 +109,7 @@ pub fn prepare(place: Place<'_>, spec: &StartSpec) -> Result<Prepared> {
 fn prepare_in(place: Place<'_>, spec: &StartSpec, folder: PathBuf) -> Result<Prepared> {
     let cgroup = Cgroup { hierarchies: place.hierarchies, path: &spec.cgroup };
     cgroup.create(&blueprint(spec, &spec.device_rules()))?;
-    let request = Request::Start { folder, monitor_cgroup: spec.monitor_cgroup.clone() };
+    let request = Request::Start(post(place, spec, folder));
     let channel = place.spawner.request(&request, &[])?;
     match channel::answer(&channel, Process::Monitor)? {
         (Answer::Prepared { init }, mut passed) => {
@@ -120,6 +120,10 @@ fn prepare_in(place: Place<'_>, spec: &StartSpec, folder: PathBuf) -> Result<Pre
         }
         _ => Err(Error::Lost { process: Process::Monitor.name() }),
     }
+}
+
+fn post(place: Place<'_>, spec: &StartSpec, folder: PathBuf) -> Post {
+    Post { folder, cgroup: spec.monitor_cgroup.clone(), hierarchies: place.hierarchies.clone() }
 }
 
 impl Prepared {
@@ -182,7 +186,7 @@ pub fn unfreeze(place: Place<'_>, spec: &StartSpec) -> Result<()> {
 /// Starts a monitor for a container that lost its own.
 pub fn supervise(place: Place<'_>, spec: &StartSpec) -> Result<()> {
     let folder = records::folder(place.run, &spec.uuid);
-    let request = Request::Supervise { folder, monitor_cgroup: spec.monitor_cgroup.clone() };
+    let request = Request::Supervise(post(place, spec, folder));
     let reply = place.spawner.request(&request, &[])?;
     channel::answer(&reply, Process::Monitor).map(drop)
 }
@@ -194,9 +198,9 @@ pub fn running(folder: &Path) -> Result<Option<ProcessId>> {
     Ok(Some(started.init).filter(|init| is_this_boot && init.is_alive()))
 }
 
-fn open(init: &ProcessId) -> Option<OwnedFd> {
-    let pidfd = pidfd_open(Pid::from_raw(init.pid)?, PidfdFlags::empty()).ok()?;
-    init.is_alive().then_some(pidfd)
+fn open(process: &ProcessId) -> Option<OwnedFd> {
+    let pidfd = pidfd_open(Pid::from_raw(process.pid)?, PidfdFlags::empty()).ok()?;
+    process.is_alive().then_some(pidfd)
 }
 
 fn ask(
@@ -253,12 +257,11 @@ fn has_ended(pidfd: &OwnedFd, patience: Duration) -> Result<bool> {
 
 /// After init's death: the monitor writes the record and removes the cgroup; without a monitor we do.
 fn settle(cgroup: &Cgroup<'_>, spec: &StartSpec, folder: &Path, status: Option<i32>) -> Result<Option<Exit>> {
-    let begun = Instant::now();
-    while has_monitor(folder)? {
-        if begun.elapsed() > PATIENCE {
-            return Err(Error::TimedOut { what: format!("the monitor of {}", spec.name), waited: PATIENCE });
-        }
-        std::thread::sleep(Duration::from_micros(300));
+    if let Some(monitor) = monitor(folder)?
+        && let Some(pidfd) = open(&monitor)
+        && !has_ended(&pidfd, PATIENCE)?
+    {
+        return Err(Error::TimedOut { what: format!("the monitor of {}", spec.name), waited: PATIENCE });
     }
     let _ = cgroup.kill();
     cgroup.remove(PATIENCE)?;
@@ -283,9 +286,9 @@ fn settle(cgroup: &Cgroup<'_>, spec: &StartSpec, folder: &Path, status: Option<i
     Ok(Some(exit))
 }
 
-/// Whether the recorded monitor of this boot lives.
-pub fn has_monitor(folder: &Path) -> Result<bool> {
-    let Some(started) = records::read::<Started>(folder, records::STARTED)? else { return Ok(false) };
+/// The recorded monitor, if it is of this boot.
+fn monitor(folder: &Path) -> Result<Option<ProcessId>> {
+    let Some(started) = records::read::<Started>(folder, records::STARTED)? else { return Ok(None) };
     let is_this_boot = boot_id().map_err(call("read the boot id"))? == started.boot_id;
-    Ok(is_this_boot && started.monitor.is_alive())
+    Ok(Some(started.monitor).filter(|_| is_this_boot))
 }

@@ -9,13 +9,14 @@
 //! It decides nothing: it drains the console into a capped log, answers a few small commands, and records how init
 //! ended. It must stay small (one for each container) and must never block on a client.
 
-use crate::runtime::cgroup::{Cgroup, Hierarchies};
+use crate::runtime::cgroup::Cgroup;
 use crate::runtime::channel::{self, Answer, Failure, Process, step};
 use crate::runtime::console::Log;
 use crate::runtime::identity::{ProcessId, boot_id};
 use crate::runtime::init::{self, Context, Go, Report};
 use crate::runtime::oom::OomWatch;
 use crate::runtime::records::{self, Cause, Exit, Started};
+use crate::runtime::spawner::Post;
 use crate::runtime::start_spec::{Confinement, StartSpec};
 use crate::runtime::{confinement, devices, monitor_loop, rootfs};
 use linux::process::Clone;
@@ -45,9 +46,9 @@ pub struct Watched {
     pub listener: OwnedFd,
 }
 
-/// Starts `folder`'s spec and stays. Answers the process's exit code.
-pub fn start(reply: OwnedFd, folder: &Path) -> i32 {
-    let launched = launch(&reply, folder);
+/// Starts the folder's spec and stays. Answers the process's exit code.
+pub fn start(reply: OwnedFd, post: &Post) -> i32 {
+    let launched = launch(&reply, post);
     let watched = match launched {
         Ok(Some(watched)) => watched,
         Ok(None) => return 0,
@@ -57,17 +58,17 @@ pub fn start(reply: OwnedFd, folder: &Path) -> i32 {
         }
     };
     drop(reply);
-    watch(watched, folder, OomWatch::from_birth)
+    watch(watched, post, OomWatch::from_birth)
 }
 
 /// Watches a container whose monitor was lost.
-pub fn supervise(reply: &OwnedFd, folder: &Path) -> i32 {
-    match adopt(folder) {
+pub fn supervise(reply: &OwnedFd, post: &Post) -> i32 {
+    match adopt(post) {
         Ok(watched) => {
             if channel::send(reply, &Answer::Done, &[]).is_err() {
                 return 1;
             }
-            watch(watched, folder, OomWatch::open)
+            watch(watched, post, OomWatch::open)
         }
         Err(failure) => {
             let _ = channel::send(reply, &failure.answer(Process::Monitor), &[]);
@@ -77,26 +78,25 @@ pub fn supervise(reply: &OwnedFd, folder: &Path) -> i32 {
 }
 
 /// Away from the session and the cgroups of whoever asked; on the unified hierarchy it was cloned into its own.
-fn settle(cgroup: &str) -> Result<Hierarchies, Failure> {
+fn settle(post: &Post) -> Result<(), Failure> {
     let _ = rustix::process::setsid();
     let _ = rustix::thread::set_name(c"bayplan-monitor");
-    let hierarchies = Hierarchies::detect()?;
-    hierarchies.join_v1(cgroup)?;
-    Ok(hierarchies)
+    Ok(post.hierarchies.join_v1(&post.cgroup)?)
 }
 
 type Launch = Result<Option<Watched>, (Process, Failure)>;
 type Heard = Result<Option<(Report, Vec<OwnedFd>)>, (Process, Failure)>;
 
 /// `None` when the controller gave up between prepare and release: nothing is left then.
-fn launch(reply: &OwnedFd, folder: &Path) -> Launch {
+fn launch(reply: &OwnedFd, post: &Post) -> Launch {
     let ours = |failure: Failure| (Process::Monitor, failure);
+    let folder = post.folder.as_path();
+    settle(post).map_err(ours)?;
     let spec = read_spec(folder).map_err(ours)?;
     if spec.checkpoint.is_some() {
         return Err(ours(Failure { step: "restore a checkpoint".to_owned(), errno: libc::EOPNOTSUPP }));
     }
-    let hierarchies = settle(&spec.monitor_cgroup).map_err(ours)?;
-    let cgroup = Cgroup { hierarchies: &hierarchies, path: &spec.cgroup };
+    let cgroup = Cgroup { hierarchies: &post.hierarchies, path: &spec.cgroup };
     let (pid, pidfd, line) = clone_init(&spec, &cgroup).map_err(ours)?;
     let watched = hand_over(reply, spec.clone(), (pid, pidfd, &line), folder);
     if !matches!(watched, Ok(Some(_))) {
@@ -195,10 +195,11 @@ fn next_report(line: &OwnedFd) -> Heard {
     }
 }
 
-fn adopt(folder: &Path) -> Result<Watched, Failure> {
+fn adopt(post: &Post) -> Result<Watched, Failure> {
+    settle(post)?;
+    let folder = post.folder.as_path();
     let gone = || Failure { step: "find the container's init".to_owned(), errno: libc::ESRCH };
     let spec = read_spec(folder)?;
-    settle(&spec.monitor_cgroup)?;
     let mut started: Started = records::read(folder, records::STARTED)?.ok_or_else(gone)?;
     let pid = rustix::process::Pid::from_raw(started.init.pid).ok_or_else(gone)?;
     let pidfd = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty())
@@ -213,12 +214,12 @@ fn adopt(folder: &Path) -> Result<Watched, Failure> {
 }
 
 /// Until init is dead; then the record, the cgroup, the socket, and what the spec wants after a reboot.
-fn watch(mut watched: Watched, folder: &Path, open_watch: fn(&Cgroup<'_>) -> OomWatch) -> i32 {
+fn watch(mut watched: Watched, post: &Post, open_watch: fn(&Cgroup<'_>) -> OomWatch) -> i32 {
+    let folder = post.folder.as_path();
     let bytes = watched.spec.console_log_bytes;
     let Ok(log) = Log::open(&folder.join(records::CONSOLE), bytes) else { return 1 };
-    let Ok(hierarchies) = Hierarchies::detect() else { return 1 };
     let path = watched.spec.cgroup.clone();
-    let cgroup = Cgroup { hierarchies: &hierarchies, path: &path };
+    let cgroup = Cgroup { hierarchies: &post.hierarchies, path: &path };
     let mut memory = open_watch(&cgroup);
     let is_attended = monitor_loop::run(&mut watched, log, &cgroup, &mut memory);
     let (code, signal) = reap(watched.pidfd.as_fd());

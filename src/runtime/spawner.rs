@@ -27,15 +27,9 @@ pub enum Request {
     /// Answers [`Answer::Started`] with the spawner's own pid.
     Identify,
     /// A monitor that starts `folder`'s spec.
-    Start {
-        folder: PathBuf,
-        monitor_cgroup: String,
-    },
+    Start(Post),
     /// A monitor for a container that lost its own.
-    Supervise {
-        folder: PathBuf,
-        monitor_cgroup: String,
-    },
+    Supervise(Post),
     /// Descriptors: pidfd of init, and three streams unless a terminal is wanted.
     Exec {
         folder: PathBuf,
@@ -52,6 +46,17 @@ pub enum Request {
         init: ProcessId,
         target: String,
     },
+}
+
+/// What a monitor begins with.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Post {
+    /// The container's, in the run folder.
+    pub folder: PathBuf,
+    /// The monitor's own cgroup.
+    pub cgroup: String,
+    pub hierarchies: Hierarchies,
 }
 
 /// The way to the spawner; shared by all threads.
@@ -197,9 +202,7 @@ fn prepare_and_fork(
             return Ok(channel::send(reply, &Answer::Started { pid }, &[])?);
         }
         // A monitor outlives the service of whoever asked.
-        Request::Start { monitor_cgroup, .. } | Request::Supervise { monitor_cgroup, .. } => {
-            Some(Hierarchies::detect()?.open_unified(monitor_cgroup)?)
-        }
+        Request::Start(post) | Request::Supervise(post) => Some(post.hierarchies.open_unified(&post.cgroup)?),
         _ => None,
     };
     let text = serde_json::to_vec(request).map_err(|source| Error::Message { source })?;
@@ -216,8 +219,8 @@ fn child(mut descriptors: Vec<OwnedFd>, text: Vec<u8>) -> i32 {
     let reply = descriptors.remove(0);
     match request {
         Request::Identify => 1,
-        Request::Start { folder, .. } => monitor::start(reply, &folder),
-        Request::Supervise { folder, .. } => monitor::supervise(&reply, &folder),
+        Request::Start(post) => monitor::start(reply, &post),
+        Request::Supervise(post) => monitor::supervise(&reply, &post),
         Request::Exec { folder, spec } => exec::help(&reply, descriptors, &folder, &spec),
         Request::AttachTree { init, target, readonly, root_ids } => {
             let tree = descriptors.pop();

@@ -21,6 +21,7 @@ use crate::runtime::error::{Error, Result, call, file};
 use files::{read, write};
 use limits::Limits;
 use linux::device_filter;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
 use std::os::fd::{AsFd, OwnedFd};
@@ -33,7 +34,8 @@ const CONTROLLERS: [&str; 4] = ["cpu", "cpuset", "memory", "pids"];
 const PAYLOAD: &str = "payload";
 
 /// Where this host's cgroup hierarchies are mounted.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Hierarchies {
     unified: PathBuf,
     /// v1 hierarchies by controller (`memory`, …) or by name (`name=systemd`).
@@ -183,10 +185,11 @@ impl Hierarchies {
 impl Cgroup<'_> {
     /// Makes the cgroups with their limits and device filter. What is there already is brought to the same state.
     pub fn create(&self, blueprint: &Blueprint<'_>) -> Result<()> {
-        for root in self.hierarchies.v1_roots() {
-            make_v1(root, self.path)?;
-        }
         let outer = self.outer();
+        let mut is_new = !outer.exists();
+        for root in self.hierarchies.v1_roots() {
+            is_new &= make_v1(root, self.path)?;
+        }
         let payload = outer.join(PAYLOAD);
         make(&payload)?;
         self.enable_controllers()?;
@@ -197,7 +200,10 @@ impl Cgroup<'_> {
         }
         let folder = fs::File::open(&outer).map_err(file("open", &outer))?;
         device_filter::attach(folder.as_fd(), blueprint.devices).map_err(call("attach the device filter"))?;
-        self.apply(blueprint.limits)?;
+        // A new one has no limit.
+        if !is_new || *blueprint.limits != Limits::default() {
+            self.apply(blueprint.limits)?;
+        }
         Ok(())
     }
 
@@ -341,14 +347,18 @@ fn make(folder: &Path) -> Result<()> {
     fs::create_dir_all(folder).map_err(file("make", folder))
 }
 
-/// Makes each level; a cpuset needs cpus and mems before it takes a process.
-fn make_v1(root: &Path, path: &str) -> Result<()> {
+/// Makes each level; a cpuset needs cpus and mems before it takes a process. Answers whether the last one is new.
+fn make_v1(root: &Path, path: &str) -> Result<bool> {
     let mut folder = root.to_path_buf();
     let is_cpuset = root.join("cpuset.cpus").exists();
+    let mut is_new = false;
     for component in Path::new(path).components() {
         let parent = folder.clone();
         folder.push(component);
-        make(&folder)?;
+        is_new = match fs::create_dir(&folder) {
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => false,
+            made => made.map(|()| true).map_err(file("make", &folder))?,
+        };
         if is_cpuset {
             for name in ["cpuset.cpus", "cpuset.mems"] {
                 if read(&folder.join(name))?.is_empty() {
@@ -357,7 +367,7 @@ fn make_v1(root: &Path, path: &str) -> Result<()> {
             }
         }
     }
-    Ok(())
+    Ok(is_new)
 }
 
 fn remove_tree(folder: &Path, patience: Duration) -> Result<()> {
