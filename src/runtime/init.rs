@@ -35,7 +35,7 @@ pub enum Report {
     },
 }
 
-/// The monitor's word to go on.
+/// The monitor's word to go on. Descriptors: root, then the binds.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Go;
 
@@ -46,9 +46,7 @@ pub struct Context {
     pub channel: OwnedFd,
     /// `tasks` files of the v1 cgroups.
     pub tasks: Vec<OwnedFd>,
-    pub root: OwnedFd,
     pub devices: OwnedFd,
-    pub binds: Vec<OwnedFd>,
     pub seccomp: Vec<u8>,
 }
 
@@ -70,7 +68,7 @@ pub fn run(context: Context) -> ! {
 
 #[allow(clippy::too_many_lines, reason = "one linear list, in the order in which the kernel sees it")]
 fn steps(context: Context) -> Result<Infallible, Failure> {
-    let Context { spec, channel, tasks, root, devices, binds, seccomp } = context;
+    let Context { spec, channel, tasks, devices, seccomp } = context;
 
     // 1. Into the v1 cgroups (the unified one was entered by clone3), then wait: the controller hangs network
     //    devices into this namespace meanwhile. Its death, or the monitor's, ends the channel and so this process.
@@ -78,9 +76,12 @@ fn steps(context: Context) -> Result<Infallible, Failure> {
         rustix::io::write(&file, b"0").map_err(step("enter a cgroup"))?;
     }
     channel::send(&channel, &Report::Joined, &[])?;
-    if channel::receive::<Go>(&channel)?.is_none() {
-        linux::process::end(0);
+    let Some((Go, mut mounts)) = channel::receive::<Go>(&channel)? else { linux::process::end(0) };
+    if mounts.is_empty() {
+        return Err(Failure { step: "get the root".to_owned(), errno: libc::EBADF });
     }
+    let root = mounts.remove(0);
+    let binds = mounts;
 
     // 2. Who we are: root inside, leader of a session, default signals, the payload cgroup as `/`.
     linux::process::default_signals();

@@ -13,6 +13,7 @@ use super::root_record;
 use super::{Effect, PoolState, Presence, StoredRoot};
 use crate::model::root::Root;
 use rustix::fs::{self, Mode};
+use std::collections::BTreeSet;
 use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -139,9 +140,13 @@ impl DirPool {
         Ok(Effect::Changed)
     }
 
-    pub(super) fn list_roots(&self) -> Result<Vec<StoredRoot>, StorageError> {
+    pub(super) fn list_roots(&self, of: Option<&BTreeSet<Uuid>>) -> Result<Vec<StoredRoot>, StorageError> {
         let mut roots = Vec::new();
-        for uuid in self.uuids()? {
+        let uuids = match of {
+            Some(uuids) => uuids.iter().copied().collect(),
+            None => self.uuids()?,
+        };
+        for uuid in uuids {
             if let Some(root) = self.root(uuid)? {
                 roots.push(StoredRoot { uuid, root, identity: self.read_identity(uuid)? });
             }

@@ -208,6 +208,43 @@ fn after_a_reboot_of_the_machine_what_is_declared_running_runs_again() {
     product.declare(&site(&product));
     product.apply().expect(0);
     product.inside("a", "echo kept > /root/data");
+    end_as_a_crash_does(&product);
+    std::fs::remove_dir_all(run_folder(&product)).unwrap();
+    product.drift().expect(2);
+    product.apply().expect(0);
+    assert_eq!(product.inside("a", "cat /root/data"), "kept");
+    product.plan().expect(0);
+}
+
+#[test]
+fn torn_records_of_a_run_folder_that_outlived_the_machine_confuse_nobody() {
+    let product = Product::new();
+    product.declare(&site(&product));
+    product.apply().expect(0);
+    product.inside("a", "echo kept > /root/data");
+    end_as_a_crash_does(&product);
+    let run = run_folder(&product);
+    std::fs::write(run.join("boot"), "00000000-0000-0000-0000-000000000000").unwrap();
+    for entry in std::fs::read_dir(&run).unwrap().flatten().filter(|entry| entry.path().is_dir()) {
+        std::fs::write(entry.path().join("start.json"), b"").unwrap();
+        std::fs::write(entry.path().join("run.json"), br#"{"version": 1, "incarn"#).unwrap();
+    }
+    // Nor is an empty filter a filter.
+    for entry in std::fs::read_dir(&run).unwrap().flatten() {
+        if entry.path().extension().is_some_and(|extension| extension == "bpf") {
+            std::fs::write(entry.path(), b"").unwrap();
+        }
+    }
+    product.drift().expect(2);
+    product.apply().expect(0);
+    assert_eq!(product.inside("a", "cat /root/data"), "kept");
+    let seccomp = product.inside("a", "grep Seccomp: /proc/1/status");
+    assert_eq!(seccomp.split_whitespace().last(), Some("2"), "{seccomp}");
+    product.plan().expect(0);
+}
+
+/// All of the containers' processes end, and nobody records it.
+fn end_as_a_crash_does(product: &Product) {
     for name in ["a", "b"] {
         let pid = product.pid(name);
         let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
@@ -219,12 +256,6 @@ fn after_a_reboot_of_the_machine_what_is_declared_running_runs_again() {
         }
         eventually(10, "init ends", || !std::path::Path::new(&format!("/proc/{pid}")).exists());
     }
-    let tag = run_folder(&product);
-    std::fs::remove_dir_all(&tag).unwrap();
-    product.drift().expect(2);
-    product.apply().expect(0);
-    assert_eq!(product.inside("a", "cat /root/data"), "kept");
-    product.plan().expect(0);
 }
 
 /// /run/bayplan/TAG of this test's state folder, told by the folders of its containers.

@@ -9,19 +9,21 @@ use bayplan::runtime::cgroup::{self, Cgroup, Hierarchies};
 use bayplan::runtime::channel::Process;
 use bayplan::runtime::confinement::usual_paths;
 use bayplan::runtime::console::Connection;
-use bayplan::runtime::container::{self, Mounts, Place, Prepared, StopMode};
+use bayplan::runtime::container::{self, IdShift, Mounts, Place, Prepared, StopMode};
 use bayplan::runtime::error::Error;
 use bayplan::runtime::exec::{ExecSpec, Streams, Window, exec};
 use bayplan::runtime::identity::boot_id;
 use bayplan::runtime::observe;
 use bayplan::runtime::records::{self, Cause};
+use bayplan::runtime::rootfs::{self, Shift};
 use bayplan::runtime::spawner::Spawner;
 use bayplan::runtime::start_spec::{Bind, Confinement, StartSpec};
 use bayplan::runtime::{mounts, seccomp};
+use linux::mount::Reach;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{Read, Write};
-use std::os::fd::OwnedFd;
+use std::os::fd::AsFd;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -48,7 +50,7 @@ impl Bay {
         make_busybox(&folder.path().join("layer"));
         let tag = format!("test-{}", &Uuid::new_v4().simple().to_string()[..8]);
         Bay {
-            spawner: Spawner::execute(Path::new(PROGRAM)).unwrap(),
+            spawner: Spawner::from_program(Path::new(PROGRAM)),
             hierarchies: Hierarchies::detect().unwrap(),
             folder,
             tag,
@@ -97,25 +99,30 @@ impl Bay {
         }
     }
 
-    fn root(&self, spec: &StartSpec, layer: &Path) -> OwnedFd {
+    /// The container's root on `layer`.
+    fn mounts(&self, spec: &StartSpec, prepared: &Prepared, layer: &Path) -> Mounts {
         let own = self.folder.path().join(spec.uuid.to_string());
         let (upper, work) = (own.join("upper"), own.join("work"));
         fs::create_dir_all(&upper).unwrap();
         fs::create_dir_all(&work).unwrap();
         fs::set_permissions(&own, fs::Permissions::from_mode(0o755)).unwrap();
         let root = Root::Overlay { layers: vec![layer.to_path_buf()], upper, work };
-        self.spawner.mount_root(&root, spec.id_map()).unwrap()
+        Mounts { root: rootfs::detached(&root, prepared.shift()).unwrap(), binds: Vec::new() }
     }
 
     fn prepare(&self, spec: &StartSpec) -> Prepared {
-        let root = self.root(spec, &self.folder.path().join("layer"));
-        self.at(|place| container::prepare(place, spec, Mounts { root, binds: Vec::new() })).unwrap()
+        self.at(|place| container::prepare(place, spec)).unwrap()
+    }
+
+    fn release(&self, spec: &StartSpec, prepared: Prepared) -> Result<(), Error> {
+        let mounts = self.mounts(spec, &prepared, &self.folder.path().join("layer"));
+        prepared.release(mounts)
     }
 
     fn start(&self, spec: &StartSpec) -> i32 {
         let prepared = self.prepare(spec);
         let pid = prepared.init.pid;
-        prepared.release().unwrap();
+        self.release(spec, prepared).unwrap();
         pid
     }
 
@@ -168,11 +175,6 @@ impl Drop for Bay {
         }
         let path = format!("bayplan/{}", self.tag);
         let leftovers = Cgroup { hierarchies: &self.hierarchies, path: &path };
-        // The spawner sits in the monitors' cgroup until its channel ends; replace it to end it.
-        if let Ok(pid) = self.spawner.pid() {
-            let _ =
-                nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGKILL);
-        }
         let _ = leftovers.remove_everywhere(patient(5));
     }
 }
@@ -450,7 +452,7 @@ fn a_start_that_fails_names_its_step_and_leaves_nothing() {
     let spec = StartSpec { init: vec!["/bin/absent".into()], ..bay.spec("absent") };
     let prepared = bay.prepare(&spec);
     let pid = prepared.init.pid;
-    match prepared.release() {
+    match bay.release(&spec, prepared) {
         Err(Error::Step { process, step, source }) => {
             assert_eq!((process, step.as_str()), (Process::Init.name(), "execute /bin/absent"));
             assert_eq!(source.raw_os_error(), Some(libc::ENOENT));
@@ -460,7 +462,7 @@ fn a_start_that_fails_names_its_step_and_leaves_nothing() {
     assert_gone(&bay, &spec, pid);
     let unknown =
         StartSpec { sysctls: [("net.no.such".to_owned(), "1".to_owned())].into(), ..bay.spec("sysctl") };
-    let failure = bay.prepare(&unknown).release().unwrap_err().to_string();
+    let failure = bay.release(&unknown, bay.prepare(&unknown)).unwrap_err().to_string();
     assert!(failure.contains("set linux.sysctl.net.no.such"), "{failure}");
 }
 
@@ -495,8 +497,9 @@ fn a_monitor_killed_between_prepare_and_release_is_lost_and_leaves_nothing() {
     let spec = bay.spec("orphan");
     let prepared = bay.prepare(&spec);
     let pid = prepared.init.pid;
+    let mounts = bay.mounts(&spec, &prepared, &bay.folder.path().join("layer"));
     kill_hard(parent_of(pid));
-    assert!(matches!(prepared.release(), Err(Error::Lost { .. } | Error::Call { .. })));
+    assert!(matches!(prepared.release(mounts), Err(Error::Lost { .. } | Error::Call { .. })));
     let started = Instant::now();
     while !bay.cgroup(&spec).is_gone() {
         assert!(started.elapsed() < patient(5));
@@ -546,6 +549,19 @@ fn a_container_without_a_monitor_can_be_stopped() {
     let exit = bay.stop(&spec, StopMode::Forced);
     assert!(matches!(exit.cause, Cause::Killed | Cause::Unknown), "{exit:?}");
     assert!(bay.cgroup(&spec).is_gone());
+}
+
+#[test]
+fn a_monitor_is_in_its_own_cgroup_and_the_spawner_stays_where_it_was() {
+    let bay = Bay::new();
+    let spec = bay.spec("places");
+    let monitor = parent_of(bay.start(&spec));
+    let unified = |pid: i32| {
+        let table = fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap();
+        table.lines().find_map(|line| line.strip_prefix("0::/")).unwrap().to_owned()
+    };
+    assert_eq!(unified(monitor), spec.monitor_cgroup);
+    assert_eq!(unified(bay.spawner.pid().unwrap()), unified(std::process::id() as i32));
 }
 
 #[test]
@@ -694,20 +710,21 @@ fn mounts_come_and_go_in_a_running_container() {
     let host = bay.folder.path().join("share");
     fs::create_dir(&host).unwrap();
     fs::write(host.join("note"), "from the host").unwrap();
-    let root = bay.root(&spec, &bay.folder.path().join("layer"));
-    let map = spec.id_map().cloned();
-    let tree =
-        |is_shifted: bool| bay.spawner.clone_tree(&host, false, map.as_ref().filter(|_| is_shifted)).unwrap();
+    let tree = |shift: Option<Shift<'_>>| {
+        rootfs::clone_tree(&host, shift.map(|shift| shift.namespace), Reach::One).unwrap()
+    };
     let spec = StartSpec { binds: vec![Bind { target: "/srv/first".into(), readonly: true }], ..spec };
-    let mounts = Mounts { root, binds: vec![tree(false)] };
-    let prepared = bay.at(|place| container::prepare(place, &spec, mounts)).unwrap();
+    let prepared = bay.prepare(&spec);
     let init = prepared.init;
-    prepared.release().unwrap();
+    let mut all = bay.mounts(&spec, &prepared, &bay.folder.path().join("layer"));
+    all.binds.push(tree(None));
+    prepared.release(all).unwrap();
     assert_eq!(bay.sh(&spec, "cat /srv/first/note").1, "from the host");
     assert_ne!(bay.sh(&spec, "touch /srv/first/x").0, 0);
 
     let bind = Bind { target: "/srv/second".into(), readonly: false };
-    mounts::attach(&bay.spawner, init, &tree(true), &bind, spec.root_ids()).unwrap();
+    let shift = IdShift::of(init, spec.root_ids()).unwrap();
+    mounts::attach(&bay.spawner, init, &tree(Some(shift.borrow())), &bind, spec.root_ids()).unwrap();
     assert_eq!(bay.sh(&spec, "cat /srv/second/note; echo new > /srv/second/new").0, 0);
     assert_eq!(fs::metadata(host.join("new")).unwrap().uid(), 0, "ids are shifted back");
     assert!(mounts::targets(init.pid).unwrap().contains(Path::new("/srv/second")));
@@ -720,9 +737,24 @@ fn mounts_come_and_go_in_a_running_container() {
     // A link that points out leads to the same path inside.
     bay.sh(&spec, "ln -s /../../../../mnt /out");
     let bind = Bind { target: "/out/deep".into(), readonly: true };
-    mounts::attach(&bay.spawner, init, &tree(false), &bind, spec.root_ids()).unwrap();
+    mounts::attach(&bay.spawner, init, &tree(None), &bind, spec.root_ids()).unwrap();
     assert!(mounts::targets(init.pid).unwrap().contains(Path::new("/mnt/deep")));
     assert!(!Path::new("/mnt/deep").exists());
+}
+
+#[test]
+fn a_user_namespace_that_init_made_itself_shifts_no_mount() {
+    let bay = Bay::new();
+    let line = "exec unshare -U sleep 1000";
+    let init = ["/bin/sh", "-c", line].map(str::to_owned).to_vec();
+    let spec = StartSpec { init, ..bay.spec("nested") };
+    let pid = bay.start(&spec);
+    crate::product::eventually(5, "init is in its own namespace", || {
+        fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name.trim() == "sleep")
+    });
+    let init = observe::one(&bay.run(), &spec.uuid).unwrap().unwrap().init.unwrap();
+    let refused = IdShift::of(init, spec.root_ids()).unwrap_err();
+    assert!(matches!(&refused, Error::Call { source, .. } if source.raw_os_error() == Some(libc::EXDEV)));
 }
 
 #[test]
@@ -738,9 +770,7 @@ fn kernel_limits_and_sysctls_are_set() {
     assert_eq!(bay.sh(&spec, "ulimit -n; ulimit -Hn; cat /proc/sys/net/ipv4/ip_forward").1, "512\n1024\n1\n");
     assert!(bay.sh(&spec, "grep 'open files' /proc/1/limits").1.contains("512                  1024"));
     let wrong = StartSpec { rlimits: [("sails".to_owned(), rlimit)].into(), ..bay.spec("wrong") };
-    let root = bay.root(&wrong, &bay.folder.path().join("layer"));
-    let mounts = Mounts { root, binds: Vec::new() };
-    let error = bay.at(|place| container::prepare(place, &wrong, mounts)).unwrap_err();
+    let error = bay.at(|place| container::prepare(place, &wrong)).unwrap_err();
     assert!(error.to_string().contains("sails"), "{error}");
     assert!(bay.cgroup(&wrong).is_gone());
 }
@@ -757,9 +787,7 @@ fn kernel_limits_are_raised_above_our_own_where_we_may() {
     let effective = status.lines().find_map(|line| line.strip_prefix("CapEff:\t")).unwrap();
     let may_raise = u64::from_str_radix(effective, 16).unwrap() & (1 << 24) != 0; // CAP_SYS_RESOURCE
     if !may_raise {
-        let root = bay.root(&spec, &bay.folder.path().join("layer"));
-        let mounts = Mounts { root, binds: Vec::new() };
-        let error = bay.at(|place| container::prepare(place, &spec, mounts)).unwrap_err();
+        let error = bay.at(|place| container::prepare(place, &spec)).unwrap_err();
         assert!(error.to_string().contains("limits.kernel.nice"), "{error}");
         skipped("this root has no CAP_SYS_RESOURCE: raising limits is tested in the VMs");
         return;
@@ -779,7 +807,7 @@ fn the_program_cannot_be_written_through_the_process_that_runs_it() {
     let bay = Bay::new();
     let program = bay.folder.path().join("bayplan");
     fs::copy(PROGRAM, &program).unwrap();
-    let spawner = Spawner::execute(&program).unwrap();
+    let spawner = Spawner::from_program(&program);
     let pid = spawner.pid().unwrap();
     let flags = rustix::fs::OFlags::PATH | rustix::fs::OFlags::CLOEXEC;
     let held = rustix::fs::open(format!("/proc/{pid}/exe"), flags, rustix::fs::Mode::empty()).unwrap();
@@ -822,8 +850,7 @@ fn a_second_start_of_a_running_container_is_refused() {
     let bay = Bay::new();
     let spec = bay.spec("once");
     let pid = bay.start(&spec);
-    let root = bay.root(&bay.spec("other"), &bay.folder.path().join("layer"));
-    let again = bay.at(|place| container::prepare(place, &spec, Mounts { root, binds: Vec::new() }));
+    let again = bay.at(|place| container::prepare(place, &spec));
     assert!(matches!(again, Err(Error::AlreadyRunning { pid: running }) if running == pid));
     assert_eq!(bay.sh(&spec, "true").0, 0);
 }
@@ -856,12 +883,11 @@ fn a_debian_boots_to_running_and_powers_off_cleanly() {
     }
     let bay = Bay::new();
     let spec = bay.spec("debian");
-    let root = bay.root(&spec, layer);
     let begun = Instant::now();
-    let mounts = Mounts { root, binds: Vec::new() };
-    let prepared = bay.at(|place| container::prepare(place, &spec, mounts)).unwrap();
+    let prepared = bay.prepare(&spec);
     let init = prepared.init;
-    prepared.release().unwrap();
+    let mounts = bay.mounts(&spec, &prepared, layer);
+    prepared.release(mounts).unwrap();
     let state = loop {
         let (_, state) = bay.sh(&spec, "systemctl is-system-running 2>&1");
         if !["initializing\n", "starting\n", "offline\n"].contains(&state.as_str())
@@ -897,7 +923,9 @@ fn with_nesting_a_container_can_make_namespaces_with_their_own_proc() {
 #[test]
 fn a_file_system_that_takes_no_shifted_ids_is_named_with_what_to_do() {
     let bay = Bay::new();
-    let map = IdMap::contiguous(BASE, 65536);
-    let error = bay.spawner.clone_tree(Path::new("/proc"), false, Some(&map)).unwrap_err().to_string();
+    let pid = bay.start(&bay.spec("shifts"));
+    let namespace = linux::ids::user_namespace(pid).unwrap();
+    let failure = rootfs::clone_tree(Path::new("/proc"), Some(namespace.as_fd()), Reach::One).unwrap_err();
+    let error = Error::from(failure).to_string();
     assert!(error.contains("/proc") && error.contains("ext4"), "{error}");
 }

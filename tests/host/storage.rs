@@ -45,7 +45,7 @@ fn a_pool_is_made_filled_emptied_and_removed() {
 
     assert_eq!(pool.write_identity(WEB, b"{\"mac\":1}").unwrap(), Effect::Changed);
     assert_eq!(pool.write_identity(WEB, b"{\"mac\":1}").unwrap(), Effect::Unchanged);
-    let listed = pool.list_roots().unwrap();
+    let listed = pool.list_roots(None).unwrap();
     assert_eq!((listed.len(), &listed[0].root), (1, &root));
     assert_eq!(listed[0].identity.as_deref(), Some(&b"{\"mac\":1}"[..]));
     let state = pool.observe().unwrap();

@@ -172,6 +172,10 @@ impl Driver for Interrupting<'_> {
         }
         outcome
     }
+
+    fn settle(&self) -> Result<(), Error> {
+        self.host.settle()
+    }
 }
 
 #[test]

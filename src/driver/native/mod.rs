@@ -18,6 +18,7 @@ mod networks;
 mod observation;
 mod pools;
 mod ready;
+mod rules;
 mod run_record;
 
 pub use layout::{Layout, LayoutError};
@@ -196,5 +197,9 @@ impl Driver for Native {
         let committed = record_steps::commit(&self.records, step, fingerprint.as_deref(), context)?;
         let outputs = fingerprint.map(|fingerprint| (FINGERPRINT.to_owned(), fingerprint));
         Ok(Outcome { changed: changed || committed, outputs: outputs.into_iter().collect() })
+    }
+
+    fn settle(&self) -> Result<(), Error> {
+        self.records.settle().map_err(store_error)
     }
 }

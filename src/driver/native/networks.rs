@@ -1,7 +1,7 @@
 //! Networks and nics: from the model's words to the network room's, and back.
 
-use super::Layout;
 use super::failure::{failed, precondition};
+use super::{Layout, rules};
 use crate::driver::Error;
 use crate::model::key::Key;
 use crate::model::object::Spec;
@@ -13,9 +13,9 @@ use crate::model::typed;
 use crate::network::address::{Mac, Mark, host_nic_name};
 use crate::network::bridge::{self, BridgeError, BridgeSpec};
 use crate::network::links::{Link, LinkKind, Links};
-use crate::network::nat::{self, TableState};
+use crate::network::nat;
 use crate::network::nic::{self, NicError, NicSpec, Uplink};
-use crate::network::ruleset::{Difference, TableSpec};
+use crate::network::ruleset::TableSpec;
 use crate::network::{Effect, sysctl};
 use ipnet::IpNet;
 use std::collections::{BTreeMap, BTreeSet};
@@ -130,15 +130,18 @@ pub fn attach(
 
 /// Refuses a run whose bridges are not all there.
 pub fn refuse_missing_bridges(key: &Key, nics: &[Nic]) -> Result<(), Error> {
-    let links = Links::observe().map_err(|error| failed("the host's links cannot be read", error))?;
-    let missing = nics.iter().find_map(|nic| match &nic.attachment {
-        NicAttachment::Bridged { bridge } => {
-            let stands = links.get(bridge).is_some_and(|link| link.kind == LinkKind::Bridge);
-            (!stands).then_some(bridge)
-        }
-        NicAttachment::PointToPoint => None,
-    });
+    let names: Vec<&str> = nics.iter().filter_map(bridge_of).collect();
+    let links = Links::named(&names).map_err(|error| failed("the host's links cannot be read", error))?;
+    let missing =
+        names.into_iter().find(|bridge| links.get(bridge).is_none_or(|link| link.kind != LinkKind::Bridge));
     missing.map_or(Ok(()), |bridge| Err(no_bridge(key, bridge)))
+}
+
+fn bridge_of(nic: &Nic) -> Option<&str> {
+    match &nic.attachment {
+        NicAttachment::Bridged { bridge } => Some(bridge),
+        NicAttachment::PointToPoint => None,
+    }
 }
 
 fn no_bridge(key: &Key, bridge: &str) -> Error {
@@ -187,12 +190,9 @@ fn forwards(network: &BridgeNetwork) -> bool {
 }
 
 fn rules(layout: &Layout, network: &BridgeNetwork) -> Result<String, Error> {
-    let state = nat::observe(&table_spec(layout, network))
+    let are_intact = rules::are_intact(layout, &table_spec(layout, network))
         .map_err(|error| failed(format!("the rules of network {} cannot be read", network.name), error))?;
-    Ok(match state {
-        TableState::Present(Difference::None) => network.rules_digest(),
-        _ => String::new(),
-    })
+    Ok(if are_intact { network.rules_digest() } else { String::new() })
 }
 
 fn bridge_spec(layout: &Layout, key: &Key, network: &BridgeNetwork) -> Result<BridgeSpec, Error> {
