@@ -4,7 +4,7 @@
 set -euo pipefail
 
 wanted=1.95.0
-packages=(gcc libc6-dev pkg-config libseccomp-dev busybox-static nftables iproute2 mmdebstrap ca-certificates procps)
+packages=(gcc libc6-dev pkg-config libseccomp-dev busybox-static nftables iproute2 e2fsprogs mmdebstrap ca-certificates procps)
 
 recent_cargo() {
   local found

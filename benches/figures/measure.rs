@@ -48,18 +48,34 @@ impl Samples {
     }
 }
 
-/// A B A B …: one unmeasured round, then `rounds` measured ones. Every round has every side.
+/// Before each sample: what the side before left to the kernel (namespaces, cgroups) is over then.
+const PAUSE: Duration = Duration::from_millis(40);
+
+/// One unmeasured round, then `rounds` measured ones. Every round has every side, each time in another order.
 pub fn interleave(rounds: usize, sides: &mut [Side<'_>]) -> Result<Vec<Samples>> {
     let mut values: Vec<Vec<f64>> = vec![vec![]; sides.len()];
     for round in 0..=rounds {
-        for (side, values) in sides.iter_mut().zip(&mut values) {
+        for place in order(round, sides.len()) {
+            std::thread::sleep(PAUSE);
+            let side = &mut sides[place];
             let value = (side.sample)().with_context(|| format!("round {round} of {}", side.name))?;
             if round > 0 {
-                values.push(value);
+                values[place].push(value);
             }
         }
     }
     Ok(sides.iter().zip(values).map(|(side, values)| Samples::new(&side.name, values)).collect())
+}
+
+/// A Williams design: over `count` rounds (twice as many where `count` is odd) each side is in each place, and comes
+/// after each other side, equally often.
+fn order(round: usize, count: usize) -> Vec<usize> {
+    let zigzag = (0..count).map(|at| if at % 2 == 1 { at.div_ceil(2) } else { (count - at / 2) % count });
+    let mut order: Vec<usize> = zigzag.map(|at| (at + round) % count).collect();
+    if count % 2 == 1 && (round / count) % 2 == 1 {
+        order.reverse();
+    }
+    order
 }
 
 /// How long `work` takes.

@@ -44,7 +44,7 @@ impl Ours {
         let folder = base.join(name);
         fs::create_dir(&folder)?;
         let layout = Layout::new(&folder.join("state"), None)?;
-        let spawner = Spawner::execute(program)?;
+        let spawner = Spawner::from_program(program);
         let native = Native::new(layout, spawner, program.to_owned())?;
         let bridge = format!("bpb{}{}", std::process::id() % 100_000, name.chars().next().unwrap_or('x'));
         Ok(Ours { native, program: program.to_owned(), folder, rootfs: rootfs.to_owned(), bridge })
@@ -98,7 +98,7 @@ impl Ours {
         carry_out(&self.native, plan)
     }
 
-    /// Carries out a plan step by step, and answers the time of the steps that `counts` is true for.
+    /// Carries out a plan step by step, and answers the time of the steps that `counts` is true for, with the syncing.
     pub fn steps(&self, plan: &Plan, counts: impl Fn(&Action) -> bool) -> Result<Duration> {
         let cancel = AtomicBool::new(false);
         let now = jiff::Timestamp::now();
@@ -111,7 +111,10 @@ impl Ours {
                 spent += begun.elapsed();
             }
         }
-        Ok(spent)
+        // What they wrote has to last: the end of every apply.
+        let begun = Instant::now();
+        self.native.settle()?;
+        Ok(spent + begun.elapsed())
     }
 
     /// A plan that starts or stops `c0`; a stop kills at once.

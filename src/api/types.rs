@@ -242,6 +242,9 @@ pub struct ContainerStatus {
     pub stale: bool,
     /// How the last incarnation ended, while none runs.
     pub last_exit: Option<ExitFacts>,
+    /// An ephemeral container: how often it was complete and made afresh.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remakes: Option<u64>,
 }
 
 /// An address of a nic, with its prefix length.
@@ -255,7 +258,7 @@ pub struct Address {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Condition {
-    /// One word: `Held`, `Stale`, `Unsupervised`, `Broken`, `NotApplied`, `Unrecorded`, `Undeleted`.
+    /// One word: `Held`, `Stale`, `Unsupervised`, `Broken`, `NotApplied`, `Unrecorded`, `Undeleted`, `CrashLoop`.
     #[serde(rename = "type")]
     pub condition_type: String,
     pub message: String,

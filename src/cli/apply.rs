@@ -26,7 +26,7 @@ pub struct Args {
     #[arg(long)]
     take_ownership: bool,
     /// Stay, and keep the host at what the manifests say; without a question
-    #[arg(long, conflicts_with = "only")]
+    #[arg(long, conflicts_with_all = ["only", "allow"])]
     watch: bool,
     /// Do not ask
     #[arg(short, long)]

@@ -61,6 +61,7 @@ impl Connection {
             match session.places.lock(&holder, Duration::ZERO) {
                 Ok(lock) => {
                     let bay = Box::new(Bay::open(session.places.clone())?);
+                    bay.wake()?;
                     return Ok(Connection::Here { bay, _lock: Some(lock) });
                 }
                 Err(failure) if failure.kind == FailureKind::Locked && Instant::now() < deadline => {}

@@ -81,6 +81,9 @@ fn container_lines(container: &ContainerStatus, line: &mut impl FnMut(&str, Stri
             ),
         );
     }
+    if let Some(remakes) = container.remakes {
+        line("remade", format!("{remakes} times, complete each time (ephemeral)"));
+    }
     if let Some(exit) = &container.last_exit {
         let status = exit.status.map(|status| format!(", status {status}")).unwrap_or_default();
         line("last exit", format!("{:?}{status}, at {:.0}", exit.cause, exit.at));

@@ -1,7 +1,13 @@
 //! Asks a person; Ctrl-C is a no.
 
 use super::output;
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, poll};
+use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Between two looks at the flag that Ctrl-C sets, in milliseconds.
+const CANCEL_POLL_MS: u8 = 200;
 
 /// Whether there is a question, and what stands for its answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,14 +45,24 @@ pub fn ask(question: &str, cancel: &AtomicBool) -> bool {
     output::ask(&format!("{question} [y/N]"));
     let mut line = vec![];
     let mut buffer = [0u8; 64];
+    let stdin = std::io::stdin();
     loop {
         if cancel.load(Ordering::Relaxed) {
+            output::complain("");
             return false;
         }
-        match nix::unistd::read(std::io::stdin(), &mut buffer) {
+        // A signal between the look at the flag and a read would leave the read waiting: it is only made when there
+        // is something to read.
+        let mut waited = [PollFd::new(stdin.as_fd(), PollFlags::POLLIN)];
+        match poll(&mut waited, CANCEL_POLL_MS) {
+            Ok(0) | Err(Errno::EINTR) => continue,
+            Err(_) => return false,
+            Ok(_) => {}
+        }
+        match nix::unistd::read(&stdin, &mut buffer) {
             Ok(0) => return false,
             Ok(count) => line.extend_from_slice(&buffer[..count]),
-            Err(nix::errno::Errno::EINTR) => continue,
+            Err(Errno::EINTR) => continue,
             Err(_) => return false,
         }
         if line.contains(&b'\n') {

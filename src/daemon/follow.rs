@@ -11,28 +11,29 @@
 use super::inits::Inits;
 use super::manifests::Watch;
 use super::operations::load;
+use super::reporting;
+use super::shared::{Event, Shared};
 use super::wiring::Bay;
 use crate::api::types::FollowStatus;
 use crate::driver::Scope;
-use crate::model::content::Contents;
 use crate::model::desired::Desired;
 use crate::model::key::Key;
-use crate::model::object::{Heal, Spec};
 use crate::model::observed::Observed;
-use crate::reconcile::apply::{ApplyOptions, Progress};
+use crate::model::step::Action;
+use crate::reconcile::apply::{ApplyOptions, Progress, apply};
 use crate::reconcile::controller::Controller;
 use crate::reconcile::goal::{Goal, PlanOptions};
-use crate::reconcile::plan::Plan;
+use crate::reconcile::plan::{self, Plan};
 use crate::reconcile::report::{Report, StepOutcome, error_chain};
-use crate::reconcile::{Error, check, contents, propose, reconcile, render};
+use crate::reconcile::{Error, check, contents, reconcile, refuse_guarded, render};
 use crate::source;
 use crate::spec::{SourceText, diagnostic};
 use jiff::{SignedDuration, Timestamp};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 /// How long manifests must be quiet before they are read: an editor or git writes several files.
@@ -41,84 +42,8 @@ const QUIET: Duration = Duration::from_millis(150);
 const PERIOD: SignedDuration = SignedDuration::from_secs(10);
 /// Between two reads of manifests that nothing tells of, as on a file system without inotify.
 const READ_AGAIN: Duration = Duration::from_secs(10);
-/// An init that ends sooner after its start has failed, rather than been killed.
-const SHORT_LIFE: Duration = Duration::from_secs(2);
-/// So many short lives in a row are healed at once; each further one waits twice as long as the last.
-const PATIENCE: u32 = 5;
 /// Between two looks at the flag that Ctrl-C sets.
 const CANCEL_POLL: Duration = Duration::from_millis(200);
-
-/// What the loop is told.
-pub enum Event {
-    /// Something about the manifests may have changed.
-    Manifests,
-    /// This container's init has ended.
-    Ended(Key),
-    /// A full pass, now.
-    Pass,
-}
-
-/// What others may know of the loop, and what keeps it from acting at the same time as they.
-pub struct Shared {
-    /// Held by whoever changes the host.
-    pub writer: Mutex<()>,
-    pub followed: Mutex<Followed>,
-    /// Tells the loop.
-    pub events: Mutex<Option<Sender<Event>>>,
-}
-
-/// What is followed, as last loaded well.
-#[derive(Default)]
-pub struct Followed {
-    pub status: Option<FollowStatus>,
-    pub texts: Vec<SourceText>,
-    pub desired: Option<Desired>,
-}
-
-impl Shared {
-    pub fn new() -> Arc<Shared> {
-        Arc::new(Shared {
-            writer: Mutex::new(()),
-            followed: Mutex::new(Followed::default()),
-            events: Mutex::new(None),
-        })
-    }
-
-    pub fn writer(&self) -> MutexGuard<'_, ()> {
-        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub fn followed(&self) -> MutexGuard<'_, Followed> {
-        self.followed.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Asks for a full pass.
-    pub fn ask_for_pass(&self) {
-        if let Some(events) = self.events.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
-            // A loop that has ended makes no more passes.
-            let _ = events.send(Event::Pass);
-        }
-    }
-}
-
-/// `apply --watch`: the loop alone.
-pub fn run(
-    bay: &Arc<Bay>,
-    paths: &[PathBuf],
-    actor: String,
-    cancel: &'static AtomicBool,
-) -> anyhow::Result<()> {
-    super::serve::begin_log();
-    let paths = if paths.is_empty() { vec![default_path()] } else { paths.to_vec() };
-    Follower::new(bay, paths, actor, &Shared::new())?.run(cancel);
-    Ok(())
-}
-
-/// What is read when no path is named.
-fn default_path() -> PathBuf {
-    let file = PathBuf::from(source::DEFAULT_FILE);
-    if file.is_file() { file } else { PathBuf::from(".") }
-}
 
 /// The loop's state.
 pub struct Follower {
@@ -131,59 +56,42 @@ pub struct Follower {
     events: Receiver<Event>,
     watch: Option<Watch>,
     inits: Inits,
-    lives: BTreeMap<Key, Life>,
     /// When manifests are to be read.
     read_at: Option<Instant>,
-    /// Whether the manifests have changed since the last pass that was done.
-    changed: bool,
-    /// The contents of files and secrets, as of the last pass.
-    contents: Contents,
     /// The drift that was said last, where drift is only reported.
-    reported: String,
+    reported: BTreeSet<String>,
     /// What waits for a confirmation, as it was said last.
     waiting: String,
-}
-
-/// Of one container's inits.
-struct Life {
-    began: Instant,
-    /// How many in a row were short.
-    short: u32,
+    /// Sites that want their drift reported only, by the records as last seen.
+    recorded_reporting: Option<BTreeSet<String>>,
 }
 
 impl Follower {
-    pub fn new(
-        bay: &Arc<Bay>,
-        paths: Vec<PathBuf>,
-        actor: String,
-        shared: &Arc<Shared>,
-    ) -> anyhow::Result<Follower> {
+    /// A loop, and what it shares. No paths: what was last declared is healed.
+    pub fn open(bay: &Arc<Bay>, paths: &[PathBuf], actor: String) -> anyhow::Result<(Follower, Arc<Shared>)> {
         let (sender, events) = channel();
-        *shared.events.lock().unwrap_or_else(PoisonError::into_inner) = Some(sender.clone());
-        let mut absolute = vec![];
-        for path in paths {
-            absolute.push(std::path::absolute(path)?);
-        }
-        if let Some(path) = absolute.first() {
+        let shared = Shared::new();
+        shared.tell_through(sender.clone());
+        let paths = paths.iter().map(std::path::absolute).collect::<Result<Vec<_>, _>>()?;
+        if let Some(path) = paths.first() {
             shared.followed().status = Some(FollowStatus { path: path.clone(), ..FollowStatus::default() });
         }
-        let watch = (!absolute.is_empty()).then(|| Watch::new(absolute.clone(), sender.clone()));
-        Ok(Follower {
+        let watch = (!paths.is_empty()).then(|| Watch::new(paths.clone(), sender.clone()));
+        let follower = Follower {
             bay: Arc::clone(bay),
             read_at: watch.is_some().then(Instant::now),
-            paths: absolute,
+            paths,
             actor,
-            shared: Arc::clone(shared),
+            shared: Arc::clone(&shared),
             controller: Controller::new(Timestamp::now(), SignedDuration::ZERO, PERIOD),
             events,
             watch,
             inits: Inits::new(sender)?,
-            lives: BTreeMap::new(),
-            changed: true,
-            contents: Contents::new(),
-            reported: String::new(),
+            reported: BTreeSet::new(),
             waiting: String::new(),
-        })
+            recorded_reporting: None,
+        };
+        Ok((follower, shared))
     }
 
     /// Until `cancel` is set.
@@ -193,6 +101,9 @@ impl Follower {
                 self.read_at = self.watch.is_some().then(|| Instant::now() + READ_AGAIN);
                 self.read();
             }
+            let now = Timestamp::now();
+            let due = self.shared.lives().take_due(now);
+            self.controller.mark_dirty(due, now);
             if self.controller.next_wakeup(Timestamp::now()) <= Timestamp::now() {
                 self.pass(cancel);
             }
@@ -215,28 +126,20 @@ impl Follower {
     fn take(&mut self, event: Event) {
         match event {
             Event::Manifests => self.read_at = Some(Instant::now() + QUIET),
-            Event::Ended(key) => {
-                let wait = self.wait_before_heal(&key);
-                match wait {
-                    Duration::ZERO => tracing::info!("{key}: init has ended"),
-                    _ => tracing::warn!("{key}: init ends again and again; it is started in {wait:?}"),
-                }
-                let wait = SignedDuration::try_from(wait).unwrap_or(PERIOD);
-                let at = Timestamp::now().checked_add(wait).unwrap_or(Timestamp::MAX);
-                self.controller.mark_dirty([key], at);
-            }
+            Event::Ended(key) => self.ended(key, Timestamp::now()),
             Event::Pass => self.controller.mark_all(Timestamp::now()),
         }
     }
 
-    /// Zero, unless its inits end as soon as they are started.
-    fn wait_before_heal(&mut self, key: &Key) -> Duration {
-        let now = Instant::now();
-        let life = self.lives.entry(key.clone()).or_insert(Life { began: now, short: 0 });
-        let lived = now.duration_since(life.began);
-        life.short = if lived < SHORT_LIFE { life.short.saturating_add(1) } else { 0 };
-        let doubled = life.short.saturating_sub(PATIENCE).min(6);
-        if doubled == 0 { Duration::ZERO } else { Duration::from_secs(1 << (doubled - 1)) }
+    /// It is started again at once, unless its inits end as soon as they are started.
+    fn ended(&mut self, key: Key, now: Timestamp) {
+        let wait = self.shared.lives().ended(&key, now);
+        if wait.is_zero() {
+            tracing::info!("{key}: init has ended");
+            self.controller.mark_dirty([key], now);
+        } else {
+            tracing::warn!("{key}: init ends again and again; it is started in {} s", wait.as_secs());
+        }
     }
 
     /// Reads the manifests; a broken load leaves the last good one in force.
@@ -272,74 +175,90 @@ impl Follower {
         tracing::info!("site {}: {} objects", loaded.desired.site, loaded.desired.objects.len());
         followed.texts = texts;
         followed.desired = Some(loaded.desired);
-        self.changed = true;
         self.controller.mark_all(Timestamp::now());
         Ok(())
     }
 
     fn pass(&mut self, cancel: &AtomicBool) {
-        let desired = self.shared.followed().desired.clone();
+        let shared = Arc::clone(&self.shared);
+        let desired = shared.followed().desired.clone();
         let goal = match &desired {
             Some(desired) => Goal::Site(desired),
             None => Goal::Recorded,
         };
         let now = Timestamp::now();
         let mut options = PlanOptions::new(now, uuid::Uuid::new_v4().into_bytes(), &self.actor);
+        options.not_before = shared.lives().waiting();
         if let Some(desired) = &desired {
             options.missing_paths = self.bay.missing(check::paths_to_check(desired));
         }
-        self.look_at_contents(&goal);
-        let shared = Arc::clone(&self.shared);
         let _writing = shared.writer();
-        let only_report = desired.as_ref().is_some_and(only_reports) && !self.changed;
-        let result = if only_report {
-            self.controller = Controller::new(next_period(now), SignedDuration::ZERO, PERIOD);
-            propose(self.bay.driver(), &goal, &options).map(|plan| {
-                let drift = match plan.is_empty() {
-                    true => String::new(),
-                    false => render::plan_text(&plan, render::TextOptions::default()),
-                };
-                if !drift.is_empty() && drift != self.reported {
-                    tracing::warn!("drift, reported only\n{drift}");
-                }
-                self.reported = drift;
-                None
-            })
-        } else {
-            let apply = ApplyOptions {
-                workers: std::thread::available_parallelism().map_or(2, usize::from).clamp(2, 8),
-                cancel,
-                deadline: None,
-                progress: &say,
-                now,
-                actor: &self.actor,
-            };
-            let passed = self.controller.pass(self.bay.driver(), &goal, &options, &apply);
-            if let (Err(Error::Guarded { .. } | Error::Plan(_)), Some(_)) = (&passed, &desired) {
-                self.heal(&options, &apply);
-            }
-            passed.map(|passed| {
-                passed.map(|(plan, report)| {
-                    self.tell_waiting(&plan);
-                    report
-                })
-            })
+        let actor = self.actor.clone();
+        let carrying_out = ApplyOptions {
+            workers: std::thread::available_parallelism().map_or(2, usize::from).clamp(2, 8),
+            cancel,
+            deadline: None,
+            progress: &say,
+            now,
+            actor: &actor,
         };
-        self.learn(result.map_err(|error| error_chain(&error).join(": ")), now);
+        let passed = match self.reporting(desired.as_ref()) {
+            Ok(sites) if sites.is_empty() => {
+                let passed = self.controller.pass(self.bay.driver(), &goal, &options, &carrying_out);
+                if let (Err(Error::Guarded { .. } | Error::Plan(_)), Some(_)) = (&passed, &desired) {
+                    self.heal(&options, &carrying_out);
+                }
+                passed
+            }
+            Ok(sites) => self.report(&goal, options, &carrying_out, &sites).map(Some),
+            Err(error) => Err(error),
+        };
+        if let Ok(Some((plan, _))) = &passed {
+            self.tell_waiting(plan);
+        }
+        self.learn(passed, now);
     }
 
-    /// A secret or a file beside the manifests that has changed is a change of what is declared.
-    fn look_at_contents(&mut self, goal: &Goal<'_>) {
-        let Goal::Site(_) = goal else { return };
-        let wanted = contents::wanted(goal, &Observed::default());
-        match self.bay.driver().digests(&wanted) {
-            Ok(contents) => {
-                self.changed |= contents != self.contents;
-                self.contents = contents;
-            }
-            // The pass itself says it.
-            Err(error) => tracing::debug!("{}", error_chain(&error).join(": ")),
+    /// The sites that want their drift reported only.
+    fn reporting(&mut self, desired: Option<&Desired>) -> Result<BTreeSet<String>, Error> {
+        if let Some(desired) = desired {
+            return Ok(reporting::sites(desired.objects.iter()));
         }
+        if let Some(recorded) = &self.recorded_reporting {
+            return Ok(recorded.clone());
+        }
+        let observed = self.bay.driver().observe(&Scope::All).map_err(Error::Observe)?;
+        Ok(reporting::recorded_sites(&observed))
+    }
+
+    /// Says what drifted in these sites, and carries out all else.
+    fn report(
+        &mut self,
+        goal: &Goal<'_>,
+        mut options: PlanOptions,
+        carrying_out: &ApplyOptions<'_>,
+        sites: &BTreeSet<String>,
+    ) -> Result<(Plan, Report), Error> {
+        let next = carrying_out.now.checked_add(PERIOD).unwrap_or(Timestamp::MAX);
+        self.controller = Controller::new(next, SignedDuration::ZERO, PERIOD);
+        let driver = self.bay.driver();
+        let observed = driver.observe(&Scope::All).map_err(Error::Observe)?;
+        options.contents = driver.digests(&contents::wanted(goal, &observed)).map_err(Error::Observe)?;
+        let all = plan::plan(goal, &observed, &options)?;
+        refuse_guarded(&all)?;
+        let split = reporting::split(&all, goal, &observed, sites);
+        for row in split.reported.difference(&self.reported) {
+            tracing::warn!("drift, reported only: {row}");
+        }
+        self.reported = split.reported;
+        let plan = if split.to_do.is_empty() {
+            Plan { steps: vec![], ..all }
+        } else {
+            options.only = split.to_do;
+            plan::plan(goal, &observed, &options)?
+        };
+        let report = apply(self.bay.driver(), &plan, carrying_out);
+        Ok((plan, report))
     }
 
     /// A site that cannot be applied as it is now must not keep what was applied from being healed.
@@ -362,18 +281,19 @@ impl Follower {
         }
     }
 
-    fn learn(&mut self, result: Result<Option<Report>, String>, now: Timestamp) {
-        let problem = match result {
-            Err(problem) => Some(problem),
-            Ok(report) => report.as_ref().and_then(first_failure),
+    fn learn(&mut self, passed: Result<Option<(Plan, Report)>, Error>, now: Timestamp) {
+        let problem = match &passed {
+            Err(error) => Some(error_chain(error).join(": ")),
+            Ok(passed) => passed.as_ref().and_then(|(_, report)| first_failure(report)),
         };
-        self.changed &= problem.is_some();
         match self.bay.driver().observe(&Scope::All) {
             Ok(observed) => {
+                self.recorded_reporting = Some(reporting::recorded_sites(&observed));
                 for key in self.inits.update(&self.bay, &observed) {
-                    let short = self.lives.get(&key).map_or(0, |life| life.short);
-                    self.lives.insert(key, Life { began: Instant::now(), short });
+                    self.shared.lives().began(key, Timestamp::now());
                 }
+                let started = passed.ok().flatten().map(|(plan, _)| started(&plan)).unwrap_or_default();
+                self.missed(started, &observed, now);
             }
             // What is not watched is still seen by the next full pass; it must not be far.
             Err(error) => {
@@ -382,6 +302,22 @@ impl Follower {
                 self.controller.mark_all(soon);
             }
         }
+        self.tell(problem, now);
+    }
+
+    /// Those that this pass started and that are gone before anybody could watch them.
+    fn missed(&mut self, started: BTreeSet<Key>, observed: &Observed, now: Timestamp) {
+        for key in started {
+            let identity = observed.records.get(&key).and_then(|record| record.identity.as_ref());
+            let facts = identity.and_then(|identity| observed.containers.get(&identity.uuid));
+            if facts.is_some_and(|facts| facts.run.is_none()) {
+                self.shared.lives().began(key.clone(), now);
+                self.ended(key, now);
+            }
+        }
+    }
+
+    fn tell(&self, problem: Option<String>, now: Timestamp) {
         let mut followed = self.shared.followed();
         let Some(status) = &mut followed.status else { return };
         if let Some(problem) = &problem
@@ -396,15 +332,9 @@ impl Follower {
     }
 }
 
-fn next_period(now: Timestamp) -> Timestamp {
-    now.checked_add(PERIOD).unwrap_or(Timestamp::MAX)
-}
-
-fn only_reports(desired: &Desired) -> bool {
-    desired
-        .objects
-        .values()
-        .any(|object| matches!(&object.spec, Spec::Site(site) if site.heal == Heal::Report))
+fn started(plan: &Plan) -> BTreeSet<Key> {
+    let starts = plan.steps.iter().filter(|step| matches!(step.action, Action::Start(_)));
+    starts.map(|step| step.key.clone()).collect()
 }
 
 fn first_failure(report: &Report) -> Option<String> {

@@ -3,7 +3,7 @@
 //! One thread polls; it is woken by a byte in a pipe when the set changes, and ends when the set is dropped. For each
 //! container a connection attends to the monitor, so that it leaves reboots from inside to this process.
 
-use super::follow::Event;
+use super::shared::Event;
 use super::wiring::Bay;
 use crate::model::key::Key;
 use crate::model::observed::Observed;

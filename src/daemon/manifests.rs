@@ -1,8 +1,8 @@
 //! Manifests that are followed: says when to read them again. Folders may be exchanged by rename, removed and made
-//! again, or be links (`..data` of a mounted ConfigMap), so each folder's parent is watched too, and whoever listens
+//! again, or be links (`..data` of a mounted ConfigMap), so what each stands in is watched too, and whoever listens
 //! calls [`Watch::renew`] after each change.
 
-use super::follow::Event;
+use super::shared::Event;
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::Sender;
@@ -36,21 +36,23 @@ impl Watch {
             return;
         };
         for path in &self.paths {
-            // What cannot be watched now (a folder that is gone) is seen through its parent.
-            let _ = watcher.watch(&parent(path), RecursiveMode::NonRecursive);
+            // What is gone in between is watched by the next look, ten seconds from now at the latest.
+            let _ = watcher.watch(&holder(path), RecursiveMode::NonRecursive);
             if path.is_dir() {
                 let _ = watcher.watch(path, RecursiveMode::Recursive);
             }
             if let Ok(real) = path.canonicalize()
                 && real != *path
             {
-                let _ = watcher.watch(&parent(&real), RecursiveMode::NonRecursive);
+                let _ = watcher.watch(&holder(&real), RecursiveMode::NonRecursive);
             }
         }
         self.watcher = Some(watcher);
     }
 }
 
-fn parent(path: &Path) -> PathBuf {
-    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned()
+/// The nearest folder above that is there: in it what is gone comes back.
+fn holder(path: &Path) -> PathBuf {
+    let mut above = path.ancestors().skip(1);
+    above.find(|folder| folder.is_dir()).unwrap_or(Path::new("/")).to_owned()
 }

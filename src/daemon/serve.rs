@@ -1,12 +1,13 @@
 //! The daemon: the loop and the socket, until SIGTERM. The caller holds the writers' lock.
 
-use super::follow::{Follower, Shared};
+use super::follow::Follower;
+use super::shared::Shared;
 use super::wiring::Bay;
 use crate::api::routes;
 use crate::api::routes::Daemon;
 use anyhow::Context;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -18,13 +19,9 @@ const CANCEL_POLL: Duration = Duration::from_millis(100);
 /// Serves until `cancel` is set; what runs in containers is left alone.
 pub fn run(
     bay: &Arc<Bay>,
-    paths: &[PathBuf],
-    actor: String,
+    (follower, shared): (Follower, Arc<Shared>),
     cancel: &'static AtomicBool,
 ) -> anyhow::Result<()> {
-    begin_log();
-    let shared = Shared::new();
-    let follower = Follower::new(bay, paths.to_vec(), actor, &shared)?;
     let loop_thread =
         std::thread::Builder::new().name("follow".to_owned()).spawn(move || follower.run(cancel))?;
     let daemon = Arc::new(Daemon::new(Arc::clone(bay), shared));

@@ -104,11 +104,17 @@ impl Driver for Built {
             Built::Native(native) => native.execute(step, context),
         }
     }
+
+    fn settle(&self) -> Result<(), driver::Error> {
+        match self {
+            Built::Memory(memory) => memory.settle(),
+            Built::Native(native) => native.settle(),
+        }
+    }
 }
 
 impl Bay {
-    /// Changes nothing on the host. Must be called before the process has a second thread: the native driver starts
-    /// its spawner here.
+    /// Changes nothing on the host.
     pub fn open(places: Places) -> Result<Bay, Failure> {
         places.check()?;
         let driver = match places.driver {
@@ -116,6 +122,12 @@ impl Bay {
             DriverName::Native => Built::Native(Box::new(native(&places)?)),
         };
         Ok(Bay { places, driver })
+    }
+
+    /// Lets what changes the host come up beside the work that comes first.
+    pub fn wake(&self) -> Result<(), Failure> {
+        let Some(native) = self.native() else { return Ok(()) };
+        native.spawner().wake().map_err(|error| Failure::from_error(FailureKind::Host, &error))
     }
 
     pub fn driver(&self) -> &dyn Driver {
@@ -169,13 +181,16 @@ impl Driver for Kept {
         })?;
         outcome
     }
+
+    fn settle(&self) -> Result<(), driver::Error> {
+        self.0.settle()
+    }
 }
 
-/// The real host. Its spawner is forked here, before any thread exists.
 fn native(places: &Places) -> Result<Native, Failure> {
     let layout = Layout::new(&places.state, places.data.as_deref())
         .map_err(|error| Failure::from_error(FailureKind::Refused, &error))?;
-    let spawner = Spawner::start().map_err(|error| Failure::from_error(FailureKind::Host, &error))?;
+    let spawner = Spawner::of_this_program();
     let program = std::env::current_exe().map_err(|error| Failure::from_error(FailureKind::Host, &error))?;
     Native::new(layout, spawner, program).map_err(|error| Failure::from_error(FailureKind::Host, &error))
 }

@@ -70,4 +70,8 @@ impl Driver for Faulty<'_> {
         }
         Err(Error::Injected { at: call })
     }
+
+    fn settle(&self) -> Result<(), Error> {
+        self.inner.settle()
+    }
 }

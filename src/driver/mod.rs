@@ -52,6 +52,8 @@ pub trait Driver: Sync {
     fn digests(&self, contents: &BTreeSet<Content>) -> Result<Contents, Error>;
     /// Carries out one step, then writes `step.applied` into the record. Again: unchanged.
     fn execute(&self, step: &Step, context: &StepContext<'_>) -> Result<Outcome, Error>;
+    /// Makes what the steps so far have written outlast a crash of the machine: the last act of every apply.
+    fn settle(&self) -> Result<(), Error>;
 }
 
 /// Why a driver could not look or act. The next pass goes on from whatever was left.

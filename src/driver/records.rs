@@ -65,7 +65,10 @@ fn retire(records: &dyn Records, key: &Key, actor: &str) -> Result<bool, Error> 
     let record = records.get(key).map_err(store_error)?.filter(|record| !record.retiring);
     let Some(record) = record else { return Ok(false) };
     let retiring = Record { retiring: true, actor: actor.to_owned(), ..record };
-    records.put(key, &retiring).map_err(store_error)
+    let changed = records.put(key, &retiring).map_err(store_error)?;
+    // Content goes next: a crash of the machine must not bring the record back without the mark.
+    records.settle().map_err(store_error)?;
+    Ok(changed)
 }
 
 /// The first mark's time and name stay; only the end may move.

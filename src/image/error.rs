@@ -2,23 +2,13 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use tree::error::{FileError, listed};
 
 /// An error of the image room.
 #[derive(Debug, thiserror::Error)]
 pub enum ImageError {
-    #[error("no space left on the file system of {}", path.display())]
-    Full {
-        path: PathBuf,
-        #[source]
-        source: io::Error,
-    },
-    #[error("cannot {action} {}", path.display())]
-    Io {
-        action: &'static str,
-        path: PathBuf,
-        #[source]
-        source: io::Error,
-    },
+    #[error(transparent)]
+    File(#[from] FileError),
     #[error("the image tries to leave its folder: {}: {what}", path.display())]
     Escape { path: PathBuf, what: String },
     #[error("{}: another file system is mounted there; an image is one tree", path.display())]
@@ -34,7 +24,7 @@ pub enum ImageError {
     },
     #[error("{what} is not supported yet")]
     Unsupported { what: String },
-    #[error("no static busybox at {}: apt install busybox-static", tried(paths))]
+    #[error("no static busybox at {}: apt install busybox-static", listed(paths))]
     NoBusybox { paths: Vec<PathBuf> },
     #[error("{} does not list its applets", path.display())]
     NoApplets { path: PathBuf },
@@ -44,7 +34,7 @@ pub enum ImageError {
     Bootstrap { status: String, output: String },
     #[error("{text:?} is not a fingerprint (64 hexadecimal digits)")]
     BadFingerprint { text: String },
-    #[error("{} is in use, something is mounted at {}", path.display(), tried(mounts))]
+    #[error("{} is in use, something is mounted at {}", path.display(), listed(mounts))]
     Mounted { path: PathBuf, mounts: Vec<PathBuf> },
     #[error("{} cannot be read as JSON", path.display())]
     Record {
@@ -57,16 +47,8 @@ pub enum ImageError {
 }
 
 impl ImageError {
-    /// The error for a failed call, a full disk or quota told apart.
+    /// The error for a failed call.
     pub(super) fn io(action: &'static str, path: &Path, source: impl Into<io::Error>) -> ImageError {
-        let (path, source) = (path.to_owned(), source.into());
-        match source.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => ImageError::Full { path, source },
-            _ => ImageError::Io { action, path, source },
-        }
+        FileError::new(action, path, source).into()
     }
-}
-
-fn tried(paths: &[PathBuf]) -> String {
-    paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
 }

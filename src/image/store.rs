@@ -165,7 +165,7 @@ impl ImageStore {
             let path = self.folder.join(name);
             match lock(&path, FlockOperation::NonBlockingLockExclusive) {
                 Ok(_dead) => self.discard(&path)?,
-                Err(ImageError::Io { source, .. }) if source.kind() == io::ErrorKind::WouldBlock => {}
+                Err(ImageError::File(error)) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) => return Err(error),
             }
         }

@@ -280,6 +280,18 @@ pub enum Power {
     Any,
 }
 
+impl Power {
+    /// As manifests write it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Power::Running => "running",
+            Power::Stopped => "stopped",
+            Power::Frozen => "frozen",
+            Power::Any => "any",
+        }
+    }
+}
+
 /// When a started container counts as ready.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

@@ -164,6 +164,9 @@ pub struct NicFacts {
     /// The bridge that it is a port of.
     pub bridge: Option<String>,
     pub up: bool,
+    /// Of one that is on no bridge: what the host routes to it.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub routes: BTreeSet<IpNet>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -99,6 +99,20 @@ pub struct Applied {
     /// An image: the content imported. A container: the content its root stands on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fingerprint: Option<String>,
+    /// An ephemeral container: how often it was complete and made afresh.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub remakes: u64,
+}
+
+impl Applied {
+    /// An object without content of its own.
+    pub fn plain(object: Object) -> Applied {
+        Applied { object, fingerprint: None, remakes: 0 }
+    }
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// What makes a container itself: kept across replace, freed by delete. A copy lies beside its root.

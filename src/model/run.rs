@@ -4,9 +4,9 @@
 use super::content::{Digest, SecretRef};
 use super::id_map::IdMap;
 use super::key::Key;
-use ipnet::{Ipv4Net, Ipv6Net};
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
 use uuid::Uuid;
@@ -137,6 +137,14 @@ pub enum NicAttachment {
     Bridged { bridge: String },
     /// Host end and container end, nothing else.
     PointToPoint,
+}
+
+impl Nic {
+    /// What the host is to route to it.
+    pub fn routes(&self) -> BTreeSet<IpNet> {
+        let ipv4 = self.ipv4_routes.iter().map(|net| IpNet::V4(net.trunc()));
+        ipv4.chain(self.ipv6_routes.iter().map(|net| IpNet::V6(net.trunc()))).collect()
+    }
 }
 
 /// A folder or file of the host inside a container.

@@ -12,7 +12,7 @@ use netlink_packet_route::route::{
     RouteAddress, RouteAttribute, RouteFlags, RouteHeader, RouteMessage, RouteProtocol, RouteScope, RouteType,
 };
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::BorrowedFd;
 
@@ -98,17 +98,57 @@ pub(super) fn set_gateways(
     Ok(effect)
 }
 
-/// Sets a route to `destination` straight over the link.
-pub(super) fn set_link_route(
+/// Sets routes to these networks straight over the link.
+pub(super) fn set_link_routes(
     netlink: &mut Netlink,
     index: u32,
-    destination: IpNet,
-) -> Result<(), NetlinkError> {
-    let mut message = route_message(index, family(destination.addr()), destination.prefix_len());
-    message.header.scope = RouteScope::Link;
-    message.attributes.push(RouteAttribute::Destination(route_address(destination.network())));
-    let request = RouteNetlinkMessage::NewRoute(message);
-    netlink.request(&format!("route {destination} to it"), request, NLM_F_CREATE | NLM_F_REPLACE)
+    wanted: &BTreeSet<IpNet>,
+) -> Result<Effect, NetlinkError> {
+    if wanted.is_empty() {
+        return Ok(Effect::Unchanged);
+    }
+    let present = link_routes(netlink)?.remove(&index).unwrap_or_default();
+    let mut effect = Effect::Unchanged;
+    for destination in wanted.difference(&present) {
+        let mut message = route_message(index, family(destination.addr()), destination.prefix_len());
+        message.header.scope = RouteScope::Link;
+        message.attributes.push(RouteAttribute::Destination(route_address(destination.network())));
+        let request = RouteNetlinkMessage::NewRoute(message);
+        netlink.request(&format!("route {destination} to it"), request, NLM_F_CREATE | NLM_F_REPLACE)?;
+        effect = Effect::Changed;
+    }
+    Ok(effect)
+}
+
+/// Index of a link → the networks that the main table routes straight over it.
+pub(super) fn link_routes(netlink: &mut Netlink) -> Result<BTreeMap<u32, BTreeSet<IpNet>>, NetlinkError> {
+    let mut found: BTreeMap<u32, BTreeSet<IpNet>> = BTreeMap::new();
+    for message in netlink.dump("list the routes", RouteNetlinkMessage::GetRoute(RouteMessage::default()))? {
+        let RouteNetlinkMessage::NewRoute(message) = message else { continue };
+        let header = &message.header;
+        if header.kind != RouteType::Unicast || header.table != RouteHeader::RT_TABLE_MAIN {
+            continue;
+        }
+        let (mut link, mut network, mut is_direct) = (None, None, true);
+        for attribute in &message.attributes {
+            match attribute {
+                RouteAttribute::Oif(index) => link = Some(*index),
+                RouteAttribute::Destination(RouteAddress::Inet(address)) => {
+                    network = Some(IpAddr::V4(*address))
+                }
+                RouteAttribute::Destination(RouteAddress::Inet6(address)) => {
+                    network = Some(IpAddr::V6(*address))
+                }
+                RouteAttribute::Gateway(_) | RouteAttribute::Via(_) => is_direct = false,
+                _ => {}
+            }
+        }
+        let network = network.and_then(|address| IpNet::new(address, header.destination_prefix_length).ok());
+        if let (Some(link), Some(network), true) = (link, network, is_direct) {
+            found.entry(link).or_default().insert(network);
+        }
+    }
+    Ok(found)
 }
 
 fn gateways(netlink: &mut Netlink) -> Result<BTreeSet<IpAddr>, NetlinkError> {

@@ -1,6 +1,7 @@
 //! What links a network namespace has: one dump of links, one of addresses, made plain. Only reads.
 
 use super::address::{Mac, Mark};
+use super::inside;
 use super::netlink::{Netlink, NetlinkError};
 use ipnet::IpNet;
 use netlink_packet_route::RouteNetlinkMessage;
@@ -62,6 +63,38 @@ impl Links {
     /// The host's links, as of now.
     pub fn observe() -> Result<Links, NetlinkError> {
         Links::read(&mut Netlink::open()?)
+    }
+
+    /// What the host routes straight over each link, by index: one dump of routes.
+    pub fn observe_routes() -> Result<BTreeMap<u32, BTreeSet<IpNet>>, NetlinkError> {
+        inside::link_routes(&mut Netlink::open()?)
+    }
+
+    /// Those of the host's links that have these names, without their addresses: what it costs does not grow with the
+    /// host's links.
+    pub fn named(names: &[&str]) -> Result<Links, NetlinkError> {
+        match names {
+            [] => Ok(Links::default()),
+            names => Links::read_named(&mut Netlink::open()?, names),
+        }
+    }
+
+    /// As [`Links::named`], in the namespace that the socket is bound to.
+    pub fn read_named(netlink: &mut Netlink, names: &[&str]) -> Result<Links, NetlinkError> {
+        let mut links = Links::default();
+        for name in names {
+            let mut request = LinkMessage::default();
+            request.attributes.push(LinkAttribute::IfName((*name).to_owned()));
+            match netlink.get("look at a link", RouteNetlinkMessage::GetLink(request)) {
+                Err(error) if error.errno() == Some(libc::ENODEV) => {}
+                Err(error) => return Err(error),
+                Ok(Some(RouteNetlinkMessage::NewLink(message))) => {
+                    drop(links.by_name.insert((*name).to_owned(), link(&message)));
+                }
+                Ok(_) => {}
+            }
+        }
+        Ok(links)
     }
 
     /// The links of the namespace that the socket is bound to.

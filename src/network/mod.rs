@@ -11,6 +11,7 @@ pub mod address;
 pub mod bridge;
 pub mod deviation;
 pub mod facts;
+pub mod generation;
 pub mod inside;
 pub mod ipam;
 pub mod links;

@@ -97,6 +97,19 @@ impl Netlink {
         self.collect(operation).map(|_| ())
     }
 
+    /// Sends one request and gives the message that answers it.
+    ///
+    /// # Errors
+    /// [`NetlinkError::Refused`] with the kernel's errno when it says no.
+    pub fn get(
+        &mut self,
+        operation: &str,
+        message: RouteNetlinkMessage,
+    ) -> Result<Option<RouteNetlinkMessage>, NetlinkError> {
+        self.send(operation, message, NLM_F_REQUEST | NLM_F_ACK)?;
+        Ok(self.collect(operation)?.into_iter().next())
+    }
+
     /// Sends one dump request and gives all that it answers. A dump that the kernel says was changed midway is made
     /// again, a few times: others work on links at the same time.
     pub fn dump(

@@ -25,10 +25,8 @@ pub enum Uplink {
     Bridge { name: String },
     /// Nothing: the host routes to it.
     PointToPoint {
-        /// The host's own addresses on it.
-        host_addresses: BTreeSet<IpNet>,
-        /// What the host routes to it.
-        routes: Vec<IpNet>,
+        /// What the host routes to it. Addresses of the host on it are the host's own business.
+        routes: BTreeSet<IpNet>,
     },
 }
 
@@ -77,7 +75,7 @@ pub fn attach(spec: &NicSpec, netns: BorrowedFd<'_>) -> Result<Effect, NicError>
     let failed = |source| NicError::Netlink { name: spec.name.clone(), source };
     let mut host = Netlink::open().map_err(failed)?;
     let mut inner = Netlink::open_in(netns).map_err(failed)?;
-    let mut links = Links::read(&mut host).map_err(failed)?;
+    let mut links = host_links(&mut host, spec).map_err(failed)?;
     let mut peers = Links::read(&mut inner).map_err(failed)?;
     let mut effect = Effect::Unchanged;
     if !is_paired(spec, &links, &peers)? {
@@ -85,7 +83,7 @@ pub fn attach(spec: &NicSpec, netns: BorrowedFd<'_>) -> Result<Effect, NicError>
             delete_link(&mut host, stale.index).map_err(failed)?;
         }
         create(&mut host, spec, &links, netns)?;
-        links = Links::read(&mut host).map_err(failed)?;
+        links = host_links(&mut host, spec).map_err(failed)?;
         peers = Links::read(&mut inner).map_err(failed)?;
         effect = Effect::Changed;
     }
@@ -96,11 +94,19 @@ pub fn attach(spec: &NicSpec, netns: BorrowedFd<'_>) -> Result<Effect, NicError>
     Ok(effect.and(set_inner_end(&mut inner, spec, peer).map_err(failed)?))
 }
 
+/// The host's links that a nic has to do with. Addresses are only needed where the host has its own on the nic.
+fn host_links(host: &mut Netlink, spec: &NicSpec) -> Result<Links, NetlinkError> {
+    match &spec.uplink {
+        Uplink::Bridge { name } => Links::read_named(host, &[&spec.host_name, name]),
+        Uplink::PointToPoint { .. } => Links::read(host),
+    }
+}
+
 /// Removes the nic by its host end (the peer goes with it); for hot-unplug, since a container's death removes it too.
 pub fn detach(host_name: &str, mark: &Mark) -> Result<Effect, NicError> {
     let failed = |source| NicError::Netlink { name: host_name.to_owned(), source };
     let mut host = Netlink::open().map_err(failed)?;
-    let links = Links::read(&mut host).map_err(failed)?;
+    let links = Links::read_named(&mut host, &[host_name]).map_err(failed)?;
     let Some(link) = links.get(host_name) else { return Ok(Effect::Unchanged) };
     if link.kind != LinkKind::Veth || !link.bears(mark) {
         return Err(NicError::Foreign { host_name: host_name.to_owned() });
@@ -127,6 +133,9 @@ fn create(host: &mut Netlink, spec: &NicSpec, links: &Links, netns: BorrowedFd<'
     peer.attributes.push(LinkAttribute::NetNsFd(netns.as_raw_fd()));
     peer.attributes.extend(spec.mtu.map(LinkAttribute::Mtu));
     let mut message = LinkMessage::default();
+    // Not so the peer: it is made first, and a veth without its other end does not come up (ENOTCONN).
+    message.header.flags = LinkFlags::Up;
+    message.header.change_mask = LinkFlags::Up;
     message.attributes.push(LinkAttribute::IfName(spec.host_name.clone()));
     message.attributes.push(LinkAttribute::Group(spec.mark.group()));
     message.attributes.extend(spec.mtu.map(LinkAttribute::Mtu));
@@ -168,11 +177,8 @@ fn set_host_end(host: &mut Netlink, spec: &NicSpec, links: &Links, link: &Link) 
         host.request("set the host's end", RouteNetlinkMessage::SetLink(message), 0).map_err(failed)?;
         effect = Effect::Changed;
     }
-    if let Uplink::PointToPoint { host_addresses, routes } = &spec.uplink {
-        effect = effect.and(inside::set_addresses(host, link, host_addresses).map_err(failed)?);
-        for route in routes {
-            inside::set_link_route(host, link.index, *route).map_err(failed)?;
-        }
+    if let Uplink::PointToPoint { routes } = &spec.uplink {
+        effect = effect.and(inside::set_link_routes(host, link.index, routes).map_err(failed)?);
     }
     Ok(effect)
 }

@@ -6,7 +6,8 @@
 //!    └──────────┴── Ctrl-C ───────► skipped
 //! ```
 //!
-//! A failed step blocks those after it; all others go on. There is no retry here: the next pass does it.
+//! A failed step blocks those after it; all others go on. There is no retry here: the next pass does it. At the end
+//! the driver makes last what the steps wrote, once for all of them.
 
 use super::plan::Plan;
 use super::render::step_words;
@@ -75,6 +76,9 @@ pub fn apply(driver: &dyn Driver, plan: &Plan, options: &ApplyOptions<'_>) -> Re
         }
     });
     let mut outcomes = work.board.into_inner().unwrap_or_else(PoisonError::into_inner).outcomes;
+    if let Err(error) = driver.settle() {
+        fail_changed(&mut outcomes, &error_chain(&error));
+    }
     let steps: Vec<StepReport> = plan
         .steps
         .iter()
@@ -167,6 +171,13 @@ impl<'a> Work<'a> {
             board.outcomes.insert(step.id, outcome);
             open.extend(&self.next[at]);
         }
+    }
+}
+
+/// What has changed is in force, and a crash of the machine may undo its record: the next apply has to write it again.
+fn fail_changed(outcomes: &mut BTreeMap<StepId, StepOutcome>, chain: &[String]) {
+    for outcome in outcomes.values_mut().filter(|outcome| **outcome == StepOutcome::Changed) {
+        *outcome = StepOutcome::Failed { chain: chain.to_vec() };
     }
 }
 

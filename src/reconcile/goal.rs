@@ -6,7 +6,7 @@ use crate::model::key::Key;
 use crate::model::object::Power;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 /// What the host is to be brought to.
@@ -70,6 +70,8 @@ pub struct PlanOptions {
     pub missing_paths: BTreeSet<PathBuf>,
     /// The digests of [`super::contents::wanted`].
     pub contents: Contents,
+    /// Containers that are not started before this time: their inits end as soon as they begin.
+    pub not_before: BTreeMap<Key, Timestamp>,
 }
 
 impl PlanOptions {
@@ -85,6 +87,7 @@ impl PlanOptions {
             actor: actor.into(),
             missing_paths: BTreeSet::new(),
             contents: Contents::new(),
+            not_before: BTreeMap::new(),
         }
     }
 }

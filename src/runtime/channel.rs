@@ -92,6 +92,13 @@ impl From<Error> for Failure {
     }
 }
 
+impl From<Failure> for Error {
+    /// Of a step that this very process took.
+    fn from(failure: Failure) -> Error {
+        Error::Call { step: failure.step, source: std::io::Error::from_raw_os_error(failure.errno) }
+    }
+}
+
 /// Two connected ends, each close-on-exec.
 pub fn pair() -> Result<(OwnedFd, OwnedFd)> {
     socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)

@@ -1,8 +1,8 @@
 //! What a container must not do: capabilities, masked and read-only paths, resource limits by name.
 
+use crate::model::run::Rlimit;
 use crate::runtime::channel::{Failure, step};
 use crate::runtime::error::{Error, Result};
-use crate::runtime::start_spec::Rlimit;
 use rustix::process::Resource;
 use rustix::thread::{CapabilitySet, remove_capability_from_bounding_set};
 use std::collections::BTreeMap;

@@ -1,7 +1,7 @@
 //! Start in two phases, stop, freeze: what a controller does to one container.
 //!
 //! ```text
-//! prepare ─► Prepared (init waits, in its namespaces and cgroups) ─► release ─► running
+//! prepare ─► Prepared (init waits, in its namespaces and cgroups) ─► release(mounts) ─► running
 //!               └── dropped, or its owner killed: init, cgroup and socket go
 //! ```
 
@@ -11,7 +11,8 @@ use crate::runtime::error::{Error, Result, call, file};
 use crate::runtime::identity::{ProcessId, boot_id};
 use crate::runtime::monitor::{self, Release};
 use crate::runtime::records::{self, Exit, Started};
-use crate::runtime::spawner::{Request, Spawner};
+use crate::runtime::rootfs::Shift;
+use crate::runtime::spawner::{Post, Request, Spawner};
 use crate::runtime::start_spec::StartSpec;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
@@ -35,10 +36,10 @@ pub struct Place<'a> {
     pub run: &'a Path,
 }
 
-/// The descriptors that a start hands over.
+/// The descriptors that a start hands over at its release.
 #[derive(Debug)]
 pub struct Mounts {
-    /// `Spawner::mount_root`.
+    /// `rootfs::detached`.
     pub root: OwnedFd,
     /// One for each of the spec's binds, in their order.
     pub binds: Vec<OwnedFd>,
@@ -51,9 +52,30 @@ pub struct Mounts {
 pub struct Prepared {
     pub init: ProcessId,
     pub pidfd: OwnedFd,
+    shift: Option<IdShift>,
     channel: OwnedFd,
     hierarchies: Hierarchies,
     cgroup: String,
+}
+
+/// The id map of a container whose init lives.
+#[derive(Debug)]
+pub struct IdShift {
+    namespace: OwnedFd,
+    root_ids: (u32, u32),
+}
+
+impl IdShift {
+    /// That of init's user namespace; one that init has made itself is refused.
+    pub fn of(init: ProcessId, root_ids: (u32, u32)) -> Result<IdShift> {
+        let namespace =
+            linux::ids::user_namespace(init.pid).map_err(call("open the container's user namespace"))?;
+        Ok(IdShift { namespace, root_ids })
+    }
+
+    pub fn borrow(&self) -> Shift<'_> {
+        Shift { namespace: self.namespace.as_fd(), root_ids: self.root_ids }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,8 +87,8 @@ pub enum StopMode {
 }
 
 /// Makes cgroups, namespaces and init of a container, up to the point where init waits for [`Prepared::release`].
-/// Network devices are put into the namespaces of `init` in between.
-pub fn prepare(place: Place<'_>, spec: &StartSpec, mounts: Mounts) -> Result<Prepared> {
+/// In between network devices are put into its namespaces, and mounts are made with its ids ([`Prepared::shift`]).
+pub fn prepare(place: Place<'_>, spec: &StartSpec) -> Result<Prepared> {
     let folder = records::folder(place.run, &spec.uuid);
     let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder);
     made.map_err(file("make", &folder))?;
@@ -77,7 +99,7 @@ pub fn prepare(place: Place<'_>, spec: &StartSpec, mounts: Mounts) -> Result<Pre
     records::remove(&folder, records::STARTED)?;
     records::write(&folder, records::START, spec)?;
     let cgroup = Cgroup { hierarchies: place.hierarchies, path: &spec.cgroup };
-    let prepared = prepare_in(place, spec, &mounts, folder);
+    let prepared = prepare_in(place, spec, folder);
     if prepared.is_err() {
         // The first error says more than one of cleaning up after it.
         let _ = cgroup.kill();
@@ -86,28 +108,40 @@ pub fn prepare(place: Place<'_>, spec: &StartSpec, mounts: Mounts) -> Result<Pre
     prepared
 }
 
-fn prepare_in(place: Place<'_>, spec: &StartSpec, mounts: &Mounts, folder: PathBuf) -> Result<Prepared> {
+fn prepare_in(place: Place<'_>, spec: &StartSpec, folder: PathBuf) -> Result<Prepared> {
     let cgroup = Cgroup { hierarchies: place.hierarchies, path: &spec.cgroup };
     cgroup.create(&blueprint(spec, &spec.device_rules()))?;
-    let descriptors: Vec<BorrowedFd<'_>> =
-        [&mounts.root].into_iter().chain(&mounts.binds).chain(&mounts.secrets).map(AsFd::as_fd).collect();
-    let request = Request::Start { folder, monitor_cgroup: spec.monitor_cgroup.clone() };
-    let channel = place.spawner.request(&request, &descriptors)?;
+    let request = Request::Start(post(place, spec, folder));
+    let channel = place.spawner.request(&request, &[])?;
     match channel::answer(&channel, Process::Monitor)? {
         (Answer::Prepared { init }, mut passed) => {
             let pidfd = passed.pop().ok_or(Error::Lost { process: Process::Monitor.name() })?;
             let (hierarchies, cgroup) = (place.hierarchies.clone(), spec.cgroup.clone());
-            Ok(Prepared { init, pidfd, channel, hierarchies, cgroup })
+            let shift = spec.id_map().map(|_| IdShift::of(init, spec.root_ids())).transpose();
+            Ok(Prepared { init, pidfd, shift: shift?, channel, hierarchies, cgroup })
         }
         _ => Err(Error::Lost { process: Process::Monitor.name() }),
     }
 }
 
+fn post(place: Place<'_>, spec: &StartSpec, folder: PathBuf) -> Post {
+    Post { folder, cgroup: spec.monitor_cgroup.clone(), hierarchies: place.hierarchies.clone() }
+}
+
 impl Prepared {
+    /// Through what its mounts show their ids; none: it is privileged.
+    pub fn shift(&self) -> Option<Shift<'_>> {
+        self.shift.as_ref().map(IdShift::borrow)
+    }
+
     /// Lets init go on; returns when it has become the container's program, or with the step that failed.
-    pub fn release(self) -> Result<()> {
-        let outcome = channel::send(&self.channel, &Release, &[])
-            .and_then(|()| channel::answer(&self.channel, Process::Monitor));
+    pub fn release(self, mounts: Mounts) -> Result<()> {
+        let descriptors: Vec<BorrowedFd<'_>> =
+            [&mounts.root].into_iter().chain(&mounts.binds).chain(&mounts.secrets).map(AsFd::as_fd).collect();
+        let sent = channel::send(&self.channel, &Release, &descriptors);
+        // A mount that we still held could not be unmounted inside.
+        drop(mounts);
+        let outcome = sent.and_then(|()| channel::answer(&self.channel, Process::Monitor));
         if outcome.is_err() {
             // The monitor cleans up, unless it is what was lost.
             let cgroup = Cgroup { hierarchies: &self.hierarchies, path: &self.cgroup };
@@ -154,7 +188,7 @@ pub fn unfreeze(place: Place<'_>, spec: &StartSpec) -> Result<()> {
 /// Starts a monitor for a container that lost its own.
 pub fn supervise(place: Place<'_>, spec: &StartSpec) -> Result<()> {
     let folder = records::folder(place.run, &spec.uuid);
-    let request = Request::Supervise { folder, monitor_cgroup: spec.monitor_cgroup.clone() };
+    let request = Request::Supervise(post(place, spec, folder));
     let reply = place.spawner.request(&request, &[])?;
     channel::answer(&reply, Process::Monitor).map(drop)
 }
@@ -166,9 +200,9 @@ pub fn running(folder: &Path) -> Result<Option<ProcessId>> {
     Ok(Some(started.init).filter(|init| is_this_boot && init.is_alive()))
 }
 
-fn open(init: &ProcessId) -> Option<OwnedFd> {
-    let pidfd = pidfd_open(Pid::from_raw(init.pid)?, PidfdFlags::empty()).ok()?;
-    init.is_alive().then_some(pidfd)
+fn open(process: &ProcessId) -> Option<OwnedFd> {
+    let pidfd = pidfd_open(Pid::from_raw(process.pid)?, PidfdFlags::empty()).ok()?;
+    process.is_alive().then_some(pidfd)
 }
 
 fn ask(
@@ -225,12 +259,11 @@ fn has_ended(pidfd: &OwnedFd, patience: Duration) -> Result<bool> {
 
 /// After init's death: the monitor writes the record and removes the cgroup; without a monitor we do.
 fn settle(cgroup: &Cgroup<'_>, spec: &StartSpec, folder: &Path, status: Option<i32>) -> Result<Option<Exit>> {
-    let begun = Instant::now();
-    while has_monitor(folder)? {
-        if begun.elapsed() > PATIENCE {
-            return Err(Error::TimedOut { what: format!("the monitor of {}", spec.name), waited: PATIENCE });
-        }
-        std::thread::sleep(Duration::from_micros(300));
+    if let Some(monitor) = monitor(folder)?
+        && let Some(pidfd) = open(&monitor)
+        && !has_ended(&pidfd, PATIENCE)?
+    {
+        return Err(Error::TimedOut { what: format!("the monitor of {}", spec.name), waited: PATIENCE });
     }
     let _ = cgroup.kill();
     cgroup.remove(PATIENCE)?;
@@ -255,9 +288,9 @@ fn settle(cgroup: &Cgroup<'_>, spec: &StartSpec, folder: &Path, status: Option<i
     Ok(Some(exit))
 }
 
-/// Whether the recorded monitor of this boot lives.
-pub fn has_monitor(folder: &Path) -> Result<bool> {
-    let Some(started) = records::read::<Started>(folder, records::STARTED)? else { return Ok(false) };
+/// The recorded monitor, if it is of this boot.
+fn monitor(folder: &Path) -> Result<Option<ProcessId>> {
+    let Some(started) = records::read::<Started>(folder, records::STARTED)? else { return Ok(None) };
     let is_this_boot = boot_id().map_err(call("read the boot id"))? == started.boot_id;
-    Ok(is_this_boot && started.monitor.is_alive())
+    Ok(Some(started.monitor).filter(|_| is_this_boot))
 }

@@ -40,13 +40,6 @@ pub enum Error {
     Unsupported { what: &'static str },
 }
 
-impl From<crate::runtime::channel::Failure> for Error {
-    /// A step that failed in this very process.
-    fn from(failure: crate::runtime::channel::Failure) -> Error {
-        Error::Call { step: failure.step, source: io::Error::from_raw_os_error(failure.errno) }
-    }
-}
-
 pub type Result<T> = std::result::Result<T, Error>;
 
 /// For `map_err` after a file operation.

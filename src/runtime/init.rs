@@ -35,7 +35,7 @@ pub enum Report {
     },
 }
 
-/// The monitor's word to go on.
+/// The monitor's word to go on. Descriptors: root, then the binds.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Go;
 
@@ -46,10 +46,7 @@ pub struct Context {
     pub channel: OwnedFd,
     /// `tasks` files of the v1 cgroups.
     pub tasks: Vec<OwnedFd>,
-    pub root: OwnedFd,
     pub devices: OwnedFd,
-    pub binds: Vec<OwnedFd>,
-    pub secrets: Option<OwnedFd>,
     pub seccomp: Vec<u8>,
 }
 
@@ -71,7 +68,7 @@ pub fn run(context: Context) -> ! {
 
 #[allow(clippy::too_many_lines, reason = "one linear list, in the order in which the kernel sees it")]
 fn steps(context: Context) -> Result<Infallible, Failure> {
-    let Context { spec, channel, tasks, root, devices, binds, secrets, seccomp } = context;
+    let Context { spec, channel, tasks, devices, seccomp } = context;
 
     // 1. Into the v1 cgroups (the unified one was entered by clone3), then wait: the controller hangs network
     //    devices into this namespace meanwhile. Its death, or the monitor's, ends the channel and so this process.
@@ -79,9 +76,13 @@ fn steps(context: Context) -> Result<Infallible, Failure> {
         rustix::io::write(&file, b"0").map_err(step("enter a cgroup"))?;
     }
     channel::send(&channel, &Report::Joined, &[])?;
-    if channel::receive::<Go>(&channel)?.is_none() {
-        linux::process::end(0);
+    let Some((Go, mut mounts)) = channel::receive::<Go>(&channel)? else { linux::process::end(0) };
+    if mounts.is_empty() {
+        return Err(Failure { step: "get the root".to_owned(), errno: libc::EBADF });
     }
+    let root = mounts.remove(0);
+    let secrets = if spec.has_secrets { mounts.pop() } else { None };
+    let binds = mounts;
 
     // 2. Who we are: root inside, leader of a session, default signals, the payload cgroup as `/`.
     linux::process::default_signals();
@@ -108,11 +109,10 @@ fn steps(context: Context) -> Result<Infallible, Failure> {
     // 4. The kernel's file systems.
     let plain = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
     mount_new("proc", "/proc", plain, "")?;
-    let sys_flags = match (&spec.confinement, spec.nesting) {
-        (Confinement::Privileged, false) => plain | MountFlags::RDONLY,
-        _ => plain,
-    };
-    mount_new("sysfs", "/sys", sys_flags, "")?;
+    mount_new("sysfs", "/sys", plain, "")?;
+    if spec.confinement == Confinement::Privileged && !spec.nesting {
+        protect_sys(plain)?;
+    }
     mount_new("cgroup2", "/sys/fs/cgroup", plain, "")?;
     make_folder("/dev")?;
     move_mount(&devices, "", CWD, "/dev", MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
@@ -175,6 +175,14 @@ fn mount_new(kind: &str, target: &str, flags: MountFlags, options: &str) -> Resu
     make_folder(target)?;
     let options = CString::new(options).unwrap_or_default();
     mount(kind, target, kind, flags, options.as_c_str()).map_err(step(format!("mount {kind} on {target}")))
+}
+
+/// The host's devices and modules are out of a privileged root's reach, its own links are not (LXC's `sys:mixed`).
+fn protect_sys(plain: MountFlags) -> Result<(), Failure> {
+    const LINKS: &str = "/sys/devices/virtual/net";
+    mount_bind(LINKS, LINKS).map_err(step(format!("bind {LINKS}")))?;
+    mount_remount("/sys", plain | MountFlags::BIND | MountFlags::RDONLY, c"")
+        .map_err(step("make /sys read-only"))
 }
 
 /// Group 5 is `tty` on every distribution; a map that lacks it cannot have it.

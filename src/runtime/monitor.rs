@@ -9,13 +9,14 @@
 //! It decides nothing: it drains the console into a capped log, answers a few small commands, and records how init
 //! ended. It must stay small (one for each container) and must never block on a client.
 
-use crate::runtime::cgroup::{Cgroup, Hierarchies};
+use crate::runtime::cgroup::Cgroup;
 use crate::runtime::channel::{self, Answer, Failure, Process, step};
 use crate::runtime::console::Log;
 use crate::runtime::identity::{ProcessId, boot_id};
 use crate::runtime::init::{self, Context, Go, Report};
 use crate::runtime::oom::OomWatch;
 use crate::runtime::records::{self, Cause, Exit, Started};
+use crate::runtime::spawner::Post;
 use crate::runtime::start_spec::{Confinement, StartSpec};
 use crate::runtime::{confinement, devices, monitor_loop, rootfs};
 use linux::process::Clone;
@@ -31,7 +32,7 @@ use std::time::Duration;
 /// How long the cgroup's last processes may take to vanish after init.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// The controller's word that init may go on.
+/// The controller's word that init may go on. Descriptors: root, then the binds.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Release;
 
@@ -45,10 +46,9 @@ pub struct Watched {
     pub listener: OwnedFd,
 }
 
-/// Starts `folder`'s spec and stays. Answers the process's exit code.
-pub fn start(reply: OwnedFd, descriptors: Vec<OwnedFd>, folder: &Path) -> i32 {
-    settle();
-    let launched = launch(&reply, descriptors, folder);
+/// Starts the folder's spec and stays. Answers the process's exit code.
+pub fn start(reply: OwnedFd, post: &Post) -> i32 {
+    let launched = launch(&reply, post);
     let watched = match launched {
         Ok(Some(watched)) => watched,
         Ok(None) => return 0,
@@ -58,18 +58,17 @@ pub fn start(reply: OwnedFd, descriptors: Vec<OwnedFd>, folder: &Path) -> i32 {
         }
     };
     drop(reply);
-    watch(watched, folder, OomWatch::from_birth)
+    watch(watched, post, OomWatch::from_birth)
 }
 
 /// Watches a container whose monitor was lost.
-pub fn supervise(reply: &OwnedFd, folder: &Path) -> i32 {
-    settle();
-    match adopt(folder) {
+pub fn supervise(reply: &OwnedFd, post: &Post) -> i32 {
+    match adopt(post) {
         Ok(watched) => {
             if channel::send(reply, &Answer::Done, &[]).is_err() {
                 return 1;
             }
-            watch(watched, folder, OomWatch::open)
+            watch(watched, post, OomWatch::open)
         }
         Err(failure) => {
             let _ = channel::send(reply, &failure.answer(Process::Monitor), &[]);
@@ -78,27 +77,27 @@ pub fn supervise(reply: &OwnedFd, folder: &Path) -> i32 {
     }
 }
 
-fn settle() {
+/// Away from the session and the cgroups of whoever asked; on the unified hierarchy it was cloned into its own.
+fn settle(post: &Post) -> Result<(), Failure> {
     let _ = rustix::process::setsid();
     let _ = rustix::thread::set_name(c"bayplan-monitor");
+    Ok(post.hierarchies.join_v1(&post.cgroup)?)
 }
 
 type Launch = Result<Option<Watched>, (Process, Failure)>;
 type Heard = Result<Option<(Report, Vec<OwnedFd>)>, (Process, Failure)>;
 
 /// `None` when the controller gave up between prepare and release: nothing is left then.
-fn launch(reply: &OwnedFd, mut descriptors: Vec<OwnedFd>, folder: &Path) -> Launch {
+fn launch(reply: &OwnedFd, post: &Post) -> Launch {
     let ours = |failure: Failure| (Process::Monitor, failure);
+    let folder = post.folder.as_path();
+    settle(post).map_err(ours)?;
     let spec = read_spec(folder).map_err(ours)?;
     if spec.checkpoint.is_some() {
         return Err(ours(Failure { step: "restore a checkpoint".to_owned(), errno: libc::EOPNOTSUPP }));
     }
-    // Never read here: the values are for init alone.
-    let secrets = if spec.has_secrets { descriptors.pop() } else { None };
-    let root = descriptors.remove(0);
-    let hierarchies = Hierarchies::detect().map_err(|error| ours(error.into()))?;
-    let cgroup = Cgroup { hierarchies: &hierarchies, path: &spec.cgroup };
-    let (pid, pidfd, line) = clone_init(&spec, &cgroup, (root, secrets), descriptors).map_err(ours)?;
+    let cgroup = Cgroup { hierarchies: &post.hierarchies, path: &spec.cgroup };
+    let (pid, pidfd, line) = clone_init(&spec, &cgroup).map_err(ours)?;
     let watched = hand_over(reply, spec.clone(), (pid, pidfd, &line), folder);
     if !matches!(watched, Ok(Some(_))) {
         // The channel's end has ended init, or its failure has; it only needs to be reaped.
@@ -115,12 +114,7 @@ fn launch(reply: &OwnedFd, mut descriptors: Vec<OwnedFd>, folder: &Path) -> Laun
 }
 
 /// Init, cloned into all its namespaces and its cgroup, and our end of the line to it.
-fn clone_init(
-    spec: &StartSpec,
-    cgroup: &Cgroup<'_>,
-    (root, secrets): (OwnedFd, Option<OwnedFd>),
-    binds: Vec<OwnedFd>,
-) -> Result<(i32, OwnedFd, OwnedFd), Failure> {
+fn clone_init(spec: &StartSpec, cgroup: &Cgroup<'_>) -> Result<(i32, OwnedFd, OwnedFd), Failure> {
     let entrances = cgroup.entrances()?;
     let devices = devices::tree(spec)?;
     let seccomp = read_filter(spec)?;
@@ -130,8 +124,7 @@ fn clone_init(
         Clone::Child => {
             drop(ours);
             let tasks = entrances.tasks;
-            let spec = spec.clone();
-            init::run(Context { spec, channel: theirs, tasks, root, devices, binds, secrets, seccomp })
+            init::run(Context { spec: spec.clone(), channel: theirs, tasks, devices, seccomp })
         }
         Clone::Parent { pid, pidfd } => Ok((pid, pidfd, ours)),
     }
@@ -168,9 +161,8 @@ fn hand_over(
     let monitor = ProcessId::own().ok_or_else(|| process("look at the monitor"))?;
     let listener = monitor_loop::listen(folder).map_err(ours)?;
     channel::send(reply, &Answer::Prepared { init }, &[pidfd.as_fd()]).map_err(|error| ours(error.into()))?;
-    if channel::receive::<Release>(reply).map_err(|error| ours(error.into()))?.is_none() {
-        return Ok(None);
-    }
+    let released = channel::receive::<Release>(reply).map_err(|error| ours(error.into()))?;
+    let Some((Release, mounts)) = released else { return Ok(None) };
     let started = Started {
         version: records::VERSION,
         boot_id: boot_id().map_err(step("read the boot id")).map_err(ours)?,
@@ -180,7 +172,10 @@ fn hand_over(
         at_ms: records::now_ms(),
     };
     records::write(folder, records::STARTED, &started).map_err(|error| ours(error.into()))?;
-    channel::send(line, &Go, &[]).map_err(|error| ours(error.into()))?;
+    let descriptors: Vec<BorrowedFd<'_>> = mounts.iter().map(AsFd::as_fd).collect();
+    channel::send(line, &Go, &descriptors).map_err(|error| ours(error.into()))?;
+    // A mount that we still held could not be unmounted inside.
+    drop(mounts);
     let mut console = None;
     while let Some((report, mut descriptors)) = next_report(line)? {
         if let (Report::Console, Some(slave), Some(master)) = (report, descriptors.pop(), descriptors.pop()) {
@@ -200,7 +195,9 @@ fn next_report(line: &OwnedFd) -> Heard {
     }
 }
 
-fn adopt(folder: &Path) -> Result<Watched, Failure> {
+fn adopt(post: &Post) -> Result<Watched, Failure> {
+    settle(post)?;
+    let folder = post.folder.as_path();
     let gone = || Failure { step: "find the container's init".to_owned(), errno: libc::ESRCH };
     let spec = read_spec(folder)?;
     let mut started: Started = records::read(folder, records::STARTED)?.ok_or_else(gone)?;
@@ -217,12 +214,12 @@ fn adopt(folder: &Path) -> Result<Watched, Failure> {
 }
 
 /// Until init is dead; then the record, the cgroup, the socket, and what the spec wants after a reboot.
-fn watch(mut watched: Watched, folder: &Path, open_watch: fn(&Cgroup<'_>) -> OomWatch) -> i32 {
+fn watch(mut watched: Watched, post: &Post, open_watch: fn(&Cgroup<'_>) -> OomWatch) -> i32 {
+    let folder = post.folder.as_path();
     let bytes = watched.spec.console_log_bytes;
     let Ok(log) = Log::open(&folder.join(records::CONSOLE), bytes) else { return 1 };
-    let Ok(hierarchies) = Hierarchies::detect() else { return 1 };
     let path = watched.spec.cgroup.clone();
-    let cgroup = Cgroup { hierarchies: &hierarchies, path: &path };
+    let cgroup = Cgroup { hierarchies: &post.hierarchies, path: &path };
     let mut memory = open_watch(&cgroup);
     let is_attended = monitor_loop::run(&mut watched, log, &cgroup, &mut memory);
     let (code, signal) = reap(watched.pidfd.as_fd());
@@ -286,10 +283,15 @@ fn read_spec(folder: &Path) -> Result<StartSpec, Failure> {
     records::read(folder, records::START)?.ok_or_else(missing)
 }
 
-/// The bytes of the compiled filter; none when the spec names none.
+/// The bytes of the compiled filter; none when the spec names none. An empty file is no filter: it would let
+/// everything through.
 pub fn read_filter(spec: &StartSpec) -> Result<Vec<u8>, Failure> {
     let Some(path) = &spec.seccomp_filter else { return Ok(Vec::new()) };
-    fs::read(path).map_err(step(format!("read {}", path.display())))
+    let filter = fs::read(path).map_err(step(format!("read {}", path.display())))?;
+    if filter.is_empty() {
+        return Err(Failure { step: format!("find a filter in {}", path.display()), errno: libc::EINVAL });
+    }
+    Ok(filter)
 }
 
 #[cfg(test)]

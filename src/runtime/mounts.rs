@@ -2,12 +2,11 @@
 //!
 //! The `…_inside` functions run in a child of the spawner: they enter the container's mount namespace and end there.
 
-use crate::model::id_map::IdMap;
 use crate::runtime::channel::{self, Failure, Process, step};
 use crate::runtime::error::{Result, file};
 use crate::runtime::identity::ProcessId;
+use crate::runtime::init;
 use crate::runtime::spawner::{Request, Spawner};
-use crate::runtime::{init, rootfs};
 use linux::mount::Reach;
 use nix::sched::CloneFlags;
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat2};
@@ -42,16 +41,6 @@ pub fn targets(pid: i32) -> Result<BTreeSet<PathBuf>> {
     let path = PathBuf::from(format!("/proc/{pid}/mountinfo"));
     let table = fs::read_to_string(&path).map_err(file("read", &path))?;
     Ok(table.lines().filter_map(|line| line.split(' ').nth(4)).map(unescape).collect())
-}
-
-pub fn clone(
-    source: &Path,
-    recursive: bool,
-    id_map: Option<&IdMap>,
-) -> std::result::Result<OwnedFd, Failure> {
-    let namespace = id_map.map(rootfs::user_namespace).transpose()?;
-    let reach = if recursive { Reach::Tree } else { Reach::One };
-    rootfs::clone_tree(source, namespace.as_ref().map(AsFd::as_fd), reach)
 }
 
 pub fn attach_inside(

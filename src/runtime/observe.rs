@@ -47,6 +47,9 @@ pub fn scan(run: &Path) -> Result<BTreeMap<Uuid, Result<Seen>>> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(all),
         entries => entries.map_err(file("list", run))?,
     };
+    if !records::is_of_this_boot(run)? {
+        return Ok(all);
+    }
     let boot = boot_id().map_err(call("read the boot id"))?;
     for entry in entries {
         let entry = entry.map_err(file("list", run))?;
@@ -64,6 +67,9 @@ pub fn scan(run: &Path) -> Result<BTreeMap<Uuid, Result<Seen>>> {
 
 /// One container's folder; none when nothing was ever started there.
 pub fn one(run: &Path, uuid: &Uuid) -> Result<Option<Seen>> {
+    if !records::is_of_this_boot(run)? {
+        return Ok(None);
+    }
     let boot = boot_id().map_err(call("read the boot id"))?;
     look(&records::folder(run, uuid), &boot)
 }

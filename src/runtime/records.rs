@@ -1,21 +1,25 @@
-//! The run folder: `RUN/UUID/{start.json, started.json, exit.json, monitor.sock, console.log}`.
+//! The run folder: `RUN/boot` and `RUN/UUID/{start.json, started.json, exit.json, monitor.sock, console.log}`.
 //!
 //! A record is written to a temporary name and renamed: a reader, or whoever comes after a killed writer, sees it whole
-//! or not at all. Nothing is synced: the folder does not outlive the machine's uptime, and a sync costs milliseconds
-//! where /run is not a tmpfs. Records say what was done; whether it still holds is asked of the kernel (`observe`).
+//! or not at all. Records are not synced: the folder does not outlive the machine's uptime. Where /run is no tmpfs a
+//! crash of the machine may leave them empty or in part, so `boot`, which is synced before the first of them, names
+//! the boot that they are of: a folder of another boot holds nothing, and the next start clears it.
+//! Records say what was done; whether it still holds is asked of the kernel (`observe`).
 
-use crate::runtime::error::{Error, Result, file};
-use crate::runtime::identity::ProcessId;
+use crate::runtime::error::{Error, Result, call, file};
+use crate::runtime::identity::{ProcessId, boot_id};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 pub const START: &str = "start.json";
 pub const STARTED: &str = "started.json";
 pub const EXIT: &str = "exit.json";
 pub const SOCKET: &str = "monitor.sock";
 pub const CONSOLE: &str = "console.log";
+const BOOT: &str = "boot";
 
 /// The version of all records here.
 pub const VERSION: u32 = 1;
@@ -62,6 +66,34 @@ pub enum Cause {
     Oom,
     /// The monitor was lost and the kernel cannot tell.
     Unknown,
+}
+
+/// Whether what is in the run folder was written since this boot.
+pub fn is_of_this_boot(run: &Path) -> Result<bool> {
+    let path = run.join(BOOT);
+    match fs::read_to_string(&path) {
+        Ok(text) => Ok(text == boot_id().map_err(call("read the boot id"))?),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(true),
+        Err(source) => Err(file("read", &path)(source)),
+    }
+}
+
+/// Makes the run folder ready for records of this boot; what a former one left goes.
+pub fn enter(run: &Path) -> Result<()> {
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _entering = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let path = run.join(BOOT);
+    if path.exists() {
+        if is_of_this_boot(run)? {
+            return Ok(());
+        }
+        if let (Some(above), Some(name)) = (run.parent(), run.file_name()) {
+            tree::remove::remove(above, Path::new(name)).map_err(file("clear", run))?;
+        }
+    }
+    fs::create_dir_all(run).map_err(file("make", run))?;
+    let boot = boot_id().map_err(call("read the boot id"))?;
+    tree::durable::write(&path, boot.as_bytes()).map_err(file("write", &path))
 }
 
 /// The folder of one container.

@@ -1,7 +1,7 @@
 //! The root mount of a container, made from what storage describes.
 //!
-//! One function serves start, file transfer, publish and restore. It runs in a process of its own (the spawner's
-//! child): it unshares a mount namespace, changes the ids that files are made with, and then ends.
+//! One function serves start, file transfer, publish and restore. It runs on a thread of its own, which unshares its
+//! mount namespace, changes the ids that it makes files with, and then ends.
 //!
 //! Why an overlay is made this way (each of these was tried): mounted inside the user namespace it cannot rename
 //! folders (EXDEV) and loses replaced ones (EIO); mounted by plain root over an idmapped upper it is read-only.
@@ -9,9 +9,7 @@
 use crate::model::id_map::{IdMap, IdRange};
 use crate::model::root::Root;
 use crate::runtime::channel::{Failure, step};
-use crate::runtime::start_spec::root_ids;
 use linux::mount::Reach;
-use linux::process::Clone;
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::mount::{
     FsMountFlags, FsOpenFlags, MountAttrFlags, MountPropagationFlags, MoveMountFlags, OpenTreeFlags,
@@ -24,10 +22,16 @@ use std::path::{Path, PathBuf};
 /// Before Linux 6.5 fsconfig cuts a string at this length.
 const LONGEST_VALUE: usize = 255;
 
-/// Makes the mount, attached nowhere. Ids on disk are the container's own; with a map they appear shifted.
-pub fn detached(root: &Root, id_map: Option<&IdMap>) -> Result<OwnedFd, Failure> {
-    let namespace = id_map.map(user_namespace).transpose()?;
-    let namespace = namespace.as_ref().map(AsFd::as_fd);
+/// Through what ids are shifted: a user namespace with the container's map, and the host ids of its root.
+#[derive(Debug, Clone, Copy)]
+pub struct Shift<'a> {
+    pub namespace: BorrowedFd<'a>,
+    pub root_ids: (u32, u32),
+}
+
+/// Makes the mount, attached nowhere. Ids on disk are the container's own; with a shift they appear shifted.
+pub fn detached(root: &Root, shift: Option<Shift<'_>>) -> Result<OwnedFd, Failure> {
+    let namespace = shift.map(|shift| shift.namespace);
     match root {
         Root::Subvolume { path } => {
             let tree = clone_tree(path, namespace, Reach::One)?;
@@ -37,13 +41,22 @@ pub fn detached(root: &Root, id_map: Option<&IdMap>) -> Result<OwnedFd, Failure>
             }
             Ok(tree)
         }
-        Root::Overlay { layers, upper, work } => {
+        Root::Overlay { layers, upper, work } => on_own_thread(|| {
             let sources = Sources::attach(layers, upper, work, namespace)?;
-            let (uid, gid) = root_ids(id_map);
-            linux::ids::act_on_files_as(uid, gid).map_err(step("act as the container's root"))?;
+            if let Some(Shift { root_ids: (uid, gid), .. }) = shift {
+                linux::ids::act_on_files_as(uid, gid).map_err(step("act as the container's root"))?;
+            }
             overlay(&sources, namespace.is_some())
-        }
+        }),
     }
+}
+
+/// Namespace and ids that the work takes on end with it.
+fn on_own_thread<T: Send>(work: impl FnOnce() -> Result<T, Failure> + Send) -> Result<T, Failure> {
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().spawn_scoped(scope, work).map_err(step("start a thread"))?;
+        thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
 }
 
 /// A clone of a folder's mount, attached nowhere, with shifted ids when a user namespace is given.
@@ -55,31 +68,20 @@ pub fn clone_tree(path: &Path, namespace: Option<BorrowedFd<'_>>, reach: Reach) 
     let tree = open_tree(CWD, path, flags).map_err(step(format!("open {}", path.display())))?;
     if let Some(namespace) = namespace {
         linux::mount::set_id_map(tree.as_fd(), namespace, reach)
-            .map_err(step(format!("shift the ids of {}", path.display())))?;
+            .map_err(|error| shift_failure(path, error))?;
     }
     Ok(tree)
 }
 
-/// A user namespace that has the map and no process.
-pub fn user_namespace(map: &IdMap) -> Result<OwnedFd, Failure> {
-    let (wait, hold) =
-        rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).map_err(step("make a pipe"))?;
-    let clone =
-        linux::process::clone3(libc::CLONE_NEWUSER as u64, None).map_err(step("make a user namespace"))?;
-    let Clone::Parent { pid, pidfd } = clone else {
-        drop(hold);
-        let _ = rustix::io::read(&wait, &mut [0u8; 1]);
-        linux::process::end(0)
+/// mount_setattr(2): EINVAL where the file system takes no id-mapped mounts (tmpfs before Linux 6.3, overlay, virtiofs).
+fn shift_failure(path: &Path, error: std::io::Error) -> Failure {
+    let advice = match error.raw_os_error() {
+        Some(libc::EINVAL) => {
+            " (its file system takes no id-mapped mounts on this kernel: use a folder on ext4, btrfs or xfs)"
+        }
+        _ => "",
     };
-    write_maps(pid, map)?;
-    let path = format!("/proc/{pid}/ns/user");
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-    let namespace =
-        openat(CWD, path.as_str(), flags, Mode::empty()).map_err(step("open a user namespace"))?;
-    drop(hold);
-    let ended = rustix::process::WaitIdOptions::EXITED;
-    let _ = rustix::process::waitid(rustix::process::WaitId::PidFd(pidfd.as_fd()), ended);
-    Ok(namespace)
+    step(format!("shift the ids of {}{advice}", path.display()))(error)
 }
 
 /// Gives the user namespace of a new process its maps; the kernel takes each once.

@@ -40,3 +40,41 @@ fn copy(program: &Path) -> Result<OwnedFd> {
     let path = format!("/proc/self/fd/{}", copy.as_raw_fd());
     File::open(path).map(OwnedFd::from).map_err(call("open the sealed program"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::fs::fcntl_get_seals;
+    use std::io::{Read, Write};
+
+    /// `true` in a memory file: on no mount.
+    fn on_no_mount() -> (File, std::path::PathBuf) {
+        let program = std::fs::read("/bin/true").unwrap();
+        let mut memory = File::from(memfd_create("true", MemfdFlags::empty()).unwrap());
+        memory.write_all(&program).unwrap();
+        let path = format!("/proc/{}/fd/{}", std::process::id(), memory.as_raw_fd()).into();
+        (memory, path)
+    }
+
+    #[test]
+    fn a_program_on_no_mount_is_copied_and_nobody_can_write_the_copy() {
+        let (_memory, path) = on_no_mount();
+        let opened = open(&path).unwrap();
+        let seals = fcntl_get_seals(&opened).unwrap();
+        assert!(seals.contains(SealFlags::WRITE | SealFlags::GROW | SealFlags::SHRINK | SealFlags::SEAL));
+        let fd = format!("/proc/self/fd/{}", opened.as_raw_fd());
+        let written = File::options().write(true).open(&fd).and_then(|mut file| file.write(b"x"));
+        assert_eq!(written.unwrap_err().raw_os_error(), Some(libc::EPERM));
+        let (mut copy, mut program) = (vec![], vec![]);
+        File::open(&fd).unwrap().read_to_end(&mut copy).unwrap();
+        File::open("/bin/true").unwrap().read_to_end(&mut program).unwrap();
+        assert!(copy == program, "the copy is whole");
+        assert!(std::process::Command::new(&fd).status().unwrap().success(), "the copy can be executed");
+    }
+
+    #[test]
+    fn a_program_that_is_not_there_is_an_error_with_its_path() {
+        let error = open(Path::new("/nowhere/bayplan")).unwrap_err();
+        assert!(error.to_string().contains("/nowhere/bayplan"), "{error}");
+    }
+}

@@ -4,23 +4,21 @@
 //! for a moment init and every program of exec still are that file, inside a container. It stays single-threaded
 //! and small, because each monitor begins as a copy of it, takes requests from its channel, forks one child for
 //! each, and ends when the channel does. A request carries its own reply end: the child answers its caller
-//! directly, and many run side by side. If the spawner is lost a fresh one is executed; nothing that it has started
-//! depends on it.
+//! directly, and many run side by side. It is executed when it is needed, or at once by [`Spawner::wake`]; if it is
+//! lost a fresh one is executed. Nothing that it has started depends on it.
 
-use crate::model::id_map::IdMap;
-use crate::model::root::Root;
 use crate::runtime::cgroup::Hierarchies;
 use crate::runtime::channel::{self, Answer, Failure, Process};
 use crate::runtime::error::{Error, Result, call};
 use crate::runtime::exec::ExecSpec;
 use crate::runtime::files::{self, FileOrder, Namespaces};
 use crate::runtime::identity::ProcessId;
-use crate::runtime::{entry, exec, monitor, mounts, rootfs, sealed};
+use crate::runtime::{entry, exec, monitor, mounts, sealed};
 use serde::{Deserialize, Serialize};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 
 /// What the spawner can be asked; each message's first descriptor is the reply end.
@@ -29,31 +27,14 @@ use std::sync::{Mutex, PoisonError};
 pub enum Request {
     /// Answers [`Answer::Started`] with the spawner's own pid.
     Identify,
-    /// A monitor that starts `folder`'s spec. Descriptors: root, then the binds.
-    Start {
-        folder: PathBuf,
-        monitor_cgroup: String,
-    },
+    /// A monitor that starts `folder`'s spec.
+    Start(Post),
     /// A monitor for a container that lost its own.
-    Supervise {
-        folder: PathBuf,
-        monitor_cgroup: String,
-    },
+    Supervise(Post),
     /// Descriptors: pidfd of init, and three streams unless a terminal is wanted.
     Exec {
         folder: PathBuf,
         spec: ExecSpec,
-    },
-    /// Answers with the mount.
-    MountRoot {
-        root: Root,
-        id_map: Option<IdMap>,
-    },
-    /// Answers with the mount.
-    CloneTree {
-        source: PathBuf,
-        recursive: bool,
-        id_map: Option<IdMap>,
     },
     /// Descriptor: the mount.
     AttachTree {
@@ -79,24 +60,59 @@ pub enum Request {
     },
 }
 
+/// What a monitor begins with.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Post {
+    /// The container's, in the run folder.
+    pub folder: PathBuf,
+    /// The monitor's own cgroup.
+    pub cgroup: String,
+    pub hierarchies: Hierarchies,
+}
+
 /// The way to the spawner; shared by all threads.
 #[derive(Debug)]
 pub struct Spawner {
-    channel: Mutex<OwnedFd>,
-    /// Executed when the spawner is lost; understands `entry::HIDDEN_WORD`.
+    line: Mutex<Option<Line>>,
+    /// Understands `entry::HIDDEN_WORD`.
     program: PathBuf,
 }
 
+/// A spawner that was executed.
+#[derive(Debug)]
+struct Line {
+    channel: OwnedFd,
+    /// What was executed and forked the spawner: it ends at once, and only has to be reaped.
+    launcher: Option<Child>,
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        if let Some(mut launcher) = self.launcher.take() {
+            let _ = launcher.wait();
+        }
+    }
+}
+
 impl Spawner {
-    /// Executes a spawner from this very program, which understands `entry::HIDDEN_WORD`.
-    pub fn start() -> Result<Spawner> {
-        Spawner::execute(Path::new("/proc/self/exe"))
+    /// A spawner from this very program.
+    pub fn of_this_program() -> Spawner {
+        Spawner::from_program(Path::new("/proc/self/exe"))
     }
 
-    /// Executes a spawner from `program`, which understands `entry::HIDDEN_WORD`.
-    pub fn execute(program: &Path) -> Result<Spawner> {
-        let channel = Mutex::new(execute(program)?);
-        Ok(Spawner { channel, program: program.to_path_buf() })
+    /// A spawner from `program`, which understands `entry::HIDDEN_WORD`.
+    pub fn from_program(program: &Path) -> Spawner {
+        Spawner { line: Mutex::new(None), program: program.to_path_buf() }
+    }
+
+    /// Executes the spawner now, without waiting for it: it comes up while its first request is prepared.
+    pub fn wake(&self) -> Result<()> {
+        let mut line = self.line.lock().unwrap_or_else(PoisonError::into_inner);
+        if line.is_none() {
+            *line = Some(execute(&self.program)?);
+        }
+        Ok(())
     }
 
     /// The spawner's pid.
@@ -108,53 +124,46 @@ impl Spawner {
         }
     }
 
-    /// The root of a container as a detached mount; see `rootfs`.
-    pub fn mount_root(&self, root: &Root, id_map: Option<&IdMap>) -> Result<OwnedFd> {
-        self.mount(&Request::MountRoot { root: root.clone(), id_map: id_map.cloned() })
-    }
-
-    /// A clone of a host folder's or file's mount, detached; with a map its ids are shifted.
-    pub fn clone_tree(&self, source: &Path, recursive: bool, id_map: Option<&IdMap>) -> Result<OwnedFd> {
-        let source = source.to_path_buf();
-        self.mount(&Request::CloneTree { source, recursive, id_map: id_map.cloned() })
-    }
-
-    fn mount(&self, request: &Request) -> Result<OwnedFd> {
-        let reply = self.request(request, &[])?;
-        let (_, mut descriptors) = channel::answer(&reply, Process::Mount)?;
-        descriptors.pop().ok_or(Error::Lost { process: "mount helper" })
-    }
-
     /// Sends a request and answers the end on which its child speaks.
     pub fn request(&self, request: &Request, descriptors: &[BorrowedFd<'_>]) -> Result<OwnedFd> {
         let (ours, theirs) = channel::pair()?;
         let all: Vec<BorrowedFd<'_>> =
             [theirs.as_fd()].into_iter().chain(descriptors.iter().copied()).collect();
-        let mut channel = self.channel.lock().unwrap_or_else(PoisonError::into_inner);
-        match channel::send(&*channel, request, &all) {
-            Err(Error::Lost { .. }) => {
-                *channel = execute(&self.program)?;
-                channel::send(&*channel, request, &all)?;
+        let mut line = self.line.lock().unwrap_or_else(PoisonError::into_inner);
+        let sent = line.as_mut().map(|line| line.send(request, &all));
+        match sent {
+            None | Some(Err(Error::Lost { .. })) => {
+                line.insert(execute(&self.program)?).send(request, &all)?;
             }
-            sent => sent?,
+            Some(sent) => sent?,
         }
         Ok(ours)
     }
 }
 
-fn execute(program: &Path) -> Result<OwnedFd> {
+impl Line {
+    fn send(&mut self, request: &Request, descriptors: &[BorrowedFd<'_>]) -> Result<()> {
+        let is_over = |launcher: &mut Child| launcher.try_wait().is_ok_and(|status| status.is_some());
+        if self.launcher.as_mut().is_some_and(is_over) {
+            self.launcher = None;
+        }
+        channel::send(&self.channel, request, descriptors)
+    }
+}
+
+fn execute(program: &Path) -> Result<Line> {
     let (ours, theirs) = channel::pair()?;
     let sealed = sealed::open(program)?;
     // Still open when the kernel looks the path up, closed by execve itself.
-    let status = Command::new(format!("/proc/self/fd/{}", sealed.as_raw_fd()))
+    let launcher = Command::new(format!("/proc/self/fd/{}", sealed.as_raw_fd()))
         .arg0("bayplan")
         .args([entry::HIDDEN_WORD, entry::SPAWNER])
         .stdin(Stdio::from(theirs))
         .stdout(Stdio::null())
         .stderr(Stdio::null())
-        .status()
+        .spawn()
         .map_err(call("execute the spawner"))?;
-    if status.success() { Ok(ours) } else { Err(Error::Lost { process: "spawner" }) }
+    Ok(Line { channel: ours, launcher: Some(launcher) })
 }
 
 /// The spawner's whole life.
@@ -168,26 +177,14 @@ pub fn serve(channel: &OwnedFd) -> i32 {
     linux::process::default_signals();
     linux::process::ignore_signal(libc::SIGCHLD);
     linux::process::ignore_signal(libc::SIGPIPE);
-    let mut joined = None;
     loop {
         match channel::receive::<Request>(channel) {
-            Ok(Some((request, descriptors))) => fulfil(request, descriptors, &mut joined),
-            Ok(None) => {
-                leave(joined.as_deref());
-                return 0;
-            }
+            Ok(Some((request, descriptors))) => fulfil(&request, descriptors),
+            Ok(None) => return 0,
             // A request that cannot be read has lost its reply end too: its caller sees that.
             Err(Error::Message { .. }) => {}
             Err(_) => return 1,
         }
-    }
-}
-
-/// The last one to leave the monitors' cgroup takes it away; while monitors are in it the kernel keeps it.
-fn leave(joined: Option<&str>) {
-    if let (Some(path), Ok(hierarchies)) = (joined, Hierarchies::detect()) {
-        hierarchies.leave();
-        hierarchies.remove_empty(path);
     }
 }
 
@@ -199,9 +196,9 @@ fn silence() -> std::io::Result<()> {
     Ok(nix::unistd::dup2_stderr(&null)?)
 }
 
-fn fulfil(request: Request, descriptors: Vec<OwnedFd>, joined: &mut Option<String>) {
+fn fulfil(request: &Request, descriptors: Vec<OwnedFd>) {
     let Some(reply) = descriptors.first().and_then(|reply| reply.try_clone().ok()) else { return };
-    if let Err(failure) = prepare_and_fork(&request, descriptors, &reply, joined) {
+    if let Err(failure) = prepare_and_fork(request, descriptors, &reply) {
         let _ = channel::send(&reply, &failure.answer(Process::Spawner), &[]);
     }
 }
@@ -210,24 +207,19 @@ fn prepare_and_fork(
     request: &Request,
     descriptors: Vec<OwnedFd>,
     reply: &OwnedFd,
-    joined: &mut Option<String>,
 ) -> std::result::Result<(), Failure> {
-    match request {
+    let cgroup = match request {
         Request::Identify => {
             let pid = rustix::process::getpid().as_raw_nonzero().get();
             return Ok(channel::send(reply, &Answer::Started { pid }, &[])?);
         }
-        // Monitors inherit this process's cgroups: once it has left the caller's service, so have they.
-        Request::Start { monitor_cgroup, .. } | Request::Supervise { monitor_cgroup, .. }
-            if joined.as_ref() != Some(monitor_cgroup) =>
-        {
-            Hierarchies::detect()?.join(monitor_cgroup)?;
-            *joined = Some(monitor_cgroup.clone());
-        }
-        _ => {}
-    }
+        // A monitor outlives the service of whoever asked.
+        Request::Start(post) | Request::Supervise(post) => Some(post.hierarchies.open_unified(&post.cgroup)?),
+        _ => None,
+    };
     let text = serde_json::to_vec(request).map_err(|source| Error::Message { source })?;
-    linux::process::fork_keeping(descriptors, text, child).map(drop).map_err(channel::step("fork"))
+    let cgroup = cgroup.as_ref().map(AsFd::as_fd);
+    linux::process::fork_keeping(descriptors, text, cgroup, child).map(drop).map_err(channel::step("fork"))
 }
 
 /// In the child: the request came through the spawner as text, so that nothing but it and the descriptors is shared.
@@ -239,13 +231,9 @@ fn child(mut descriptors: Vec<OwnedFd>, text: Vec<u8>) -> i32 {
     let reply = descriptors.remove(0);
     match request {
         Request::Identify => 1,
-        Request::Start { folder, .. } => monitor::start(reply, descriptors, &folder),
-        Request::Supervise { folder, .. } => monitor::supervise(&reply, &folder),
+        Request::Start(post) => monitor::start(reply, &post),
+        Request::Supervise(post) => monitor::supervise(&reply, &post),
         Request::Exec { folder, spec } => exec::help(&reply, descriptors, &folder, &spec),
-        Request::MountRoot { root, id_map } => give(&reply, rootfs::detached(&root, id_map.as_ref())),
-        Request::CloneTree { source, recursive, id_map } => {
-            give(&reply, mounts::clone(&source, recursive, id_map.as_ref()))
-        }
         Request::AttachTree { init, target, readonly, root_ids } => {
             let tree = descriptors.pop();
             let attached = mounts::attach_inside(init, tree, Path::new(&target), readonly, root_ids);
@@ -262,14 +250,6 @@ fn child(mut descriptors: Vec<OwnedFd>, text: Vec<u8>) -> i32 {
             done(&reply, files::remove_in_child(init, namespaces, &path), Process::Files)
         }
     }
-}
-
-fn give(reply: &OwnedFd, mount: std::result::Result<OwnedFd, Failure>) -> i32 {
-    let sent = match mount {
-        Ok(mount) => channel::send(reply, &Answer::Done, &[mount.as_fd()]),
-        Err(failure) => channel::send(reply, &failure.answer(Process::Mount), &[]),
-    };
-    i32::from(sent.is_err())
 }
 
 fn done(reply: &OwnedFd, outcome: std::result::Result<(), Failure>, process: Process) -> i32 {

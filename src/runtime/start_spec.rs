@@ -2,6 +2,7 @@
 //! checkpoint are three uses of one spec; the runtime adds no choice of its own to it.
 
 use crate::model::id_map::IdMap;
+use crate::model::run::Rlimit;
 use crate::runtime::cgroup::limits::Limits;
 use linux::device_filter;
 use serde::{Deserialize, Serialize};
@@ -65,14 +66,6 @@ pub enum Confinement {
     Namespaced { id_map: IdMap },
     /// Root inside is root on the host.
     Privileged,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Rlimit {
-    /// `None` is unlimited.
-    pub soft: Option<u64>,
-    pub hard: Option<u64>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -39,14 +39,19 @@ pub enum Error {
     LinkOutside { path: PathBuf, root: PathBuf },
 }
 
+/// What is read when no path is named.
+pub fn default_path() -> PathBuf {
+    let file = Path::new(DEFAULT_FILE);
+    if file.is_file() { file.to_owned() } else { PathBuf::from(".") }
+}
+
 /// Reads what `-f` names: a file, a folder, `-`; none: `./site.yaml` if it is there, else the current folder.
 pub fn read(given: Option<&Path>) -> Result<Vec<SourceText>, Error> {
     match given {
         Some(path) if path == Path::new("-") => Ok(vec![standard_input()?]),
         Some(path) if path.is_dir() => folder(path),
         Some(path) => Ok(vec![single(path)?]),
-        None if Path::new(DEFAULT_FILE).is_file() => Ok(vec![single(Path::new(DEFAULT_FILE))?]),
-        None => folder(Path::new(".")),
+        None => read(Some(&default_path())),
     }
 }
 

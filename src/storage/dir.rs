@@ -14,6 +14,7 @@ use super::root_record;
 use super::{Effect, PoolState, Presence, StoredRoot};
 use crate::model::root::Root;
 use rustix::fs::{self, Mode};
+use std::collections::BTreeSet;
 use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -81,7 +82,7 @@ impl DirPool {
             return Ok(PoolState { presence, free_bytes: 0, total_bytes: 0, roots: Vec::new() });
         }
         let space = fs::statvfs(&self.source)
-            .map_err(|source| StorageError::io("look at the space of", &self.source, source.into()))?;
+            .map_err(|source| StorageError::io("look at the space of", &self.source, source))?;
         Ok(PoolState {
             roots: if presence == Presence::Ours { self.uuids()? } else { Vec::new() },
             presence,
@@ -153,9 +154,13 @@ impl DirPool {
         Ok(Effect::Changed)
     }
 
-    pub(super) fn list_roots(&self) -> Result<Vec<StoredRoot>, StorageError> {
+    pub(super) fn list_roots(&self, of: Option<&BTreeSet<Uuid>>) -> Result<Vec<StoredRoot>, StorageError> {
         let mut roots = Vec::new();
-        for uuid in self.uuids()? {
+        let uuids = match of {
+            Some(uuids) => uuids.iter().copied().collect(),
+            None => self.uuids()?,
+        };
+        for uuid in uuids {
             if let Some(root) = self.root(uuid)? {
                 roots.push(StoredRoot { uuid, root, identity: self.read_identity(uuid)? });
             }
@@ -283,7 +288,7 @@ fn make_upper(upper: &Path, layers: &[PathBuf]) -> Result<(), StorageError> {
 }
 
 fn make_folder(path: &Path) -> Result<(), StorageError> {
-    fs::mkdir(path, Mode::RWXU).map_err(|source| StorageError::io("make", path, source.into()))
+    fs::mkdir(path, Mode::RWXU).map_err(|source| StorageError::io("make", path, source))
 }
 
 fn remove_folder(path: &Path) -> Result<(), StorageError> {

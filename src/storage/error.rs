@@ -2,35 +2,25 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use tree::error::{FileError, listed};
 use uuid::Uuid;
 
 /// An error of the storage room; paths are the host's.
 #[derive(Debug, thiserror::Error)]
 pub enum StorageError {
-    #[error("no space left on the file system of {}", path.display())]
-    Full {
-        path: PathBuf,
-        #[source]
-        source: io::Error,
-    },
-    #[error("cannot {action} {}", path.display())]
-    Io {
-        action: &'static str,
-        path: PathBuf,
-        #[source]
-        source: io::Error,
-    },
+    #[error(transparent)]
+    File(#[from] FileError),
     #[error("{} cannot be a pool: {what}", path.display())]
     Foreign { path: PathBuf, what: String },
     #[error("pool folder {} is not there", path.display())]
     NoPool { path: PathBuf },
-    #[error("the root of container {uuid} stands on other layers: {}", paths(layers))]
+    #[error("the root of container {uuid} stands on other layers: {}", listed(layers))]
     OtherLayers { uuid: Uuid, layers: Vec<PathBuf> },
     #[error("layer {} is not a folder", path.display())]
     NoLayer { path: PathBuf },
     #[error("there is no root of container {uuid} in {}", pool.display())]
     NoRoot { uuid: Uuid, pool: PathBuf },
-    #[error("{} is in use, mounted at {}", path.display(), paths(mounts))]
+    #[error("{} is in use, mounted at {}", path.display(), listed(mounts))]
     Mounted { path: PathBuf, mounts: Vec<PathBuf> },
     #[error("pool {} still has {count} roots", path.display())]
     NotEmpty { path: PathBuf, count: usize },
@@ -45,16 +35,8 @@ pub enum StorageError {
 }
 
 impl StorageError {
-    /// The error for a failed call, a full disk or quota told apart.
-    pub(super) fn io(action: &'static str, path: &Path, source: io::Error) -> StorageError {
-        let path = path.to_owned();
-        match source.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => StorageError::Full { path, source },
-            _ => StorageError::Io { action, path, source },
-        }
+    /// The error for a failed call.
+    pub(super) fn io(action: &'static str, path: &Path, source: impl Into<io::Error>) -> StorageError {
+        FileError::new(action, path, source).into()
     }
-}
-
-fn paths(paths: &[PathBuf]) -> String {
-    paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
 }

@@ -11,6 +11,7 @@ pub mod root_record;
 use crate::model::root::Root;
 use dir::DirPool;
 use error::StorageError;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use uuid::Uuid;
 
@@ -113,10 +114,10 @@ impl Pool {
         }
     }
 
-    /// All roots with their identities.
-    pub fn list_roots(&self) -> Result<Vec<StoredRoot>, StorageError> {
+    /// All roots with their identities, or those of `of` that there are.
+    pub fn list_roots(&self, of: Option<&BTreeSet<Uuid>>) -> Result<Vec<StoredRoot>, StorageError> {
         match self {
-            Pool::Dir(pool) => pool.list_roots(),
+            Pool::Dir(pool) => pool.list_roots(of),
         }
     }
 

@@ -1,5 +1,14 @@
-//! The state folder's records: one JSON file an object, written to a temporary name, fsynced, renamed, and the folder
-//! fsynced, so that a reader or a crash sees the old record or the new one.
+//! The state folder's records: one JSON file an object, written to a temporary name and renamed, so that a reader, or
+//! whoever comes after a killed writer, sees the old record or the new one.
+//!
+//! Nothing is synced until `settle`, once for many records. What a crash of the machine would leave of an unsynced
+//! file is not known (it may be empty), so the last settled content stays beside it until then:
+//!
+//! ```text
+//! put     NAME.json ─link─► .NAME.json.kept (empty: there was none)     new content ─rename─► NAME.json
+//! settle  fsync NAME.json, fsync the folder, remove .NAME.json.kept
+//! read    NAME.json; where that is no record, .NAME.json.kept
+//! ```
 //!
 //! Layout: `records/KIND/NAME.json`, in other projects `records/KIND/PROJECT:NAME.json`, with `PARENT:` before the
 //! name where there is one. Names are checked by spec: they have no `/`, no `:` and are no longer than 63 characters.
@@ -8,15 +17,26 @@ use super::{Error, Records};
 use crate::model::key::{DEFAULT_PROJECT, Key, Kind};
 use crate::model::record::{RECORD_VERSION, Record};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Records under a folder.
 #[derive(Debug)]
 pub struct FileRecords {
     folder: PathBuf,
+    /// Held while files change: the last settled content of a file must not go before the new one has settled.
+    unsettled: Mutex<Unsettled>,
+}
+
+#[derive(Debug, Default)]
+struct Unsettled {
+    /// Files that were put or forgotten.
+    ours: BTreeSet<PathBuf>,
+    /// Those that a killed writer left. They count as written, so they have to last, too.
+    found: BTreeSet<PathBuf>,
 }
 
 /// A record with its key: a file explains itself, and a renamed one cannot stand for another object.
@@ -30,7 +50,11 @@ struct Stored {
 impl FileRecords {
     /// Records in `state_folder`; nothing is written until the first put.
     pub fn new(state_folder: &Path) -> FileRecords {
-        FileRecords { folder: state_folder.join("records") }
+        FileRecords { folder: state_folder.join("records"), unsettled: Mutex::default() }
+    }
+
+    fn unsettled(&self) -> MutexGuard<'_, Unsettled> {
+        self.unsettled.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn path(&self, key: &Key) -> PathBuf {
@@ -53,11 +77,13 @@ impl Records for FileRecords {
     fn all(&self) -> Result<BTreeMap<Key, Record>, Error> {
         let mut records = BTreeMap::new();
         for kind in Kind::ALL {
-            for path in record_files(&self.folder.join(kind.slug()))? {
+            let (files, unsettled) = record_files(&self.folder.join(kind.slug()))?;
+            for path in files {
                 if let Some(stored) = read(&path)? {
                     records.insert(stored.key, stored.record);
                 }
             }
+            self.unsettled().found.extend(unsettled);
         }
         Ok(records)
     }
@@ -76,61 +102,120 @@ impl Records for FileRecords {
         let stored = Stored { key: key.clone(), record: record.clone() };
         let text = serde_json::to_vec_pretty(&stored)
             .map_err(|source| Error::Corrupt { path: path.clone(), source })?;
-        write_durably(&path, &text).map_err(|source| Error::Io { action: "write", path, source })?;
+        let mut unsettled = self.unsettled();
+        let written = match unsettled.ours.contains(&path) {
+            true => Ok(()),
+            false => keep(&path),
+        };
+        written.and_then(|()| write(&path, &text)).map_err(|source| Error::Io {
+            action: "write",
+            path: path.clone(),
+            source,
+        })?;
+        unsettled.ours.insert(path);
         Ok(true)
     }
 
     fn forget(&self, key: &Key) -> Result<bool, Error> {
         let path = self.path(key);
+        let mut unsettled = self.unsettled();
         match fs::remove_file(&path) {
             Ok(()) => {
-                sync_parent(&path).map_err(|source| Error::Io {
-                    action: "fsync the folder of",
-                    path,
-                    source,
-                })?;
+                unsettled.ours.insert(path);
                 Ok(true)
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
             Err(source) => Err(Error::Io { action: "remove", path, source }),
         }
     }
-}
 
-/// Writes a file so that after a crash it has the old content or the new one; makes its folders.
-pub fn write_durably(path: &Path, content: &[u8]) -> io::Result<()> {
-    let folder = path.parent().ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?;
-    fs::create_dir_all(folder)?;
-    let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(folder)?;
-    file.write_all(content)?;
-    file.as_file().sync_all()?;
-    file.persist(path)?;
-    sync_parent(path)
-}
-
-fn sync_parent(path: &Path) -> io::Result<()> {
-    match path.parent() {
-        Some(folder) => File::open(folder)?.sync_all(),
-        None => Ok(()),
+    fn settle(&self) -> Result<(), Error> {
+        let mut unsettled = self.unsettled();
+        let sync = |path: &Path| {
+            let failed = |source| Error::Io { action: "fsync", path: path.to_owned(), source };
+            match File::open(path).and_then(|file| file.sync_all()) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed(error)),
+                _ => Ok(()),
+            }
+        };
+        let files: BTreeSet<&PathBuf> = unsettled.ours.union(&unsettled.found).collect();
+        let folders: BTreeSet<&Path> = files.iter().filter_map(|path| path.parent()).collect();
+        files.iter().try_for_each(|path| sync(path))?;
+        folders.into_iter().try_for_each(sync)?;
+        // One that stays is only read where the record itself is none.
+        files.iter().for_each(|path| drop(fs::remove_file(kept(path))));
+        *unsettled = Unsettled::default();
+        Ok(())
     }
 }
 
-fn record_files(folder: &Path) -> Result<Vec<PathBuf>, Error> {
+/// Makes the folder, and keeps the settled content of the file at `path` beside it.
+fn keep(path: &Path) -> io::Result<()> {
+    let folder = path.parent().ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?;
+    let kept = kept(path);
+    match fs::hard_link(path, &kept) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            if !folder.is_dir() {
+                fs::create_dir_all(folder)?;
+                sync_folders_above(folder)?;
+            }
+            return File::create(kept).map(drop);
+        }
+        linked => return linked,
+    }
+    // Its writer was killed before it settled. A whole record is settled first; the rest of one is worth nothing.
+    if fs::read(path).is_ok_and(|text| serde_json::from_slice::<Stored>(&text).is_ok()) {
+        File::open(path)?.sync_all()?;
+        File::open(folder)?.sync_all()?;
+        fs::remove_file(&kept)?;
+        fs::hard_link(path, &kept)?;
+    }
+    Ok(())
+}
+
+/// New folders last only when those above them do: STATE/records/KIND.
+fn sync_folders_above(folder: &Path) -> io::Result<()> {
+    folder.ancestors().skip(1).take(2).try_for_each(|above| File::open(above)?.sync_all())
+}
+
+fn write(path: &Path, content: &[u8]) -> io::Result<()> {
+    let folder = path.parent().ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?;
+    let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(folder)?;
+    file.write_all(content)?;
+    file.persist(path)?;
+    Ok(())
+}
+
+fn kept(path: &Path) -> PathBuf {
+    let mut name = std::ffi::OsString::from(".");
+    name.push(path.file_name().unwrap_or_default());
+    name.push(KEPT);
+    path.with_file_name(name)
+}
+
+/// Behind the name of the last settled content.
+const KEPT: &str = ".kept";
+
+/// The records of a folder, and those of them that are not settled.
+fn record_files(folder: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>), Error> {
     let io_error = |source| Error::Io { action: "list", path: folder.to_owned(), source };
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(vec![]),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((vec![], vec![])),
         Err(error) => return Err(io_error(error)),
     };
-    let mut paths = vec![];
+    let (mut files, mut unsettled) = (vec![], vec![]);
     for entry in entries {
-        let path = entry.map_err(io_error)?.path();
-        let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
-        if !hidden && path.extension().is_some_and(|extension| extension == "json") {
-            paths.push(path);
+        let name = entry.map_err(io_error)?.file_name();
+        let Some(name) = name.to_str() else { continue };
+        match name.strip_prefix('.') {
+            None if name.ends_with(".json") => files.push(folder.join(name)),
+            None => {}
+            Some(hidden) => unsettled.extend(hidden.strip_suffix(KEPT).map(|name| folder.join(name))),
         }
     }
-    Ok(paths)
+    Ok((files, unsettled))
 }
 
 /// None: there is no such file (any more).
@@ -141,7 +226,17 @@ fn read(path: &Path) -> Result<Option<Stored>, Error> {
         Err(source) => return Err(Error::Io { action: "read", path: path.to_owned(), source }),
     };
     refuse_newer(path, &text)?;
-    serde_json::from_slice(&text).map(Some).map_err(|source| Error::Corrupt { path: path.to_owned(), source })
+    match serde_json::from_slice(&text) {
+        Ok(stored) => Ok(Some(stored)),
+        Err(source) => read_kept(path).ok_or_else(|| Error::Corrupt { path: path.to_owned(), source }),
+    }
+}
+
+/// The last settled content of a file whose writing a crash of the machine cut short: `Some(None)` when there was
+/// none. None: nothing was kept, so no crash did this.
+fn read_kept(path: &Path) -> Option<Option<Stored>> {
+    let text = fs::read(kept(path)).ok()?;
+    if text.is_empty() { Some(None) } else { serde_json::from_slice(&text).ok().map(Some) }
 }
 
 /// The version is read on its own first: a newer record may have any other shape.
@@ -204,9 +299,88 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let records = FileRecords::new(folder.path());
         let path = folder.path().join("records/container/web-1.json");
-        write_durably(&path, br#"{"key":"container/web-1","record":{"version":2,"shape":"new"}}"#).unwrap();
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, br#"{"key":"container/web-1","record":{"version":2,"shape":"new"}}"#).unwrap();
         let error = records.all().unwrap_err();
         assert!(matches!(error, Error::Newer { found: 2, known: 1, .. }), "{error}");
+    }
+
+    /// What a crash of the machine may leave of a file that was never synced.
+    fn tear(folder: &Path) {
+        fs::write(folder.join("records/container/a.json"), b"").unwrap();
+    }
+
+    #[test]
+    fn a_crash_before_settle_leaves_the_last_settled_record() {
+        let folder = tempfile::tempdir().unwrap();
+        let key = Key::container("a");
+        let records = FileRecords::new(folder.path());
+        records.put(&key, &record(1)).unwrap();
+        tear(folder.path());
+        assert_eq!(records.get(&key).unwrap(), None, "there was none before");
+        assert!(records.all().unwrap().is_empty());
+
+        let records = FileRecords::new(folder.path());
+        records.put(&key, &record(2)).unwrap();
+        records.settle().unwrap();
+        records.put(&key, &record(3)).unwrap();
+        records.put(&key, &record(4)).unwrap();
+        tear(folder.path());
+        assert_eq!(records.get(&key).unwrap(), Some(record(2)));
+
+        let records = FileRecords::new(folder.path());
+        records.put(&key, &record(5)).unwrap();
+        tear(folder.path());
+        assert_eq!(records.get(&key).unwrap(), Some(record(2)), "what is torn is not kept in its place");
+    }
+
+    #[test]
+    fn a_record_of_a_killed_writer_is_settled_before_it_is_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let key = Key::container("a");
+        for generation in [1, 2] {
+            FileRecords::new(folder.path()).put(&key, &record(generation)).unwrap();
+        }
+        tear(folder.path());
+        assert_eq!(FileRecords::new(folder.path()).get(&key).unwrap(), Some(record(1)));
+    }
+
+    #[test]
+    fn what_a_killed_writer_left_is_settled_by_the_next() {
+        let folder = tempfile::tempdir().unwrap();
+        FileRecords::new(folder.path()).put(&Key::container("a"), &record(1)).unwrap();
+        let records = FileRecords::new(folder.path());
+        assert_eq!(records.all().unwrap().len(), 1);
+        records.settle().unwrap();
+        tear(folder.path());
+        assert!(matches!(records.all(), Err(Error::Corrupt { .. })), "nothing is kept for a settled record");
+    }
+
+    #[test]
+    fn a_settled_record_that_is_torn_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let records = FileRecords::new(folder.path());
+        records.put(&Key::container("a"), &record(1)).unwrap();
+        records.settle().unwrap();
+        tear(folder.path());
+        assert!(matches!(records.all(), Err(Error::Corrupt { .. })));
+        assert_eq!(fs::read_dir(folder.path().join("records/container")).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_forgotten_record_may_come_back_whole_until_it_is_settled() {
+        let folder = tempfile::tempdir().unwrap();
+        let key = Key::container("a");
+        let records = FileRecords::new(folder.path());
+        records.put(&key, &record(1)).unwrap();
+        records.settle().unwrap();
+        records.put(&key, &record(2)).unwrap();
+        records.forget(&key).unwrap();
+        tear(folder.path());
+        assert_eq!(records.get(&key).unwrap(), Some(record(1)));
+        assert!(records.forget(&key).unwrap());
+        records.settle().unwrap();
+        assert_eq!(fs::read_dir(folder.path().join("records/container")).unwrap().count(), 0);
     }
 
     #[test]

@@ -43,4 +43,8 @@ impl Records for MemoryRecords {
     fn forget(&self, key: &Key) -> Result<bool, Error> {
         Ok(self.lock().remove(key).is_some())
     }
+
+    fn settle(&self) -> Result<(), Error> {
+        Ok(())
+    }
 }

@@ -16,10 +16,14 @@ use std::path::PathBuf;
 pub trait Records: Send + Sync {
     fn all(&self) -> Result<BTreeMap<Key, Record>, Error>;
     fn get(&self, key: &Key) -> Result<Option<Record>, Error>;
-    /// Writes durably; an equal record is not written again. Answers whether it was written.
+    /// Writes for every reader at once, and whatever becomes of this process; an equal record is not written again.
+    /// Answers whether it was written. After a crash of the machine before [`Records::settle`] the record is this one
+    /// or the last that was settled.
     fn put(&self, key: &Key, record: &Record) -> Result<bool, Error>;
-    /// Answers whether there was one.
+    /// Answers whether there was one. After a crash of the machine before [`Records::settle`] it may be back.
     fn forget(&self, key: &Key) -> Result<bool, Error>;
+    /// Makes all that was put and forgotten last.
+    fn settle(&self) -> Result<(), Error>;
 }
 
 /// Why records cannot be read or written.

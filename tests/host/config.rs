@@ -1,7 +1,8 @@
 //! Each supported config key and device option is in force, read back from the kernel.
 
-use crate::product::Product;
+use crate::product::{Product, skipped};
 use std::fs;
+use std::process::Command;
 
 #[test]
 fn limits_environment_and_ids_are_in_force_inside() {
@@ -112,6 +113,41 @@ fn a_limit_that_the_host_cannot_give_is_a_finding_with_both_values() {
     let said = product.plan().expect(1);
     assert!(said.err.contains("2000000000") && said.err.contains("nofile"), "{}\n{}", said.out, said.err);
     assert!(!product.state().join("records/container/a.json").exists(), "nothing was changed");
+}
+
+#[test]
+fn kernel_limits_are_raised_above_our_own_or_refused_with_both_values() {
+    let product = Product::new();
+    let limits = "config: {limits.kernel.nofile: 4096, limits.kernel.nice: 25, limits.kernel.rtprio: 7}";
+    product.declare(&(product.base() + &Product::container("a", limits)));
+    let apply = product.command(&["apply", "-f", &product.manifest().to_string_lossy(), "--yes"]);
+    let mut limited = Command::new("prlimit");
+    limited.args(["--nofile=1024:1024", "--nice=0:0", "--rtprio=0:0"]);
+    let output = limited.arg(apply.get_program()).args(apply.get_args()).output().unwrap();
+    let error = String::from_utf8_lossy(&output.stderr);
+    if !may_raise_limits() {
+        assert_eq!(output.status.code(), Some(1), "{error}");
+        for words in ["4096", "1024", "limits.kernel.nice", "limits.kernel.rtprio"] {
+            assert!(error.contains(words), "`{words}` is not in\n{error}");
+        }
+        skipped("this root has no CAP_SYS_RESOURCE: raising limits is tested in the VMs");
+        return;
+    }
+    assert!(output.status.success(), "{error}");
+    let of_init = fs::read_to_string(format!("/proc/{}/limits", product.pid("a"))).unwrap();
+    for limits in [of_init, product.inside("a", "cat /proc/self/limits")] {
+        for (name, value) in [("open files", "4096"), ("nice priority", "25"), ("realtime priority", "7")] {
+            let line = limits.lines().find_map(|line| line.strip_prefix(&format!("Max {name}"))).unwrap();
+            assert!(line.split_whitespace().take(2).eq([value, value]), "{limits}");
+        }
+    }
+}
+
+/// CAP_SYS_RESOURCE, bit 24 of the effective capabilities.
+fn may_raise_limits() -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let effective = status.lines().find_map(|line| line.strip_prefix("CapEff:\t")).unwrap();
+    u64::from_str_radix(effective, 16).unwrap() & (1 << 24) != 0
 }
 
 #[test]

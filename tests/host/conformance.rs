@@ -30,7 +30,7 @@ impl Host {
         let folder = tempfile::Builder::new().prefix("bayplan-test-").tempdir_in("/var/tmp").unwrap();
         let program = Path::new(env!("CARGO_BIN_EXE_bayplan"));
         let layout = Layout::new(&folder.path().join("state"), None).unwrap();
-        let spawner = Spawner::execute(program).unwrap();
+        let spawner = Spawner::from_program(program);
         let native = Native::new(layout, spawner, program.to_owned()).unwrap();
         let shared = folder.path().join("shared");
         std::fs::create_dir(&shared).unwrap();

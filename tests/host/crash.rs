@@ -114,34 +114,43 @@ fn ctrl_c_ends_an_apply_with_3_and_loses_nothing() {
 #[test]
 fn a_full_disk_is_named_and_the_next_apply_goes_on_when_there_is_room() {
     let product = Product::new();
-    let small = SmallDisk::mount(&product, "size=900k");
+    let small = SmallDisk::mount(&product);
     product.declare(&site(&product));
     let said = product.apply().expect(3);
     assert!((said.out + &said.err).contains("no space left"), "the full disk is named");
-    small.resize("size=64m");
+    small.make_room();
     product.apply().expect(0);
     product.plan().expect(0);
     assert_eq!(product.inside("a", "hostname"), "a");
 }
 
-/// A small tmpfs as the data folder; unmounted at the end, after the objects on it are deleted.
+/// A small ext4 as the data folder, full but for 900 KiB; unmounted at the end, after the objects on it are deleted.
 struct SmallDisk<'a> {
     product: &'a Product,
     folder: std::path::PathBuf,
 }
 
 impl SmallDisk<'_> {
-    fn mount<'a>(product: &'a Product, options: &str) -> SmallDisk<'a> {
-        let folder = product.folder().join("state.data");
+    fn mount(product: &Product) -> SmallDisk<'_> {
+        let (image, folder) = (product.folder().join("disk"), product.folder().join("state.data"));
         std::fs::create_dir(&folder).unwrap();
-        let mount = ["-t", "tmpfs", "-o", options, "tmpfs"];
-        assert!(Command::new("mount").args(mount).arg(&folder).status().unwrap().success());
-        SmallDisk { product, folder }
+        std::fs::File::create(&image).unwrap().set_len(64 << 20).unwrap();
+        let run = |command: &mut Command| assert!(command.status().unwrap().success(), "{command:?}");
+        run(Command::new("mkfs.ext4").args(["-q", "-m", "0"]).arg(&image));
+        run(Command::new("mount").args(["-o", "loop"]).arg(&image).arg(&folder));
+        let small = SmallDisk { product, folder };
+        let room = nix::sys::statvfs::statvfs(&small.folder).unwrap();
+        let bytes = room.blocks_available() * room.fragment_size() - (900 << 10);
+        run(Command::new("fallocate").args(["-l", &bytes.to_string()]).arg(small.filler()));
+        small
     }
 
-    fn resize(&self, options: &str) {
-        let remount = ["-o", &format!("remount,{options}")];
-        assert!(Command::new("mount").args(remount).arg(&self.folder).status().unwrap().success());
+    fn filler(&self) -> std::path::PathBuf {
+        self.folder.join("filler")
+    }
+
+    fn make_room(&self) {
+        std::fs::remove_file(self.filler()).unwrap();
     }
 }
 
@@ -204,6 +213,43 @@ fn after_a_reboot_of_the_machine_what_is_declared_running_runs_again() {
     product.declare(&site(&product));
     product.apply().expect(0);
     product.inside("a", "echo kept > /root/data");
+    end_as_a_crash_does(&product);
+    std::fs::remove_dir_all(run_folder(&product)).unwrap();
+    product.drift().expect(2);
+    product.apply().expect(0);
+    assert_eq!(product.inside("a", "cat /root/data"), "kept");
+    product.plan().expect(0);
+}
+
+#[test]
+fn torn_records_of_a_run_folder_that_outlived_the_machine_confuse_nobody() {
+    let product = Product::new();
+    product.declare(&site(&product));
+    product.apply().expect(0);
+    product.inside("a", "echo kept > /root/data");
+    end_as_a_crash_does(&product);
+    let run = run_folder(&product);
+    std::fs::write(run.join("boot"), "00000000-0000-0000-0000-000000000000").unwrap();
+    for entry in std::fs::read_dir(&run).unwrap().flatten().filter(|entry| entry.path().is_dir()) {
+        std::fs::write(entry.path().join("start.json"), b"").unwrap();
+        std::fs::write(entry.path().join("run.json"), br#"{"version": 1, "incarn"#).unwrap();
+    }
+    // Nor is an empty filter a filter.
+    for entry in std::fs::read_dir(&run).unwrap().flatten() {
+        if entry.path().extension().is_some_and(|extension| extension == "bpf") {
+            std::fs::write(entry.path(), b"").unwrap();
+        }
+    }
+    product.drift().expect(2);
+    product.apply().expect(0);
+    assert_eq!(product.inside("a", "cat /root/data"), "kept");
+    let seccomp = product.inside("a", "grep Seccomp: /proc/1/status");
+    assert_eq!(seccomp.split_whitespace().last(), Some("2"), "{seccomp}");
+    product.plan().expect(0);
+}
+
+/// All of the containers' processes end, and nobody records it.
+fn end_as_a_crash_does(product: &Product) {
     for name in ["a", "b"] {
         let pid = product.pid(name);
         let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
@@ -215,12 +261,6 @@ fn after_a_reboot_of_the_machine_what_is_declared_running_runs_again() {
         }
         eventually(10, "init ends", || !std::path::Path::new(&format!("/proc/{pid}")).exists());
     }
-    let tag = run_folder(&product);
-    std::fs::remove_dir_all(&tag).unwrap();
-    product.drift().expect(2);
-    product.apply().expect(0);
-    assert_eq!(product.inside("a", "cat /root/data"), "kept");
-    product.plan().expect(0);
 }
 
 /// /run/bayplan/TAG of this test's state folder, told by the folders of its containers.

@@ -3,9 +3,10 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use crate::product::{Product, Said, eventually};
+use crate::terminal::{hear, on_terminal};
 use std::fs::File;
-use std::io::{Read, Write};
-use std::os::fd::OwnedFd;
+use std::io::Write;
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -14,11 +15,23 @@ pub struct Daemon(Child);
 
 impl Daemon {
     pub fn start(product: &Product) -> Daemon {
-        let manifest = product.manifest();
-        let child = product.spawn(&["daemon", "-f", &manifest.to_string_lossy()]);
-        let daemon = Daemon(child);
+        Daemon::run(product, &["daemon", "-f", &product.manifest().to_string_lossy()])
+    }
+
+    /// What it says goes to `daemon.log` in the test's folder.
+    pub fn run(product: &Product, arguments: &[&str]) -> Daemon {
+        let log = File::create(Daemon::log_file(product)).unwrap();
+        let daemon = Daemon(product.command(arguments).stdout(Stdio::null()).stderr(log).spawn().unwrap());
         eventually(20, "the daemon answers", || product.state().join("unix.socket").exists());
         daemon
+    }
+
+    pub fn log(product: &Product) -> String {
+        std::fs::read_to_string(Daemon::log_file(product)).unwrap()
+    }
+
+    fn log_file(product: &Product) -> PathBuf {
+        product.folder().join("daemon.log")
     }
 
     /// As a crash does.
@@ -143,30 +156,6 @@ fn ancestors(words: &str) -> Vec<u32> {
     all
 }
 
-/// A terminal: our end, and a command that has the other as its three streams.
-pub fn on_terminal(mut command: Command, columns: u16) -> (File, Child) {
-    let size = nix::pty::Winsize { ws_row: 30, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
-    let pty = nix::pty::openpty(Some(&size), None).unwrap();
-    let stream = |fd: &OwnedFd| Stdio::from(fd.try_clone().unwrap());
-    let child = command.stdin(stream(&pty.slave)).stdout(stream(&pty.slave)).stderr(stream(&pty.slave));
-    (File::from(pty.master), child.spawn().unwrap())
-}
-
-/// Reads until `wanted` was said.
-pub fn hear(terminal: &mut File, wanted: &str) -> String {
-    let mut heard = String::new();
-    let mut buffer = [0; 4096];
-    while !heard.contains(wanted) {
-        let mut fds =
-            [nix::poll::PollFd::new(std::os::fd::AsFd::as_fd(terminal), nix::poll::PollFlags::POLLIN)];
-        assert_ne!(nix::poll::poll(&mut fds, 20_000u16).unwrap(), 0, "no `{wanted}` in: {heard}");
-        let count = terminal.read(&mut buffer).unwrap_or(0);
-        assert_ne!(count, 0, "ended without `{wanted}`: {heard}");
-        heard.push_str(&String::from_utf8_lossy(&buffer[..count]));
-    }
-    heard
-}
-
 #[test]
 fn exec_through_the_daemon_is_as_without_it() {
     let (product, daemon) = with_daemon();
@@ -220,7 +209,7 @@ fn terminals_and_the_console_go_through_the_daemon() {
     let (product, _daemon) = with_daemon();
     let script = "stty size; read line; echo got-$line; read again; stty size; exit 5";
     let (mut terminal, mut child) =
-        on_terminal(product.command(&["exec", "a", "--", "sh", "-c", script]), 111);
+        on_terminal(&product.command(&["exec", "a", "--", "sh", "-c", script]), 111);
     hear(&mut terminal, "30 111");
     terminal.write_all(b"word\n").unwrap();
     hear(&mut terminal, "got-word");
@@ -231,28 +220,20 @@ fn terminals_and_the_console_go_through_the_daemon() {
     hear(&mut terminal, "31 99");
     assert_eq!(child.wait().unwrap().code(), Some(5));
 
-    let (mut terminal, mut child) = on_terminal(product.command(&["console", "a"]), 80);
+    let (mut terminal, mut child) = on_terminal(&product.command(&["console", "a"]), 80);
     hear(&mut terminal, "attached");
     product.run(&["exec", "a", "-T", "--", "sh", "-c", "echo to-the-console >/dev/console"]).expect(0);
     hear(&mut terminal, "to-the-console");
+    terminal.write_all(b"echo typed-$((20 + 3))\n").unwrap();
+    hear(&mut terminal, "typed-23");
+    terminal.write_all(b"sleep 64.25\n").unwrap();
+    eventually(10, "what is typed runs", || !ancestors("64.25").is_empty());
+    terminal.write_all(b"\x03").unwrap();
+    eventually(10, "ctrl-c ends it, not the console", || ancestors("64.25").is_empty());
+    terminal.write_all(b"\x01\x01").unwrap();
+    terminal.write_all(b"\x15echo still-$((1 + 1))\n").unwrap();
+    hear(&mut terminal, "still-2");
     terminal.write_all(b"\x01q").unwrap();
     hear(&mut terminal, "detached");
     assert_eq!(child.wait().unwrap().code(), Some(0));
-}
-
-#[test]
-fn a_site_with_heal_report_has_its_drift_left_and_its_changes_applied() {
-    let product = Product::new();
-    let reporting = |limit| site(&product, limit).replacen("spec: {}", "spec: {heal: report}", 1);
-    product.declare(&reporting(100));
-    let _daemon = Daemon::start(&product);
-    eventually(30, "the container runs", || runs(&product));
-    std::thread::sleep(Duration::from_secs(1));
-    let pid = nix::unistd::Pid::from_raw(product.pid("a") as i32);
-    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL).unwrap();
-    std::thread::sleep(Duration::from_secs(2));
-    assert_eq!(product.pid("a"), 0, "only reported");
-    assert_eq!(product.drift().status, 2);
-    product.declare(&reporting(90));
-    eventually(15, "a change is applied", || runs(&product));
 }

@@ -11,11 +11,18 @@ fn site(product: &Product) -> String {
     fs::write(shared.join("hello"), "from the host").unwrap();
     let a = format!(
         "config: {{limits.memory: 64MiB, limits.processes: 100}}, devices: {{eth0: {{ipv4.address: {}}}, \
-         data: {{type: disk, source: {}, path: /srv/data, readonly: true}}}}",
+         data: {{type: disk, source: {}, path: /srv/data, readonly: true}}, \
+         wire: {{type: nic, nictype: p2p, ipv4.routes: {}}}}}",
         product.address(10),
-        shared.display()
+        shared.display(),
+        routed(product),
     );
     product.base() + &Product::container("a", &a) + &Product::container("b", "config: {limits.processes: 50}")
+}
+
+/// What the host routes to `a`'s p2p nic.
+fn routed(product: &Product) -> String {
+    product.address(0).replacen("10.99.", "10.98.", 1) + "/24"
 }
 
 fn ip(arguments: &[&str]) {
@@ -108,6 +115,19 @@ const ROWS: &[Row] = &[
         repaired: |product| {
             let file = limit_file(&product.cgroup_folder("a", "pids"), "pids.max");
             assert_eq!(fs::read_to_string(file).unwrap().trim(), "100");
+        },
+    },
+    Row {
+        name: "route to a p2p nic removed",
+        damage: |product| {
+            ip(&["route", "del", &routed(product)]);
+            assert_eq!(ip_text(&["route", "show", &routed(product)]), "");
+        },
+        cause: &["container/a", "wire", "the host does not route 10.98."],
+        keeps_init: true,
+        repaired: |product| {
+            let route = ip_text(&["route", "show", &routed(product)]);
+            assert!(route.contains(" dev "), "{route}");
         },
     },
     Row {

@@ -11,6 +11,7 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use tar::{EntryType, Header};
+use tree::error::FileError;
 
 /// One raw member; the name is written as it is, so that it may be hostile.
 fn member(name: &str, kind: EntryType, link: &str, content: &[u8]) -> Vec<u8> {
@@ -309,7 +310,7 @@ fn a_full_disk_is_named_and_leaves_no_part_of_an_image() {
     let left = std::fs::read_dir(folder.path().join("images")).unwrap().count();
     // Lazily: a container that another test starts just now may hold a copy of the mount for a moment.
     unmount(folder.path(), UnmountFlags::DETACH).unwrap();
-    assert!(matches!(outcome, Ok(Err(ImageError::Full { .. }))), "{outcome:?}");
+    assert!(matches!(outcome, Ok(Err(ImageError::File(FileError::Full { .. })))), "{outcome:?}");
     assert_eq!(left, 0);
 }
 
@@ -334,7 +335,7 @@ fn a_failed_bootstrap_tells_mmdebstraps_own_words_and_leaves_nothing() {
         BootstrapSpec { suite: "bookworm".into(), include: vec![], variant: None, mirror, snapshot: None };
     match store.import(&Source::Bootstrap(spec), &|_| {}) {
         Err(ImageError::Bootstrap { output, .. }) => assert!(output.contains("/nowhere/debian"), "{output}"),
-        Err(ImageError::NoMmdebstrap) => println!("skipped: this host lacks mmdebstrap"),
+        Err(ImageError::NoMmdebstrap) => crate::product::skipped("this host lacks mmdebstrap"),
         other => panic!("{other:?}"),
     }
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);

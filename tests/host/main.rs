@@ -6,9 +6,11 @@ mod bad_input;
 mod config;
 mod conformance;
 mod crash;
+mod crash_loop;
 mod daemon;
 mod drift;
 mod files;
+mod heal_report;
 mod image;
 mod images;
 mod lifecycle;
@@ -20,3 +22,5 @@ mod runtime;
 mod secrets;
 mod storage;
 mod systemd;
+#[path = "../support/terminal.rs"]
+mod terminal;

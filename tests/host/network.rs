@@ -225,17 +225,18 @@ fn a_point_to_point_nic_is_routed() {
     on_a_fresh_host(|| {
         let container = fresh_netns();
         let spec = NicSpec {
-            uplink: Uplink::PointToPoint {
-                host_addresses: ["169.254.0.1/32".parse().unwrap()].into(),
-                routes: vec!["10.9.0.5/32".parse().unwrap()],
-            },
+            uplink: Uplink::PointToPoint { routes: ["10.9.0.5/32".parse().unwrap()].into() },
             addresses: ["10.9.0.5/32".parse().unwrap()].into(),
             gateways: vec!["169.254.0.1".parse().unwrap()],
             ..nic_spec()
         };
         assert_eq!(nic::attach(&spec, container.as_fd()).unwrap(), Effect::Changed);
+        ip(&format!("addr add 169.254.0.1/32 dev {}", spec.host_name));
         assert_eq!(nic::attach(&spec, container.as_fd()).unwrap(), Effect::Unchanged);
         assert!(answers(&container, "169.254.0.1"));
+        ip(&format!("route del 10.9.0.5/32 dev {}", spec.host_name));
+        assert_eq!(nic::attach(&spec, container.as_fd()).unwrap(), Effect::Changed);
+        assert!(answers(&container, "169.254.0.1"), "the route is back, and the host's own address was left");
     });
 }
 

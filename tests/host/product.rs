@@ -2,6 +2,7 @@
 //! nothing left when it ends.
 
 use serde_json::Value;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -184,12 +185,25 @@ fn said(output: Output) -> Said {
     }
 }
 
-/// Waits at most `seconds` for something to become true.
+/// How long a test waits at most for what a usual machine does within `seconds`. BAYPLAN_TEST_PATIENCE says how many
+/// times slower this machine may be; tools/test-vm.sh sets it.
+pub fn patient(seconds: u64) -> Duration {
+    let factor = std::env::var("BAYPLAN_TEST_PATIENCE").map_or(1, |text| text.parse().unwrap());
+    Duration::from_secs(seconds * factor)
+}
+
+/// Says that a test, or a part of it, was not run. Not by println: what a passing test prints so is not shown.
+pub fn skipped(why: &str) {
+    writeln!(std::io::stderr(), "skipped: {why}").unwrap();
+}
+
+/// Waits at most `seconds` (see [`patient`]) for something to become true.
 #[track_caller]
 pub fn eventually(seconds: u64, what: &str, mut holds: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(seconds);
+    let limit = patient(seconds);
+    let begun = Instant::now();
     while !holds() {
-        assert!(Instant::now() < deadline, "not within {seconds} s: {what}");
+        assert!(begun.elapsed() < limit, "not within {limit:?}: {what}");
         std::thread::sleep(Duration::from_millis(50));
     }
 }

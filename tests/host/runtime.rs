@@ -1,25 +1,29 @@
 //! The runtime alone: a busybox system container from start to nothing.
 
+use crate::product::{patient, skipped};
 use bayplan::model::id_map::IdMap;
 use bayplan::model::root::Root;
+use bayplan::model::run::Rlimit;
 use bayplan::runtime::cgroup::limits::{CpuQuota, Limits};
 use bayplan::runtime::cgroup::{self, Cgroup, Hierarchies};
 use bayplan::runtime::channel::Process;
 use bayplan::runtime::confinement::usual_paths;
 use bayplan::runtime::console::Connection;
-use bayplan::runtime::container::{self, Mounts, Place, Prepared, StopMode};
+use bayplan::runtime::container::{self, IdShift, Mounts, Place, Prepared, StopMode};
 use bayplan::runtime::error::Error;
 use bayplan::runtime::exec::{ExecSpec, Streams, Window, exec};
 use bayplan::runtime::identity::boot_id;
 use bayplan::runtime::observe;
 use bayplan::runtime::records::{self, Cause};
+use bayplan::runtime::rootfs::{self, Shift};
 use bayplan::runtime::spawner::Spawner;
-use bayplan::runtime::start_spec::{Bind, Confinement, Rlimit, StartSpec};
+use bayplan::runtime::start_spec::{Bind, Confinement, StartSpec};
 use bayplan::runtime::{mounts, seccomp};
+use linux::mount::Reach;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{Read, Write};
-use std::os::fd::OwnedFd;
+use std::os::fd::AsFd;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -46,7 +50,7 @@ impl Bay {
         make_busybox(&folder.path().join("layer"));
         let tag = format!("test-{}", &Uuid::new_v4().simple().to_string()[..8]);
         Bay {
-            spawner: Spawner::execute(Path::new(PROGRAM)).unwrap(),
+            spawner: Spawner::from_program(Path::new(PROGRAM)),
             hierarchies: Hierarchies::detect().unwrap(),
             folder,
             tag,
@@ -96,26 +100,30 @@ impl Bay {
         }
     }
 
-    fn root(&self, spec: &StartSpec, layer: &Path) -> OwnedFd {
+    /// The container's root on `layer`.
+    fn mounts(&self, spec: &StartSpec, prepared: &Prepared, layer: &Path) -> Mounts {
         let own = self.folder.path().join(spec.uuid.to_string());
         let (upper, work) = (own.join("upper"), own.join("work"));
         fs::create_dir_all(&upper).unwrap();
         fs::create_dir_all(&work).unwrap();
         fs::set_permissions(&own, fs::Permissions::from_mode(0o755)).unwrap();
         let root = Root::Overlay { layers: vec![layer.to_path_buf()], upper, work };
-        self.spawner.mount_root(&root, spec.id_map()).unwrap()
+        Mounts { root: rootfs::detached(&root, prepared.shift()).unwrap(), binds: Vec::new() }
     }
 
     fn prepare(&self, spec: &StartSpec) -> Prepared {
-        let root = self.root(spec, &self.folder.path().join("layer"));
-        self.at(|place| container::prepare(place, spec, Mounts { root, binds: Vec::new(), secrets: None }))
-            .unwrap()
+        self.at(|place| container::prepare(place, spec)).unwrap()
+    }
+
+    fn release(&self, spec: &StartSpec, prepared: Prepared) -> Result<(), Error> {
+        let mounts = self.mounts(spec, &prepared, &self.folder.path().join("layer"));
+        prepared.release(mounts)
     }
 
     fn start(&self, spec: &StartSpec) -> i32 {
         let prepared = self.prepare(spec);
         let pid = prepared.init.pid;
-        prepared.release().unwrap();
+        self.release(spec, prepared).unwrap();
         pid
     }
 
@@ -155,7 +163,7 @@ impl Bay {
             if let Some(exit) = exit.filter(|_| self.cgroup(spec).is_gone()) {
                 return exit;
             }
-            assert!(started.elapsed() < Duration::from_secs(15), "no exit record");
+            assert!(started.elapsed() < patient(15), "no exit record");
             std::thread::sleep(Duration::from_millis(5));
         }
     }
@@ -168,12 +176,7 @@ impl Drop for Bay {
         }
         let path = format!("bayplan/{}", self.tag);
         let leftovers = Cgroup { hierarchies: &self.hierarchies, path: &path };
-        // The spawner sits in the monitors' cgroup until its channel ends; replace it to end it.
-        if let Ok(pid) = self.spawner.pid() {
-            let _ =
-                nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGKILL);
-        }
-        let _ = leftovers.remove_everywhere(Duration::from_secs(5));
+        let _ = leftovers.remove_everywhere(patient(5));
     }
 }
 
@@ -232,7 +235,7 @@ fn a_container_starts_runs_programs_and_powers_off() {
     let facts = observe::cgroup(&bay.hierarchies, &spec, seen.init.unwrap()).unwrap();
     assert!(facts.is_whole && facts.has_init && !facts.is_frozen);
 
-    let exit = bay.stop(&spec, StopMode::Clean { timeout: Duration::from_secs(10) });
+    let exit = bay.stop(&spec, StopMode::Clean { timeout: patient(10) });
     assert_eq!((exit.cause, exit.signal), (Cause::PowerOff, Some(libc::SIGINT)));
     assert!(bay.cgroup(&spec).is_gone());
     assert!(observe::one(&bay.run(), &spec.uuid).unwrap().unwrap().init.is_none());
@@ -293,7 +296,10 @@ fn a_device_outside_the_list_cannot_be_opened_even_by_a_privileged_container() {
     assert_ne!(status, 0);
     assert!(text.contains("Operation not permitted"), "{text}");
     assert_eq!(bay.sh(&spec, "mknod /dev/z c 1 5 && head -c 2 /dev/z | wc -c"), (0, "2\n".to_owned()));
-    assert_ne!(bay.sh(&spec, "mkdir /sys/fs/x").0, 0);
+    let (_, text) = bay.sh(&spec, ": >>/sys/module/kernel/parameters/panic");
+    assert!(text.contains("Read-only file system"), "the host's settings are out of reach: {text}");
+    let length = "cd /sys/devices/virtual/net/lo && echo 77 >tx_queue_len && cat tx_queue_len";
+    assert_eq!(bay.sh(&spec, length), (0, "77\n".to_owned()), "its own links are not");
     let exit = bay.stop(&spec, StopMode::Forced);
     assert_eq!(exit.cause, Cause::Killed);
 }
@@ -409,7 +415,7 @@ fn a_kill_is_not_blamed_on_memory_that_another_process_ran_out_of_before() {
     let pid = bay.start(&spec);
     let started = Instant::now();
     while cgroup::memory::kills(&bay.cgroup(&spec)).unwrap() == 0 {
-        assert!(started.elapsed() < Duration::from_secs(20), "nothing ran out of memory");
+        assert!(started.elapsed() < patient(20), "nothing ran out of memory");
         std::thread::sleep(Duration::from_millis(10));
     }
     std::thread::sleep(Duration::from_millis(2500));
@@ -428,7 +434,7 @@ fn a_reboot_without_a_controller_runs_the_given_command() {
     bay.wait_exit(&spec);
     let started = Instant::now();
     while !mark.exists() {
-        assert!(started.elapsed() < Duration::from_secs(5));
+        assert!(started.elapsed() < patient(5));
         std::thread::sleep(Duration::from_millis(5));
     }
     fs::remove_file(&mark).unwrap();
@@ -448,7 +454,7 @@ fn a_start_that_fails_names_its_step_and_leaves_nothing() {
     let spec = StartSpec { init: vec!["/bin/absent".into()], ..bay.spec("absent") };
     let prepared = bay.prepare(&spec);
     let pid = prepared.init.pid;
-    match prepared.release() {
+    match bay.release(&spec, prepared) {
         Err(Error::Step { process, step, source }) => {
             assert_eq!((process, step.as_str()), (Process::Init.name(), "execute /bin/absent"));
             assert_eq!(source.raw_os_error(), Some(libc::ENOENT));
@@ -458,14 +464,14 @@ fn a_start_that_fails_names_its_step_and_leaves_nothing() {
     assert_gone(&bay, &spec, pid);
     let unknown =
         StartSpec { sysctls: [("net.no.such".to_owned(), "1".to_owned())].into(), ..bay.spec("sysctl") };
-    let failure = bay.prepare(&unknown).release().unwrap_err().to_string();
+    let failure = bay.release(&unknown, bay.prepare(&unknown)).unwrap_err().to_string();
     assert!(failure.contains("set linux.sysctl.net.no.such"), "{failure}");
 }
 
 fn assert_gone(bay: &Bay, spec: &StartSpec, pid: i32) {
     let started = Instant::now();
     while Path::new(&format!("/proc/{pid}")).exists() || !bay.cgroup(spec).is_gone() {
-        assert!(started.elapsed() < Duration::from_secs(5), "something is left");
+        assert!(started.elapsed() < patient(5), "something is left");
         std::thread::sleep(Duration::from_millis(2));
     }
     assert!(!bay.folder_of(spec).join(records::SOCKET).exists());
@@ -493,11 +499,12 @@ fn a_monitor_killed_between_prepare_and_release_is_lost_and_leaves_nothing() {
     let spec = bay.spec("orphan");
     let prepared = bay.prepare(&spec);
     let pid = prepared.init.pid;
+    let mounts = bay.mounts(&spec, &prepared, &bay.folder.path().join("layer"));
     kill_hard(parent_of(pid));
-    assert!(matches!(prepared.release(), Err(Error::Lost { .. } | Error::Call { .. })));
+    assert!(matches!(prepared.release(mounts), Err(Error::Lost { .. } | Error::Call { .. })));
     let started = Instant::now();
     while !bay.cgroup(&spec).is_gone() {
-        assert!(started.elapsed() < Duration::from_secs(5));
+        assert!(started.elapsed() < patient(5));
         std::thread::sleep(Duration::from_millis(2));
     }
 }
@@ -519,7 +526,7 @@ fn a_killed_monitor_leaves_init_alone_and_is_replaced() {
         if !seen.is_supervised {
             break;
         }
-        assert!(started.elapsed() < Duration::from_secs(5));
+        assert!(started.elapsed() < patient(5));
         std::thread::sleep(Duration::from_millis(1));
     }
     // A process that another test forks just now may hold the socket for a moment.
@@ -547,6 +554,19 @@ fn a_container_without_a_monitor_can_be_stopped() {
 }
 
 #[test]
+fn a_monitor_is_in_its_own_cgroup_and_the_spawner_stays_where_it_was() {
+    let bay = Bay::new();
+    let spec = bay.spec("places");
+    let monitor = parent_of(bay.start(&spec));
+    let unified = |pid: i32| {
+        let table = fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap();
+        table.lines().find_map(|line| line.strip_prefix("0::/")).unwrap().to_owned()
+    };
+    assert_eq!(unified(monitor), spec.monitor_cgroup);
+    assert_eq!(unified(bay.spawner.pid().unwrap()), unified(std::process::id() as i32));
+}
+
+#[test]
 fn a_killed_spawner_is_replaced_and_containers_do_not_notice() {
     let bay = Bay::new();
     let spec = bay.spec("steady");
@@ -555,7 +575,7 @@ fn a_killed_spawner_is_replaced_and_containers_do_not_notice() {
     kill_hard(spawner);
     let started = Instant::now();
     while Path::new(&format!("/proc/{spawner}")).exists() {
-        assert!(started.elapsed() < Duration::from_secs(5));
+        assert!(started.elapsed() < patient(5));
         std::thread::sleep(Duration::from_millis(1));
     }
     assert_eq!(bay.sh(&spec, "echo still").1, "still\n");
@@ -607,7 +627,7 @@ fn exec_ends_with_its_program_its_client_and_its_helper() {
     };
     let started = Instant::now();
     assert_eq!(run("sleep 30 & exit 4").wait().unwrap().status(), 4);
-    assert!(started.elapsed() < Duration::from_secs(5), "a background process does not hold it");
+    assert!(started.elapsed() < patient(5), "a background process does not hold it");
 
     let abandoned = run("exec sleep 100");
     let pid = abandoned.pid;
@@ -627,7 +647,7 @@ fn exec_ends_with_its_program_its_client_and_its_helper() {
 fn wait_gone(pid: i32) {
     let started = Instant::now();
     while bayplan::runtime::identity::ProcessId::of(pid).is_some_and(|process| process.is_alive()) {
-        assert!(started.elapsed() < Duration::from_secs(5), "{pid} lives");
+        assert!(started.elapsed() < patient(5), "{pid} lives");
         std::thread::sleep(Duration::from_millis(2));
     }
 }
@@ -692,20 +712,21 @@ fn mounts_come_and_go_in_a_running_container() {
     let host = bay.folder.path().join("share");
     fs::create_dir(&host).unwrap();
     fs::write(host.join("note"), "from the host").unwrap();
-    let root = bay.root(&spec, &bay.folder.path().join("layer"));
-    let map = spec.id_map().cloned();
-    let tree =
-        |is_shifted: bool| bay.spawner.clone_tree(&host, false, map.as_ref().filter(|_| is_shifted)).unwrap();
+    let tree = |shift: Option<Shift<'_>>| {
+        rootfs::clone_tree(&host, shift.map(|shift| shift.namespace), Reach::One).unwrap()
+    };
     let spec = StartSpec { binds: vec![Bind { target: "/srv/first".into(), readonly: true }], ..spec };
-    let mounts = Mounts { root, binds: vec![tree(false)], secrets: None };
-    let prepared = bay.at(|place| container::prepare(place, &spec, mounts)).unwrap();
+    let prepared = bay.prepare(&spec);
     let init = prepared.init;
-    prepared.release().unwrap();
+    let mut all = bay.mounts(&spec, &prepared, &bay.folder.path().join("layer"));
+    all.binds.push(tree(None));
+    prepared.release(all).unwrap();
     assert_eq!(bay.sh(&spec, "cat /srv/first/note").1, "from the host");
     assert_ne!(bay.sh(&spec, "touch /srv/first/x").0, 0);
 
     let bind = Bind { target: "/srv/second".into(), readonly: false };
-    mounts::attach(&bay.spawner, init, &tree(true), &bind, spec.root_ids()).unwrap();
+    let shift = IdShift::of(init, spec.root_ids()).unwrap();
+    mounts::attach(&bay.spawner, init, &tree(Some(shift.borrow())), &bind, spec.root_ids()).unwrap();
     assert_eq!(bay.sh(&spec, "cat /srv/second/note; echo new > /srv/second/new").0, 0);
     assert_eq!(fs::metadata(host.join("new")).unwrap().uid(), 0, "ids are shifted back");
     assert!(mounts::targets(init.pid).unwrap().contains(Path::new("/srv/second")));
@@ -718,9 +739,24 @@ fn mounts_come_and_go_in_a_running_container() {
     // A link that points out leads to the same path inside.
     bay.sh(&spec, "ln -s /../../../../mnt /out");
     let bind = Bind { target: "/out/deep".into(), readonly: true };
-    mounts::attach(&bay.spawner, init, &tree(false), &bind, spec.root_ids()).unwrap();
+    mounts::attach(&bay.spawner, init, &tree(None), &bind, spec.root_ids()).unwrap();
     assert!(mounts::targets(init.pid).unwrap().contains(Path::new("/mnt/deep")));
     assert!(!Path::new("/mnt/deep").exists());
+}
+
+#[test]
+fn a_user_namespace_that_init_made_itself_shifts_no_mount() {
+    let bay = Bay::new();
+    let line = "exec unshare -U sleep 1000";
+    let init = ["/bin/sh", "-c", line].map(str::to_owned).to_vec();
+    let spec = StartSpec { init, ..bay.spec("nested") };
+    let pid = bay.start(&spec);
+    crate::product::eventually(5, "init is in its own namespace", || {
+        fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name.trim() == "sleep")
+    });
+    let init = observe::one(&bay.run(), &spec.uuid).unwrap().unwrap().init.unwrap();
+    let refused = IdShift::of(init, spec.root_ids()).unwrap_err();
+    assert!(matches!(&refused, Error::Call { source, .. } if source.raw_os_error() == Some(libc::EXDEV)));
 }
 
 #[test]
@@ -736,9 +772,7 @@ fn kernel_limits_and_sysctls_are_set() {
     assert_eq!(bay.sh(&spec, "ulimit -n; ulimit -Hn; cat /proc/sys/net/ipv4/ip_forward").1, "512\n1024\n1\n");
     assert!(bay.sh(&spec, "grep 'open files' /proc/1/limits").1.contains("512                  1024"));
     let wrong = StartSpec { rlimits: [("sails".to_owned(), rlimit)].into(), ..bay.spec("wrong") };
-    let root = bay.root(&wrong, &bay.folder.path().join("layer"));
-    let mounts = Mounts { root, binds: Vec::new(), secrets: None };
-    let error = bay.at(|place| container::prepare(place, &wrong, mounts)).unwrap_err();
+    let error = bay.at(|place| container::prepare(place, &wrong)).unwrap_err();
     assert!(error.to_string().contains("sails"), "{error}");
     assert!(bay.cgroup(&wrong).is_gone());
 }
@@ -755,10 +789,9 @@ fn kernel_limits_are_raised_above_our_own_where_we_may() {
     let effective = status.lines().find_map(|line| line.strip_prefix("CapEff:\t")).unwrap();
     let may_raise = u64::from_str_radix(effective, 16).unwrap() & (1 << 24) != 0; // CAP_SYS_RESOURCE
     if !may_raise {
-        let root = bay.root(&spec, &bay.folder.path().join("layer"));
-        let mounts = Mounts { root, binds: Vec::new(), secrets: None };
-        let error = bay.at(|place| container::prepare(place, &spec, mounts)).unwrap_err();
+        let error = bay.at(|place| container::prepare(place, &spec)).unwrap_err();
         assert!(error.to_string().contains("limits.kernel.nice"), "{error}");
+        skipped("this root has no CAP_SYS_RESOURCE: raising limits is tested in the VMs");
         return;
     }
     let pid = bay.start(&spec);
@@ -776,7 +809,7 @@ fn the_program_cannot_be_written_through_the_process_that_runs_it() {
     let bay = Bay::new();
     let program = bay.folder.path().join("bayplan");
     fs::copy(PROGRAM, &program).unwrap();
-    let spawner = Spawner::execute(&program).unwrap();
+    let spawner = Spawner::from_program(&program);
     let pid = spawner.pid().unwrap();
     let flags = rustix::fs::OFlags::PATH | rustix::fs::OFlags::CLOEXEC;
     let held = rustix::fs::open(format!("/proc/{pid}/exe"), flags, rustix::fs::Mode::empty()).unwrap();
@@ -819,9 +852,7 @@ fn a_second_start_of_a_running_container_is_refused() {
     let bay = Bay::new();
     let spec = bay.spec("once");
     let pid = bay.start(&spec);
-    let root = bay.root(&bay.spec("other"), &bay.folder.path().join("layer"));
-    let again =
-        bay.at(|place| container::prepare(place, &spec, Mounts { root, binds: Vec::new(), secrets: None }));
+    let again = bay.at(|place| container::prepare(place, &spec));
     assert!(matches!(again, Err(Error::AlreadyRunning { pid: running }) if running == pid));
     assert_eq!(bay.sh(&spec, "true").0, 0);
 }
@@ -846,20 +877,19 @@ fn a_debian_boots_to_running_and_powers_off_cleanly() {
     let folder = folder.map_or_else(|| PathBuf::from("/var/tmp/bayplan-debian-root"), PathBuf::from);
     let layer = folder.as_path();
     if !layer.join("usr/lib/systemd/systemd").exists() {
-        println!(
-            "skipped: make it by mmdebstrap --variant=minbase --include=systemd-sysv,dbus bookworm {}",
+        skipped(&format!(
+            "make it by mmdebstrap --variant=minbase --include=systemd-sysv,dbus bookworm {}",
             layer.display()
-        );
+        ));
         return;
     }
     let bay = Bay::new();
     let spec = bay.spec("debian");
-    let root = bay.root(&spec, layer);
     let begun = Instant::now();
-    let mounts = Mounts { root, binds: Vec::new(), secrets: None };
-    let prepared = bay.at(|place| container::prepare(place, &spec, mounts)).unwrap();
+    let prepared = bay.prepare(&spec);
     let init = prepared.init;
-    prepared.release().unwrap();
+    let mounts = bay.mounts(&spec, &prepared, layer);
+    prepared.release(mounts).unwrap();
     let state = loop {
         let (_, state) = bay.sh(&spec, "systemctl is-system-running 2>&1");
         if !["initializing\n", "starting\n", "offline\n"].contains(&state.as_str())
@@ -867,14 +897,14 @@ fn a_debian_boots_to_running_and_powers_off_cleanly() {
         {
             break state;
         }
-        assert!(begun.elapsed() < Duration::from_secs(60), "{state}");
+        assert!(begun.elapsed() < patient(60), "{state}");
         std::thread::sleep(Duration::from_millis(20));
     };
     println!("{} after {:?}", state.trim(), begun.elapsed());
     let failed = bay.sh(&spec, "systemctl --failed --no-legend --plain").1;
     assert_eq!((state.as_str(), failed.as_str()), ("running\n", ""));
     assert!(bay.cgroup(&spec).contains(init.pid).unwrap());
-    let exit = bay.stop(&spec, StopMode::Clean { timeout: Duration::from_secs(60) });
+    let exit = bay.stop(&spec, StopMode::Clean { timeout: patient(60) });
     assert_eq!(exit.cause, Cause::PowerOff);
 }
 
@@ -890,4 +920,14 @@ fn with_nesting_a_container_can_make_namespaces_with_their_own_proc() {
     let (status, text) = bay.sh(&spec, line);
     assert_eq!(status, 0, "{text}");
     assert_eq!(bay.sh(&spec, "ls /dev/.bayplan/proc/1 | wc -l").0, 0);
+}
+
+#[test]
+fn a_file_system_that_takes_no_shifted_ids_is_named_with_what_to_do() {
+    let bay = Bay::new();
+    let pid = bay.start(&bay.spec("shifts"));
+    let namespace = linux::ids::user_namespace(pid).unwrap();
+    let failure = rootfs::clone_tree(Path::new("/proc"), Some(namespace.as_fd()), Reach::One).unwrap_err();
+    let error = Error::from(failure).to_string();
+    assert!(error.contains("/proc") && error.contains("ext4"), "{error}");
 }

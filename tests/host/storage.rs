@@ -7,6 +7,7 @@ use bayplan::storage::{Effect, Pool, Presence};
 use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use tree::error::FileError;
 use uuid::Uuid;
 
 const WEB: Uuid = Uuid::from_u128(0x11);
@@ -44,7 +45,7 @@ fn a_pool_is_made_filled_emptied_and_removed() {
 
     assert_eq!(pool.write_identity(WEB, b"{\"mac\":1}").unwrap(), Effect::Changed);
     assert_eq!(pool.write_identity(WEB, b"{\"mac\":1}").unwrap(), Effect::Unchanged);
-    let listed = pool.list_roots().unwrap();
+    let listed = pool.list_roots(None).unwrap();
     assert_eq!((listed.len(), &listed[0].root), (1, &root));
     assert_eq!(listed[0].identity.as_deref(), Some(&b"{\"mac\":1}"[..]));
     let state = pool.observe().unwrap();
@@ -121,5 +122,5 @@ fn a_full_disk_is_named() {
     let created = pool.create_root(WEB, vec![image_in(folder.path())]);
     unmount(&small, UnmountFlags::DETACH).unwrap();
     ensured.unwrap();
-    assert!(matches!(created, Err(StorageError::Full { .. })), "{created:?}");
+    assert!(matches!(created, Err(StorageError::File(FileError::Full { .. }))), "{created:?}");
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-const SITE: &str = "\
+pub const SITE: &str = "\
 apiVersion: bayplan/v1
 kind: Site
 metadata: {name: edge}
@@ -22,33 +22,33 @@ spec: {image: busybox, config: {limits.memory: 1GiB}, devices: {eth0: {ipv4.addr
 ";
 
 /// A folder with `site.yaml` and, once something was applied, a modelled host.
-struct Bench {
+pub struct Bench {
     folder: tempfile::TempDir,
 }
 
 /// What a command said, and how it ended.
-struct Said {
-    status: i32,
-    stdout: String,
-    stderr: String,
+pub struct Said {
+    pub status: i32,
+    pub stdout: String,
+    pub stderr: String,
 }
 
 impl Bench {
-    fn new() -> Bench {
+    pub fn new() -> Bench {
         let bench = Bench { folder: tempfile::tempdir().unwrap() };
         bench.write("site.yaml", SITE);
         bench
     }
 
-    fn path(&self) -> &Path {
+    pub fn path(&self) -> &Path {
         self.folder.path()
     }
 
-    fn write(&self, name: &str, text: &str) {
+    pub fn write(&self, name: &str, text: &str) {
         std::fs::write(self.path().join(name), text).unwrap();
     }
 
-    fn command(&self, words: &str) -> Command {
+    pub fn command(&self, words: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_bayplan"));
         command
             .current_dir(self.path())
@@ -59,7 +59,7 @@ impl Bench {
         command
     }
 
-    fn run(&self, words: &str) -> Said {
+    pub fn run(&self, words: &str) -> Said {
         let output = self.command(words).output().unwrap();
         Said {
             status: output.status.code().unwrap(),
@@ -70,7 +70,7 @@ impl Bench {
 
     /// Runs, and asks for an exit code.
     #[track_caller]
-    fn expect(&self, status: i32, words: &str) -> Said {
+    pub fn expect(&self, status: i32, words: &str) -> Said {
         let said = self.run(words);
         assert_eq!(said.status, status, "bayplan {words}\n{}{}", said.stdout, said.stderr);
         said
@@ -108,7 +108,7 @@ impl Drop for Daemon {
 }
 
 #[track_caller]
-fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
+pub fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(20);
     while !holds() {
         assert!(Instant::now() < deadline, "waited in vain until {what}");

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
 
 mod cli;
+mod cli_sources;
 mod conformance;
 mod findings;
 mod golden;
@@ -13,6 +14,7 @@ mod properties;
 mod prune;
 mod prune_properties;
 mod prune_rendered;
+mod question;
 mod random_site;
 mod reconcile_cases;
 mod reconcile_files;
@@ -23,3 +25,6 @@ mod schemas;
 mod spec_load;
 mod spec_registry;
 mod spec_source;
+#[path = "../support/terminal.rs"]
+mod terminal;
+mod watch;

@@ -4,14 +4,15 @@ use crate::reconcile_support::*;
 use bayplan::driver::faulty::{Fault, Faulty, Side};
 use bayplan::driver::memory::Memory;
 use bayplan::model::key::Key;
-use bayplan::model::object::{Container, DeviceType, Power};
-use bayplan::model::step::Cause;
+use bayplan::model::object::{Container, DeviceType, Image, ImageSource, Object, Power, Spec};
+use bayplan::model::step::{Action, Cause};
 use bayplan::reconcile::apply::ApplyOptions;
 use bayplan::reconcile::controller::Controller;
 use bayplan::reconcile::drift::drift;
 use bayplan::reconcile::goal::{Goal, PlanOptions};
 use bayplan::reconcile::propose;
 use bayplan::reconcile::render::step_words;
+use jiff::Timestamp;
 
 #[test]
 fn a_small_site_is_made_and_the_next_plan_is_empty() {
@@ -223,4 +224,103 @@ fn a_cycle_is_an_error_with_its_path() {
     let desired = site(&[("a", first), ("b", second)]);
     let error = propose(&server(), &Goal::Site(&desired), &options()).unwrap_err();
     assert_eq!(error.to_string(), "dependency cycle: container/a -> container/b -> container/a");
+}
+
+#[test]
+fn a_container_that_must_wait_for_its_start_is_pending_and_counts_as_nothing_to_do() {
+    let host = server();
+    let desired = site(&[("web-1", Container { ephemeral: true, ..web() })]);
+    converge(&host, &Goal::Site(&desired), &options());
+    let key = Key::container("web-1");
+    for broken in [Memory::kill_init, Memory::power_off_inside] {
+        assert!(broken(&host, &key));
+        let mut later = options();
+        later.not_before.insert(key.clone(), Timestamp::from_second(SECOND + 8).unwrap());
+        let plan = planned(&host, &Goal::Recorded, &later);
+        assert!(plan.is_empty(), "{:#?}", plan.steps);
+        assert_eq!(plan.pending[0].key, key);
+        assert!(plan.pending[0].waits_for.contains("its inits end as soon as they begin"));
+        later.now = Timestamp::from_second(SECOND + 8).unwrap();
+        let plan = planned(&host, &Goal::Recorded, &later);
+        assert!(plan.steps.iter().any(|step| matches!(step.action, Action::Start(_))));
+        converge(&host, &Goal::Recorded, &options());
+    }
+}
+
+#[test]
+fn an_ephemeral_container_counts_how_often_it_was_made_afresh() {
+    let host = server();
+    let desired = site(&[("web-1", Container { ephemeral: true, ..web() })]);
+    converge(&host, &Goal::Site(&desired), &options());
+    let key = Key::container("web-1");
+    let remakes = || look(&host).records[&key].applied.as_ref().unwrap().remakes;
+    assert_eq!(remakes(), 0);
+    for count in [1, 2] {
+        assert!(host.power_off_inside(&key));
+        converge(&host, &Goal::Recorded, &options());
+        assert_eq!(remakes(), count);
+    }
+    assert!(host.kill_init(&key));
+    converge(&host, &Goal::Recorded, &options());
+    assert_eq!(remakes(), 2, "what was killed is not complete: it goes on with its root");
+    assert!(planned(&host, &Goal::Site(&desired), &options()).is_empty());
+}
+
+#[test]
+fn a_route_to_a_p2p_nic_that_is_gone_is_drift_and_is_set_again() {
+    let host = server();
+    let mut container = container();
+    let options_of_wire = [("nictype", "p2p"), ("ipv4.routes", "10.98.0.0/24,10.98.1.0/24")];
+    container.devices.insert("wire".to_owned(), device(DeviceType::Nic, &options_of_wire));
+    let desired = site(&[("web-1", container)]);
+    converge(&host, &Goal::Site(&desired), &options());
+    let key = Key::container("web-1");
+    assert!(host.flush_routes(&key, "wire"));
+    let rows = drift(&planned(&host, &Goal::Recorded, &options())).rows;
+    assert_eq!(rows.len(), 1, "{rows:#?}");
+    assert_eq!(rows[0].field, "devices.wire");
+    assert_eq!(rows[0].cause.as_deref(), Some("the host does not route 10.98.0.0/24, 10.98.1.0/24 to it"));
+    converge(&host, &Goal::Recorded, &options());
+    assert!(planned(&host, &Goal::Site(&desired), &options()).is_empty());
+}
+
+#[test]
+fn content_that_nothing_names_any_more_goes_with_the_next_image_that_goes() {
+    let host = server();
+    let mut desired = site(&[("web-1", container()), ("web-2", container())]);
+    desired.objects.insert(Key::image("other"), other_image("/srv/other"));
+    converge(&host, &Goal::Site(&desired), &options());
+    let old = look(&host).records[&Key::image("tiny")].applied.clone().unwrap().fingerprint.unwrap();
+    desired.objects.insert(Key::image("tiny"), other_image("/srv/tiny"));
+    converge(&host, &Goal::Site(&desired), &options());
+    assert_eq!(look(&host).images.len(), 3, "its containers stand on the old content");
+
+    let delete = |keys: &[Key]| converge(&host, &Goal::Delete(keys.iter().cloned().collect()), &options());
+    delete(&[Key::container("web-1")]);
+    delete(&[Key::image("other")]);
+    assert!(look(&host).images.contains_key(&old), "one container stands on it yet");
+    assert_eq!(look(&host).images.len(), 2);
+    delete(&[Key::container("web-2"), Key::image("tiny")]);
+    assert!(look(&host).images.is_empty(), "{:?}", look(&host).images);
+}
+
+#[test]
+fn content_that_nothing_names_goes_once_when_several_images_go() {
+    let host = server();
+    let mut desired = site(&[("web-1", container())]);
+    desired.objects.insert(Key::image("a"), other_image("/srv/a"));
+    desired.objects.insert(Key::image("z"), other_image("/srv/z"));
+    converge(&host, &Goal::Site(&desired), &options());
+    desired.objects.insert(Key::image("a"), other_image("/srv/b"));
+    converge(&host, &Goal::Site(&desired), &options());
+    assert_eq!(look(&host).images.len(), 4);
+    let all: Vec<Key> = look(&host).records.keys().cloned().collect();
+    let plan = converge(&host, &Goal::Delete(all.into_iter().collect()), &options());
+    assert!(look(&host).images.is_empty());
+    let deletes = plan.steps.iter().filter(|step| matches!(step.action, Action::DeleteImage { .. }));
+    assert_eq!(deletes.count(), 4);
+}
+
+fn other_image(path: &str) -> Object {
+    object(Spec::Image(Image { source: ImageSource::Directory { path: path.into() }, fingerprint: None }))
 }

@@ -177,6 +177,10 @@ impl Driver for Interrupting<'_> {
         }
         outcome
     }
+
+    fn settle(&self) -> Result<(), Error> {
+        self.host.settle()
+    }
 }
 
 #[test]

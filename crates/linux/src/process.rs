@@ -30,22 +30,32 @@ pub fn fork() -> io::Result<Fork> {
 }
 
 /// Forks a child that keeps only `keep` of the descriptors above 2, runs `body` and ends with its answer.
-/// `body` is a plain function, so that it cannot carry a descriptor that is closed under it.
+/// `body` is a plain function, so that it cannot carry a descriptor that is closed under it. With a cgroup v2 folder
+/// the child begins there: nobody has to be moved, which would wait for a grace period of RCU.
 pub fn fork_keeping(
     keep: Vec<OwnedFd>,
     argument: Vec<u8>,
+    cgroup: Option<BorrowedFd<'_>>,
     body: fn(Vec<OwnedFd>, Vec<u8>) -> i32,
 ) -> io::Result<i32> {
-    match fork()? {
-        Fork::Parent(pid) => Ok(pid),
-        Fork::Child => {
-            let raw: Vec<RawFd> = keep.iter().map(AsRawFd::as_raw_fd).collect();
-            if close_all_but(raw).is_err() {
-                end(127);
-            }
-            end(body(keep, argument))
-        }
+    let parent = match cgroup {
+        None => fork().map(|fork| match fork {
+            Fork::Child => None,
+            Fork::Parent(pid) => Some(pid),
+        })?,
+        Some(_) => clone3(0, cgroup).map(|clone| match clone {
+            Clone::Child => None,
+            Clone::Parent { pid, .. } => Some(pid),
+        })?,
+    };
+    if let Some(pid) = parent {
+        return Ok(pid);
     }
+    let raw: Vec<RawFd> = keep.iter().map(AsRawFd::as_raw_fd).collect();
+    if close_all_but(raw).is_err() {
+        end(127);
+    }
+    end(body(keep, argument))
 }
 
 /// clone3(2) without a new stack, like fork, with `flags` (CLONE_NEW…), a pidfd and, when given, straight into a

@@ -3,5 +3,6 @@
 #![forbid(unsafe_code)]
 
 pub mod durable;
+pub mod error;
 pub mod mounts;
 pub mod remove;

@@ -17,7 +17,7 @@ mod sites;
 mod status;
 
 use crate::api::error::{Failure, FailureKind};
-use crate::daemon::follow::Shared;
+use crate::daemon::shared::Shared;
 use crate::daemon::wiring::Bay;
 use axum::Router;
 use axum::http::StatusCode;

@@ -2,12 +2,14 @@
 
 use super::{Shareable, blocking};
 use crate::api::error::{Failure, FailureKind};
-use crate::api::types::{Description, HoldListing, Listing};
+use crate::api::types::{Condition, Description, HoldListing, Listing, ObjectStatus};
 use crate::daemon::operations::listing::Selection;
 use crate::model::key::{Key, Kind};
+use crate::model::object::Power;
 use axum::extract::{Query, State};
 use axum::response::Json;
 use axum::routing::get;
+use jiff::Timestamp;
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -40,14 +42,41 @@ async fn list(State(daemon): State<Shareable>, Query(which): Query<Which>) -> Re
         (None, None) if which.parked => Selection::Parked,
         (None, None) => Selection::All,
     };
-    blocking(move || daemon.bay.list(&selection)).await.map(Json)
+    let listing = blocking(move || {
+        let mut listing = daemon.bay.list(&selection)?;
+        listing.objects.iter_mut().for_each(|object| add_crash_loop(&daemon, object));
+        Ok(listing)
+    });
+    listing.await.map(Json)
+}
+
+/// What only the daemon knows: that inits end again and again.
+fn add_crash_loop(daemon: &Shareable, object: &mut ObjectStatus) {
+    let Some(container) = &object.container else { return };
+    if container.hold.is_some() || !matches!(container.declared, Some(Power::Running | Power::Frozen)) {
+        return;
+    }
+    let Some(found) = daemon.shared.lives().crash_loop(&object.key, Timestamp::now()) else { return };
+    let next = match found.not_before {
+        Some(at) => format!("it is started again at {at:.0}"),
+        None => "it was just started again".to_owned(),
+    };
+    object.conditions.push(Condition {
+        condition_type: "CrashLoop".to_owned(),
+        message: format!("its init ended {} times in a row as soon as it began; {next}", found.short_lives),
+    });
 }
 
 async fn describe(
     State(daemon): State<Shareable>,
     Query(one): Query<One>,
 ) -> Result<Json<Description>, Failure> {
-    blocking(move || daemon.bay.describe(&one.key)).await.map(Json)
+    let description = blocking(move || {
+        let mut description = daemon.bay.describe(&one.key)?;
+        add_crash_loop(&daemon, &mut description.status);
+        Ok(description)
+    });
+    description.await.map(Json)
 }
 
 async fn holds(State(daemon): State<Shareable>) -> Result<Json<HoldListing>, Failure> {

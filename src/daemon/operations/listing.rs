@@ -160,6 +160,10 @@ fn add_container(status: &mut ObjectStatus, record: &Record, observed: &Observed
         hold,
         stale,
         last_exit: facts.and_then(|facts| facts.exit.clone()),
+        remakes: declared
+            .filter(|container| container.ephemeral)
+            .and(record.applied.as_ref())
+            .map(|applied| applied.remakes),
     });
 }
 

@@ -1,6 +1,7 @@
 //! Texts → desired, with every finding at once.
 
 use crate::api::error::Failure;
+use crate::driver::native::host::architecture;
 use crate::model::observed::Host;
 use crate::spec::{self, LoadContext, Loaded, LoadedHosts, RenderFor, SourceText};
 
@@ -26,12 +27,5 @@ pub fn load_hosts(texts: &[SourceText], architecture: &str) -> Result<LoadedHost
 
 /// This machine's processor in Debian's word.
 pub fn this_architecture() -> &'static str {
-    match std::env::consts::ARCH {
-        "x86_64" => "amd64",
-        "aarch64" => "arm64",
-        "x86" => "i386",
-        "arm" => "armhf",
-        "powerpc64" => "ppc64el",
-        other => other,
-    }
+    architecture(std::env::consts::ARCH)
 }

@@ -21,7 +21,16 @@ use std::collections::BTreeSet;
 impl Bay {
     /// What would be done.
     pub fn plan(&self, request: &PlanRequest) -> Result<Plan, Failure> {
-        let observed = self.observe(&Scope::All)?;
+        let scope = scope(&request.goal);
+        let observed = self.observe(&scope)?;
+        let plan = self.plan_on(request, &observed)?;
+        if scope == Scope::All || !allocates(&plan, &observed) {
+            return Ok(plan);
+        }
+        self.plan_on(request, &self.observe(&Scope::All)?)
+    }
+
+    fn plan_on(&self, request: &PlanRequest, observed: &Observed) -> Result<Plan, Failure> {
         let (desired, warnings) = match &request.goal {
             GoalRequest::Site(manifests) | GoalRequest::DeleteDeclared(manifests) => {
                 let loaded = load::load(&manifests.texts(), &observed.host)?;
@@ -30,9 +39,9 @@ impl Bay {
             _ => (Desired::default(), vec![]),
         };
         let now = Timestamp::now();
-        let goal = goal(&request.goal, &desired, &observed, now)?;
+        let goal = goal(&request.goal, &desired, observed, now)?;
         let mut options = PlanOptions::new(now, uuid::Uuid::new_v4().into_bytes(), &request.actor);
-        let recorded = recorded_objects(&observed);
+        let recorded = recorded_objects(observed);
         options.only = sets::members(&request.only, desired.objects.iter().chain(recorded));
         options.allow_restart = request.approval == Approval::Restart;
         options.deletions = request.deletions;
@@ -40,10 +49,10 @@ impl Bay {
         if let Goal::Site(desired) = goal {
             options.missing_paths = self.missing(check::paths_to_check(desired));
         }
-        let wanted = contents::wanted(&goal, &observed);
+        let wanted = contents::wanted(&goal, observed);
         options.contents =
             self.driver().digests(&wanted).map_err(|error| Failure::from_error(FailureKind::Host, &error))?;
-        let mut plan = plan::plan(&goal, &observed, &options).map_err(plan_failure)?;
+        let mut plan = plan::plan(&goal, observed, &options).map_err(plan_failure)?;
         plan.warnings.splice(0..0, warnings);
         if let Some(wish) = stop_wish(&request.goal) {
             stop_as_wished(&mut plan, wish);
@@ -78,6 +87,26 @@ pub fn digest(plan: &Plan) -> String {
         hash.update(format!("pending {} {:?}\n", pending.key, pending.class));
     }
     hex::encode(hash.finalize())
+}
+
+/// A verb on one container needs a look at that one, and at what it refers to.
+fn scope(goal: &GoalRequest) -> Scope {
+    match goal {
+        GoalRequest::Power { key, .. } | GoalRequest::Resume(key) | GoalRequest::Restart { key, .. } => {
+            Scope::Keys(BTreeSet::from([key.clone()]))
+        }
+        _ => Scope::All,
+    }
+}
+
+/// Whether a plan gives out ids or addresses: for that, all that others use must be known.
+fn allocates(plan: &Plan, observed: &Observed) -> bool {
+    plan.steps.iter().any(|step| match &step.action {
+        Action::PutRecord(update) if update.identity.is_some() => {
+            observed.records.get(&step.key).is_none_or(|record| record.identity != update.identity)
+        }
+        _ => false,
+    })
 }
 
 fn goal<'a>(

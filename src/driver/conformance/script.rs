@@ -309,5 +309,5 @@ impl Fixture {
 }
 
 fn establishing(step: Step, object: Object) -> Step {
-    Step { applied: Some(Box::new(Applied { object, fingerprint: None })), ..step }
+    Step { applied: Some(Box::new(Applied::plain(object))), ..step }
 }

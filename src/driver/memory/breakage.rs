@@ -91,6 +91,15 @@ impl Memory {
         })
     }
 
+    /// `ip route flush dev HOST-END`.
+    pub fn flush_routes(&self, key: &Key, device: &str) -> bool {
+        self.edit_run(key, |run| {
+            if let Some(nic) = run.nics.get_mut(device) {
+                nic.routes.clear();
+            }
+        })
+    }
+
     /// A bind is unmounted inside the container.
     pub fn unmount_disk(&self, key: &Key, device: &str) -> bool {
         self.edit_run(key, |run| {

@@ -136,4 +136,8 @@ impl Driver for Memory {
         outcome.changed |= records::commit(self.records(), step, fingerprint.as_deref(), context)?;
         Ok(outcome)
     }
+
+    fn settle(&self) -> Result<(), Error> {
+        self.records.settle().map_err(records::store_error)
+    }
 }

@@ -14,7 +14,7 @@ use crate::model::step::{Action, BridgeNetwork, ImageContent, Outcome, RootSeed,
 use crate::store::Records;
 use ipnet::IpNet;
 use sha2::{Digest, Sha256};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
 pub fn execute(
@@ -256,7 +256,7 @@ fn start(host: &mut HostModel, key: &Key, run: &ContainerRun) -> Result<bool, Er
     for nic in &run.nics {
         nics.insert(nic.device.clone(), plug(host, key, nic)?);
     }
-    let mut disks = std::collections::BTreeSet::new();
+    let mut disks = BTreeSet::new();
     for disk in &run.disks {
         if bind(host, key, disk)? {
             disks.insert(disk.device.clone());
@@ -325,7 +325,8 @@ fn plug(host: &HostModel, key: &Key, nic: &Nic) -> Result<NicFacts, Error> {
     };
     let tail: String = nic.mac.chars().filter(char::is_ascii_hexdigit).skip(4).collect();
     let host_name = nic.host_name.clone().unwrap_or_else(|| format!("veth{tail}"));
-    Ok(NicFacts { host_name, bridge, up: true })
+    let routes = if bridge.is_none() { nic.routes() } else { BTreeSet::new() };
+    Ok(NicFacts { host_name, bridge, up: true, routes })
 }
 
 fn attach_disk(host: &mut HostModel, key: &Key, uuid: Uuid, disk: &Disk) -> Result<bool, Error> {

@@ -8,12 +8,14 @@ use crate::model::root::Root;
 use crate::model::run::{ContainerRun, Disk, Limits, Nic, SecretUse};
 use crate::model::step::StopHow;
 use crate::runtime::cgroup::{Cgroup, container_path, monitor_path};
-use crate::runtime::container::{self, Mounts, StopMode};
+use crate::runtime::container::{self, IdShift, Mounts, StopMode};
 use crate::runtime::error::Error as RuntimeError;
 use crate::runtime::identity::{ProcessId, boot_id};
 use crate::runtime::observe::{self, Seen};
-use crate::runtime::start_spec::{Bind, Confinement, Rlimit, StartSpec};
+use crate::runtime::rootfs::{self, Shift};
+use crate::runtime::start_spec::{Bind, Confinement, StartSpec};
 use crate::runtime::{confinement, mounts, records, seccomp};
+use linux::mount::Reach;
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
@@ -21,11 +23,14 @@ use uuid::Uuid;
 
 /// console.log and its predecessor together.
 const CONSOLE_LOG_BYTES: u64 = 1 << 20;
+/// A monitor that has recorded its container's end needs a moment to end itself.
+const LAST_MONITOR: Duration = Duration::from_millis(500);
 
 /// Starts a container; one that runs as asked is left alone, one that runs otherwise is refused.
 pub fn start(native: &Native, run: &ContainerRun) -> Result<bool, Error> {
     let key = &run.key;
     let what = || format!("{key} could not be started");
+    records::enter(&native.layout.run).map_err(|error| failed(what(), error))?;
     let seen = look(native, key, run.uuid)?;
     if seen.as_ref().is_some_and(|seen| seen.init.is_some()) {
         return match run_record::read(&native.layout.run, key, run.uuid)? {
@@ -43,16 +48,18 @@ pub fn start(native: &Native, run: &ContainerRun) -> Result<bool, Error> {
     container::stop(native.place(), &run.uuid, StopMode::Forced).map_err(|error| failed(what(), error))?;
     let incarnation = seen.map_or(1, |seen| seen.spec.incarnation + 1);
     run_record::write(&native.layout.run, incarnation, run)?;
-    let (mut spec, mut mounts) = start_spec(native, run, incarnation)?;
+    let binds = binds(run);
+    let mut spec = start_spec(native, run, incarnation, &binds)?;
     spec.has_secrets = secrets.is_some();
-    mounts.secrets = secrets;
-    let prepared =
-        container::prepare(native.place(), &spec, mounts).map_err(|error| failed(what(), error))?;
-    let namespace = networks::net_namespace(key, prepared.init.pid as u32)?;
-    for nic in &run.nics {
-        networks::attach(&native.layout, key, (run.uuid, incarnation), nic, namespace.as_fd())?;
+    let prepared = container::prepare(native.place(), &spec).map_err(|error| failed(what(), error))?;
+    if !run.nics.is_empty() {
+        let namespace = networks::net_namespace(key, prepared.init.pid as u32)?;
+        for nic in &run.nics {
+            networks::attach(&native.layout, key, (run.uuid, incarnation), nic, namespace.as_fd())?;
+        }
     }
-    prepared.release().map_err(|error| failed(what(), error))?;
+    let mounts = Mounts { secrets, ..mounts(native, run, &binds, prepared.shift())? };
+    prepared.release(mounts).map_err(|error| failed(what(), error))?;
     Ok(true)
 }
 
@@ -192,9 +199,9 @@ pub fn attach_disk(native: &Native, key: &Key, uuid: Uuid, disk: &Disk) -> Resul
     let target = disk.path.display().to_string();
     let standing = mounts::targets(running.init.pid).map_err(|error| failed(what(), error))?;
     let mut changed = false;
-    if !standing.contains(&disk.path)
-        && let Some(tree) = disk_tree(native, key, disk, running.spec.id_map())?
-    {
+    if !standing.contains(&disk.path) && is_there(disk) {
+        let shift = running.shift().map_err(|error| failed(what(), error))?;
+        let tree = disk_tree(key, disk, shift.as_ref().map(IdShift::borrow))?;
         let bind = Bind { target, readonly: disk.readonly };
         mounts::attach(&native.spawner, running.init, &tree, &bind, running.spec.root_ids())
             .map_err(|error| failed(what(), error))?;
@@ -285,7 +292,7 @@ fn tidy(native: &Native) {
     if names().any(|name| name.to_str().is_some_and(is_container)) {
         return;
     }
-    native.hierarchies.remove_empty(&monitor_path(&native.layout.tag));
+    native.hierarchies.remove_empty(&monitor_path(&native.layout.tag), LAST_MONITOR);
     let _ = std::fs::remove_dir_all(run);
     if let Some(parent) = run.parent() {
         let _ = std::fs::remove_dir(parent);
@@ -314,6 +321,10 @@ impl Running {
         self.cgroup(native).is_frozen()
     }
 
+    fn shift(&self) -> Result<Option<IdShift>, RuntimeError> {
+        self.spec.id_map().map(|_| IdShift::of(self.init, self.spec.root_ids())).transpose()
+    }
+
     fn cgroup<'a>(&'a self, native: &'a Native) -> Cgroup<'a> {
         Cgroup { hierarchies: &native.hierarchies, path: &self.spec.cgroup }
     }
@@ -324,13 +335,37 @@ fn look(native: &Native, key: &Key, uuid: Uuid) -> Result<Option<Seen>, Error> {
         .map_err(|error| failed(format!("{key}: its run folder cannot be read"), error))
 }
 
-fn start_spec(native: &Native, run: &ContainerRun, incarnation: u64) -> Result<(StartSpec, Mounts), Error> {
+/// What is bound into a container, and where.
+enum Source<'a> {
+    Resolver,
+    Disk(&'a Disk),
+}
+
+fn binds(run: &ContainerRun) -> Vec<(Bind, Source<'_>)> {
+    let resolver = Bind { target: "/etc/resolv.conf".to_owned(), readonly: false };
+    let resolver = (!run.nics.is_empty()).then_some((resolver, Source::Resolver));
+    let disks = run.disks.iter().filter(|disk| is_there(disk)).map(|disk| {
+        (Bind { target: disk.path.display().to_string(), readonly: disk.readonly }, Source::Disk(disk))
+    });
+    resolver.into_iter().chain(disks).collect()
+}
+
+/// Whether a disk's source is to be bound: a required one always is.
+fn is_there(disk: &Disk) -> bool {
+    disk.required || disk.source.exists()
+}
+
+fn start_spec(
+    native: &Native,
+    run: &ContainerRun,
+    incarnation: u64,
+    binds: &[(Bind, Source<'_>)],
+) -> Result<StartSpec, Error> {
     let key = &run.key;
     let what = || format!("{key} could not be started");
-    let root = pools::root(key, &native.pool(&run.pool)?, run.uuid)?;
     let covered = confinement::usual_paths(run.nesting);
     let layout = &native.layout;
-    let mut spec = StartSpec {
+    Ok(StartSpec {
         version: records::VERSION,
         boot_id: boot_id().map_err(|error| failed(what(), error))?,
         incarnation,
@@ -348,9 +383,9 @@ fn start_spec(native: &Native, run: &ContainerRun, incarnation: u64) -> Result<(
         cgroup: container_path(&layout.tag, &run.uuid, incarnation),
         monitor_cgroup: monitor_path(&layout.tag),
         limits: limits::to_cgroup(&run.limits, run.uuid, &host::online_processors()),
-        rlimits: rlimits(run),
+        rlimits: run.rlimits.clone(),
         sysctls: run.sysctls.clone(),
-        binds: vec![],
+        binds: binds.iter().map(|(bind, _)| bind.clone()).collect(),
         devices: vec![],
         masked_paths: covered.masked,
         readonly_paths: covered.readonly,
@@ -359,52 +394,44 @@ fn start_spec(native: &Native, run: &ContainerRun, incarnation: u64) -> Result<(
         stop_signal: None,
         on_reboot: native.on_reboot(key),
         checkpoint: None,
-    };
-    let root = native.spawner.mount_root(&root, spec.id_map()).map_err(|error| failed(what(), error))?;
-    let mut mounts = Mounts { root, binds: vec![], secrets: None };
-    if !run.nics.is_empty() {
-        let tree = resolver_tree(native, key, &spec)?;
-        spec.binds.push(Bind { target: "/etc/resolv.conf".to_owned(), readonly: false });
-        mounts.binds.push(tree);
-    }
-    for disk in &run.disks {
-        if let Some(tree) = disk_tree(native, key, disk, run.id_map.as_ref())? {
-            spec.binds.push(Bind { target: disk.path.display().to_string(), readonly: disk.readonly });
-            mounts.binds.push(tree);
-        }
-    }
-    Ok((spec, mounts))
+    })
 }
 
-fn rlimits(run: &ContainerRun) -> BTreeMap<String, Rlimit> {
-    let rlimit = |limit: &crate::model::run::Rlimit| Rlimit { soft: limit.soft, hard: limit.hard };
-    run.rlimits.iter().map(|(name, limit)| (name.clone(), rlimit(limit))).collect()
+/// All of a container's mounts, attached nowhere.
+fn mounts(
+    native: &Native,
+    run: &ContainerRun,
+    binds: &[(Bind, Source<'_>)],
+    shift: Option<Shift<'_>>,
+) -> Result<Mounts, Error> {
+    let key = &run.key;
+    let root = pools::root(key, &native.pool(&run.pool)?, run.uuid)?;
+    let root = rootfs::detached(&root, shift).map_err(|failure| {
+        failed(format!("{key}: its root could not be mounted"), RuntimeError::from(failure))
+    })?;
+    let trees = binds.iter().map(|(_, source)| match source {
+        Source::Resolver => resolver_tree(native, run, shift.map(|shift| shift.root_ids)),
+        Source::Disk(disk) => disk_tree(key, disk, shift),
+    });
+    Ok(Mounts { root, binds: trees.collect::<Result<_, _>>()?, secrets: None })
 }
 
 /// The container's /etc/resolv.conf: a file of its run folder that belongs to its own root.
-fn resolver_tree(native: &Native, key: &Key, spec: &StartSpec) -> Result<OwnedFd, Error> {
-    let what = || format!("{key}: its resolv.conf could not be made");
+fn resolver_tree(native: &Native, run: &ContainerRun, owner: Option<(u32, u32)>) -> Result<OwnedFd, Error> {
+    let what = || format!("{}: its resolv.conf could not be made", run.key);
     let text = crate::network::resolver::of_host().map_err(|error| failed(what(), error))?;
-    let path = records::folder(&native.layout.run, &spec.uuid).join("resolv.conf");
+    let path = records::folder(&native.layout.run, &run.uuid).join("resolv.conf");
     std::fs::write(&path, text).map_err(|error| failed(what(), error))?;
-    let (uid, gid) = spec.root_ids();
+    let (uid, gid) = owner.unwrap_or_default();
     std::os::unix::fs::chown(&path, Some(uid), Some(gid)).map_err(|error| failed(what(), error))?;
-    native.spawner.clone_tree(&path, false, None).map_err(|error| failed(what(), error))
+    rootfs::clone_tree(&path, None, Reach::One).map_err(|failure| failed(what(), RuntimeError::from(failure)))
 }
 
-/// A disk's source as a detached mount; None: it is not there, and need not be.
-fn disk_tree(
-    native: &Native,
-    key: &Key,
-    disk: &Disk,
-    id_map: Option<&crate::model::id_map::IdMap>,
-) -> Result<Option<OwnedFd>, Error> {
-    if !disk.required && !disk.source.exists() {
-        return Ok(None);
-    }
-    let shift = id_map.filter(|_| disk.shift);
-    let tree = native.spawner.clone_tree(&disk.source, disk.recursive, shift);
-    tree.map(Some).map_err(|error| {
-        failed(format!("{key}: disk {}: {} cannot be bound", disk.device, disk.source.display()), error)
-    })
+/// A disk's source as a detached mount.
+fn disk_tree(key: &Key, disk: &Disk, shift: Option<Shift<'_>>) -> Result<OwnedFd, Error> {
+    let what = || format!("{key}: disk {}: {} cannot be bound", disk.device, disk.source.display());
+    let namespace = shift.filter(|_| disk.shift).map(|shift| shift.namespace);
+    let reach = if disk.recursive { Reach::Tree } else { Reach::One };
+    rootfs::clone_tree(&disk.source, namespace, reach)
+        .map_err(|failure| failed(what(), RuntimeError::from(failure)))
 }

@@ -13,9 +13,11 @@ use crate::model::key::Key;
 use crate::model::observed::{FileFacts, RegularFile, RootFacts};
 use crate::model::record::Record;
 use crate::model::step::FileWrite;
+use crate::runtime::error::Error as RuntimeError;
 use crate::runtime::files::{self as runtime_files, FileOrder, Found, Namespaces};
 use crate::runtime::identity::ProcessId;
 use crate::runtime::observe::Seen;
+use crate::runtime::rootfs;
 use crate::runtime::start_spec::StartSpec;
 use crate::runtime::user::Tables;
 use std::collections::BTreeMap;
@@ -44,7 +46,8 @@ impl Place {
             Err(Error::Precondition { .. }) => {
                 containers::refuse_lost_layers(native, key, pool, uuid)?;
                 let root = pools::root(key, &native.pool(pool)?, uuid)?;
-                let root = native.spawner.mount_root(&root, None).map_err(|error| failed(what(), error))?;
+                let root = rootfs::detached(&root, None)
+                    .map_err(|failure| failed(what(), RuntimeError::from(failure)))?;
                 Ok(Place { root, running: None, id_map: None })
             }
             Err(error) => Err(error),

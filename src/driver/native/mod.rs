@@ -10,7 +10,7 @@
 mod containers;
 mod failure;
 mod files;
-mod host;
+pub mod host;
 mod ids_taken;
 mod images;
 mod inside;
@@ -20,6 +20,7 @@ mod networks;
 mod observation;
 mod pools;
 mod ready;
+mod rules;
 mod run_record;
 
 pub use layout::{Layout, LayoutError};
@@ -252,5 +253,9 @@ impl Driver for Native {
         let committed = record_steps::commit(&self.records, step, fingerprint.as_deref(), context)?;
         let outputs = fingerprint.map(|fingerprint| (FINGERPRINT.to_owned(), fingerprint));
         Ok(Outcome { changed: changed || committed, outputs: outputs.into_iter().collect() })
+    }
+
+    fn settle(&self) -> Result<(), Error> {
+        self.records.settle().map_err(store_error)
     }
 }

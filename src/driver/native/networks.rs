@@ -1,7 +1,7 @@
 //! Networks and nics: from the model's words to the network room's, and back.
 
-use super::Layout;
 use super::failure::{failed, precondition};
+use super::{Layout, rules};
 use crate::driver::Error;
 use crate::model::key::Key;
 use crate::model::object::Spec;
@@ -13,9 +13,9 @@ use crate::model::typed;
 use crate::network::address::{Mac, Mark, host_nic_name};
 use crate::network::bridge::{self, BridgeError, BridgeSpec};
 use crate::network::links::{Link, LinkKind, Links};
-use crate::network::nat::{self, TableState};
+use crate::network::nat;
 use crate::network::nic::{self, NicError, NicSpec, Uplink};
-use crate::network::ruleset::{Difference, TableSpec};
+use crate::network::ruleset::TableSpec;
 use crate::network::{Effect, sysctl};
 use ipnet::IpNet;
 use std::collections::{BTreeMap, BTreeSet};
@@ -130,15 +130,18 @@ pub fn attach(
 
 /// Refuses a run whose bridges are not all there.
 pub fn refuse_missing_bridges(key: &Key, nics: &[Nic]) -> Result<(), Error> {
-    let links = Links::observe().map_err(|error| failed("the host's links cannot be read", error))?;
-    let missing = nics.iter().find_map(|nic| match &nic.attachment {
-        NicAttachment::Bridged { bridge } => {
-            let stands = links.get(bridge).is_some_and(|link| link.kind == LinkKind::Bridge);
-            (!stands).then_some(bridge)
-        }
-        NicAttachment::PointToPoint => None,
-    });
+    let names: Vec<&str> = nics.iter().filter_map(bridge_of).collect();
+    let links = Links::named(&names).map_err(|error| failed("the host's links cannot be read", error))?;
+    let missing =
+        names.into_iter().find(|bridge| links.get(bridge).is_none_or(|link| link.kind != LinkKind::Bridge));
     missing.map_or(Ok(()), |bridge| Err(no_bridge(key, bridge)))
+}
+
+fn bridge_of(nic: &Nic) -> Option<&str> {
+    match &nic.attachment {
+        NicAttachment::Bridged { bridge } => Some(bridge),
+        NicAttachment::PointToPoint => None,
+    }
 }
 
 fn no_bridge(key: &Key, bridge: &str) -> Error {
@@ -155,22 +158,30 @@ pub fn detach(layout: &Layout, key: &Key, uuid: Uuid, device: &str) -> Result<bo
     Ok(effect == Effect::Changed)
 }
 
-/// The nics of all our containers, by uuid and device: one look at the host's links.
-pub fn nics(layout: &Layout, links: &Links) -> BTreeMap<Uuid, BTreeMap<String, NicFacts>> {
+/// The nics of all our containers, by uuid and device: one look at the host's links, and at its routes where a nic
+/// is on no bridge.
+pub fn nics(layout: &Layout, links: &Links) -> Result<BTreeMap<Uuid, BTreeMap<String, NicFacts>>, Error> {
+    let ours: Vec<(Uuid, String, &Link)> = links
+        .of_tag(&layout.tag)
+        .filter(|(_, link)| link.kind == LinkKind::Veth)
+        .filter_map(|(mark, link)| nic_of(&mark).map(|(uuid, device)| (uuid, device, link)))
+        .collect();
+    let mut routes = match ours.iter().any(|(_, _, link)| link.master.is_none()) {
+        true => Links::observe_routes().map_err(|error| failed("the host's routes cannot be read", error))?,
+        false => BTreeMap::new(),
+    };
     let mut nics: BTreeMap<Uuid, BTreeMap<String, NicFacts>> = BTreeMap::new();
-    for (mark, link) in links.of_tag(&layout.tag) {
-        if link.kind == LinkKind::Veth
-            && let Some((uuid, device)) = nic_of(&mark)
-        {
-            nics.entry(uuid).or_default().insert(device, nic_facts(links, link));
-        }
+    for (uuid, device, link) in ours {
+        let bridge = link.master.and_then(|index| links.by_index(index));
+        let facts = NicFacts {
+            host_name: link.name.clone(),
+            bridge: bridge.map(|bridge| bridge.name.clone()),
+            up: link.up,
+            routes: routes.remove(&link.index).unwrap_or_default(),
+        };
+        nics.entry(uuid).or_default().insert(device, facts);
     }
-    nics
-}
-
-fn nic_facts(links: &Links, link: &Link) -> NicFacts {
-    let bridge = link.master.and_then(|index| links.by_index(index));
-    NicFacts { host_name: link.name.clone(), bridge: bridge.map(|bridge| bridge.name.clone()), up: link.up }
+    Ok(nics)
 }
 
 fn forwards(network: &BridgeNetwork) -> bool {
@@ -179,12 +190,9 @@ fn forwards(network: &BridgeNetwork) -> bool {
 }
 
 fn rules(layout: &Layout, network: &BridgeNetwork) -> Result<String, Error> {
-    let state = nat::observe(&table_spec(layout, network))
+    let are_intact = rules::are_intact(layout, &table_spec(layout, network))
         .map_err(|error| failed(format!("the rules of network {} cannot be read", network.name), error))?;
-    Ok(match state {
-        TableState::Present(Difference::None) => network.rules_digest(),
-        _ => String::new(),
-    })
+    Ok(if are_intact { network.rules_digest() } else { String::new() })
 }
 
 fn bridge_spec(layout: &Layout, key: &Key, network: &BridgeNetwork) -> Result<BridgeSpec, Error> {
@@ -256,11 +264,7 @@ fn nic_spec(
 fn uplink(nic: &Nic) -> Uplink {
     match &nic.attachment {
         NicAttachment::Bridged { bridge } => Uplink::Bridge { name: bridge.clone() },
-        NicAttachment::PointToPoint => {
-            let ipv4 = nic.ipv4_routes.iter().copied().map(IpNet::V4);
-            let ipv6 = nic.ipv6_routes.iter().copied().map(IpNet::V6);
-            Uplink::PointToPoint { host_addresses: BTreeSet::new(), routes: ipv4.chain(ipv6).collect() }
-        }
+        NicAttachment::PointToPoint => Uplink::PointToPoint { routes: nic.routes() },
     }
 }
 

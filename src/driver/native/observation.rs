@@ -5,10 +5,12 @@ use super::{Native, files, host, ids_taken, images, limits, networks, pools, run
 use crate::driver::records::store_error;
 use crate::driver::{Error, Scope};
 use crate::model::key::{Key, Kind};
+use crate::model::object::Spec;
 use crate::model::observed::{
     ContainerFacts, ExitCause, ExitFacts, NicFacts, Observed, RootFacts, RunFacts, Usage,
 };
 use crate::model::record::Record;
+use crate::model::typed;
 use crate::network::links::Links;
 use crate::runtime::cgroup::Cgroup;
 use crate::runtime::mounts;
@@ -19,40 +21,87 @@ use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
-/// Reads the host. Records and cheap lists are always whole (a plan needs to know which ids and addresses are taken);
-/// the scope limits what costs something a container.
+/// Reads the host. Records and images are always whole; what costs something for each container, link or process is
+/// only read as far as the scope needs it.
 pub fn observe(native: &Native, scope: &Scope) -> Result<Observed, Error> {
     let layout = &native.layout;
     let records = native.records.all().map_err(store_error)?;
+    let part = Part::of(scope, &records);
     let images = images::observe(layout)?;
-    let (pools, roots) = pools::observe(layout, &records, &images)?;
-    let links = Links::observe().map_err(|error| failed("the host's links cannot be read", error))?;
-    let runs = observe::scan(&layout.run).map_err(|error| failed("the run folder cannot be read", error))?;
-    let mut seen = BTreeMap::new();
-    for (uuid, run) in runs {
-        let run = run.map_err(|error| failed(format!("the run folder of {uuid} cannot be read"), error))?;
-        seen.insert(uuid, run);
-    }
-    let inits: Vec<i32> = seen.values().filter_map(|seen| seen.init.map(|init| init.pid)).collect();
-    let wanted_keys = wanted(scope, &records, &roots);
-    let is_wanted = |key: &Key| wanted_keys.as_ref().is_none_or(|keys| keys.contains(key));
-    let containers =
-        containers(native, &records, roots, (&seen, networks::nics(layout, &links)), &is_wanted)?;
+    let uuids = part.as_ref().map(|part| &part.uuids);
+    let (pools, roots) = pools::observe(layout, &records, &images, uuids)?;
+    let links = match &part {
+        Some(part) if !part.needs_links => Links::default(),
+        _ => Links::observe().map_err(|error| failed("the host's links cannot be read", error))?,
+    };
+    let seen = runs(native, uuids)?;
+    let containers = containers(native, &records, roots, (&seen, networks::nics(layout, &links)?))?;
+    let is_wanted = |key: &Key| part.as_ref().is_none_or(|part| part.networks.contains(key));
     let networks = networks::observe(layout, &links, &records, &is_wanted)?;
     let foreign = networks::foreign_subnets(layout, &links);
-    let host = host::observe(native.controllers(), ids_taken::observe(&inits), foreign);
+    let inits: Vec<i32> = seen.values().filter_map(|seen| seen.init.map(|init| init.pid)).collect();
+    let ids_taken = if part.is_none() { ids_taken::observe(&inits) } else { vec![] };
+    let host = host::observe(native.controllers(), ids_taken, foreign);
     Ok(Observed { host, records, images, pools, networks, containers })
 }
 
-/// The keys of a scope and the networks that its containers are on; None: all.
-fn wanted(
-    scope: &Scope,
-    records: &BTreeMap<Key, Record>,
-    _roots: &BTreeMap<Uuid, RootFacts>,
-) -> Option<BTreeSet<Key>> {
-    let Scope::Keys(keys) = scope else { return None };
-    let networks = records.keys().filter(|key| key.kind == Kind::Network);
-    Some(keys.iter().chain(networks).cloned().collect())
+/// What a look at some objects has to read.
+#[derive(Debug, Default)]
+struct Part {
+    uuids: BTreeSet<Uuid>,
+    networks: BTreeSet<Key>,
+    needs_links: bool,
+}
+
+impl Part {
+    /// The keys of a scope, and what they refer to. None: everything is wanted, or has to be looked through, because
+    /// a record says nothing of where its container is.
+    fn of(scope: &Scope, records: &BTreeMap<Key, Record>) -> Option<Part> {
+        let Scope::Keys(keys) = scope else { return None };
+        let mut part = Part::default();
+        let mut open: Vec<&Key> = keys.iter().collect();
+        let mut seen = BTreeSet::new();
+        while let Some(key) = open.pop() {
+            if !seen.insert(key) {
+                continue;
+            }
+            match key.kind {
+                Kind::Network => drop(part.networks.insert(key.clone())),
+                Kind::Container => {
+                    let record = records.get(key)?;
+                    part.uuids.insert(record.identity.as_ref()?.uuid);
+                    let applied = record.applied.as_ref().map(|applied| &applied.object);
+                    for object in record.desired.iter().chain(applied) {
+                        let Spec::Container(container) = &object.spec else { continue };
+                        open.extend(&container.depends_on);
+                        let nics = typed::nics(&container.devices);
+                        part.needs_links |= !nics.is_empty();
+                        let networks = container.devices.values().filter_map(|it| it.options.get("network"));
+                        part.networks.extend(networks.map(Key::network));
+                    }
+                }
+                _ => {}
+            }
+        }
+        part.needs_links |= !part.networks.is_empty();
+        Some(part)
+    }
+}
+
+fn runs(native: &Native, uuids: Option<&BTreeSet<Uuid>>) -> Result<BTreeMap<Uuid, Seen>, Error> {
+    let run = &native.layout.run;
+    let found = match uuids {
+        None => observe::scan(run).map_err(|error| failed("the run folder cannot be read", error))?,
+        Some(uuids) => {
+            let look = |uuid: &Uuid| Some((*uuid, observe::one(run, uuid).transpose()?));
+            uuids.iter().filter_map(look).collect()
+        }
+    };
+    let read = |(uuid, seen): (Uuid, Result<Seen, _>)| {
+        let what = || format!("the run folder of {uuid} cannot be read");
+        Ok((uuid, seen.map_err(|error| failed(what(), error))?))
+    };
+    found.into_iter().map(read).collect()
 }
 
 type Runs<'a> = (&'a BTreeMap<Uuid, Seen>, BTreeMap<Uuid, BTreeMap<String, NicFacts>>);
@@ -62,26 +111,21 @@ fn containers(
     records: &BTreeMap<Key, Record>,
     mut roots: BTreeMap<Uuid, RootFacts>,
     (seen, mut nics): Runs<'_>,
-    is_wanted: &dyn Fn(&Key) -> bool,
 ) -> Result<BTreeMap<Uuid, ContainerFacts>, Error> {
-    let keys: BTreeMap<Uuid, &Key> =
-        records.iter().filter_map(|(key, record)| Some((record.identity.as_ref()?.uuid, key))).collect();
+    let of = |(key, record): (&Key, &Record)| Some((record.identity.as_ref()?.uuid, key.clone()));
+    let keys: BTreeMap<Uuid, Key> = records.iter().filter_map(of).collect();
     let uuids: BTreeSet<Uuid> = roots.keys().chain(seen.keys()).copied().collect();
     let mut containers = BTreeMap::new();
     for uuid in uuids {
         let root = roots.remove(&uuid);
-        let key = keys.get(&uuid).copied().or(root.as_ref().map(|root| &root.identity.key)).cloned();
-        if key.as_ref().is_some_and(|key| !is_wanted(key)) {
-            containers.insert(uuid, ContainerFacts { root, ..ContainerFacts::default() });
-            continue;
-        }
         let run = match seen.get(&uuid) {
             Some(seen) => run_facts(native, uuid, seen, nics.remove(&uuid).unwrap_or_default())?,
             None => None,
         };
         let exit =
             seen.get(&uuid).filter(|_| run.is_none()).and_then(|seen| seen.exit.as_ref()).map(exit_facts);
-        let record = key.as_ref().and_then(|key| Some((key, records.get(key)?)));
+        let key = keys.get(&uuid).or(root.as_ref().map(|root| &root.identity.key));
+        let record = key.and_then(|key| Some((key, records.get(key)?)));
         let files = match record {
             Some(record) => files::observe(native, record, root.as_ref(), seen.get(&uuid))?,
             None => BTreeMap::new(),

@@ -11,7 +11,7 @@ use crate::model::root::Root;
 use crate::storage::dir::DirPool;
 use crate::storage::error::StorageError;
 use crate::storage::{Effect, Pool, Presence, StoredRoot};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use uuid::Uuid;
 
@@ -106,12 +106,13 @@ pub fn root(key: &Key, pool: &Pool, uuid: Uuid) -> Result<Root, Error> {
         .ok_or_else(|| precondition(key, "a root", "there is none"))
 }
 
-/// What pools there are, and the roots in them. Pools are those of records, and those in the data folder whose
-/// record was lost.
+/// What pools there are, and the roots in them, or only those of `uuids`. Pools are those of records, and those in the
+/// data folder whose record was lost.
 pub fn observe(
     layout: &Layout,
     records: &BTreeMap<Key, Record>,
     images: &BTreeMap<String, ImageFacts>,
+    uuids: Option<&BTreeSet<Uuid>>,
 ) -> Result<(BTreeMap<String, PoolFacts>, Roots), Error> {
     let mut pools = BTreeMap::new();
     let mut roots = BTreeMap::new();
@@ -119,7 +120,7 @@ pub fn observe(
         let pool = recorded(layout, records.get(&Key::pool(&name)), &name);
         let what = || format!("pool {name} cannot be read");
         let Pool::Dir(dir) = &pool;
-        let looked = pool.observe().and_then(|state| Ok((pool.list_roots()?, state)));
+        let looked = pool.observe().and_then(|state| Ok((pool.list_roots(uuids)?, state)));
         let (stored_roots, state) = match looked {
             Ok((_, state)) if state.presence != Presence::Ours => continue,
             Ok(looked) => looked,
@@ -148,7 +149,7 @@ pub fn refuse_users(
     key: &Key,
     fingerprint: &str,
 ) -> Result<(), Error> {
-    let (_, roots) = observe(layout, records, &BTreeMap::new())?;
+    let (_, roots) = observe(layout, records, &BTreeMap::new(), None)?;
     match roots.values().find(|root| root.identity.fingerprint == fingerprint) {
         Some(root) => Err(precondition(key, "no root on it", format!("{} stands on it", root.identity.key))),
         None => Ok(()),

@@ -47,6 +47,8 @@ pub struct Walk<'a> {
     /// Fields in which `desired` differs from `applied`.
     pub changed: BTreeSet<Field>,
     pub reasons: Vec<Reason>,
+    /// How often its root was made afresh because it was complete.
+    pub remakes: u64,
     pub diff: ObjectDiff,
 }
 
@@ -83,6 +85,7 @@ impl<'a> Walk<'a> {
         let adopted = view.is_unrecorded().then(|| Applied {
             object: object.clone(),
             fingerprint: view.root.map(|root| root.identity.fingerprint.clone()),
+            remakes: 0,
         });
         let applied = view.record.and_then(|record| record.applied.clone()).or_else(|| adopted.clone());
         if let Some((update, reasons)) = record_update(scene, target, view.record, Some(identity), adopted) {
@@ -95,12 +98,30 @@ impl<'a> Walk<'a> {
             }
             _ => (BTreeSet::new(), vec![]),
         };
-        Walk { scene, key, target, desired, identity, view, run, unresolved, applied, changed, reasons, diff }
+        let remakes = applied.as_ref().map_or(0, |applied| applied.remakes);
+        Walk {
+            scene,
+            key,
+            target,
+            desired,
+            identity,
+            view,
+            run,
+            unresolved,
+            applied,
+            changed,
+            reasons,
+            remakes,
+            diff,
+        }
     }
 
     fn power(&mut self) {
         let want = self.target.power;
         let up = matches!(want, Power::Running | Power::Frozen);
+        if up && self.view.run.is_none() && self.must_wait() {
+            return;
+        }
         let completed = self.desired.ephemeral
             && up
             && self.view.run.is_none()
@@ -114,6 +135,7 @@ impl<'a> Walk<'a> {
                 let why = vec![because(Cause::Drift, "", "ephemeral, and powered off from inside: complete")];
                 let delete = Action::DeleteRoot { pool: root.pool.clone(), uuid };
                 self.diff.push(delete, Class::Replace, why.clone(), None);
+                self.remakes += 1;
                 self.create_root(why);
             }
             _ => {}
@@ -136,6 +158,22 @@ impl<'a> Walk<'a> {
             }
             Some(run) => self.running(run),
         }
+    }
+
+    /// Whether its inits end as soon as they begin, so that the next start has a time; that is pending.
+    fn must_wait(&mut self) -> bool {
+        let Some(not_before) = self.scene.options.not_before.get(self.key) else { return false };
+        if *not_before <= self.scene.options.now {
+            return false;
+        }
+        self.diff.pending = Some(Pending {
+            key: self.key.clone(),
+            class: Class::Live,
+            reasons: self.start_reasons(),
+            downtime_ms: 0,
+            waits_for: format!("{not_before:.0}: its inits end as soon as they begin"),
+        });
+        true
     }
 
     fn create_root(&mut self, why: Vec<Reason>) {
@@ -370,7 +408,7 @@ impl<'a> Walk<'a> {
         let mut desired = Container { state, ..self.desired.clone() };
         let fingerprint = self.view.root.map(|root| root.identity.fingerprint.clone());
         let mut kept = fingerprint;
-        if let Some(Applied { object: Object { spec: Spec::Container(before), .. }, fingerprint }) =
+        if let Some(Applied { object: Object { spec: Spec::Container(before), .. }, fingerprint, .. }) =
             &self.applied
         {
             desired.image.clone_from(&before.image);
@@ -379,7 +417,7 @@ impl<'a> Walk<'a> {
         }
         let spec = Spec::Container(Box::new(desired));
         let object = Object { meta: self.target.object.meta.clone(), spec };
-        self.applied = Some(Applied { object, fingerprint: kept });
+        self.applied = Some(Applied { object, fingerprint: kept, remakes: self.remakes });
         self.changed.retain(Field::serves_creation);
     }
 }

@@ -1,6 +1,6 @@
 //! An object that is to be gone.
 
-use super::{ObjectDiff, Scene, because};
+use super::{ObjectDiff, Scene, because, orphans};
 use crate::model::key::{Key, Kind};
 use crate::model::prune::Deletion;
 use crate::model::step::{Action, Class, StopHow};
@@ -59,7 +59,11 @@ fn effects(scene: &Scene<'_>, key: &Key) -> Vec<Action> {
             Some(facts) if facts.ours => vec![Action::DeleteNetwork { name: key.name.clone() }],
             _ => vec![],
         },
-        Kind::Image => image(scene, key).into_iter().collect(),
+        Kind::Image => {
+            let orphans = orphans::of(scene, key).into_iter();
+            let orphans = orphans.map(|fingerprint| Action::DeleteImage { fingerprint });
+            image(scene, key).into_iter().chain(orphans).collect()
+        }
         Kind::Container => container(scene, key),
     }
 }

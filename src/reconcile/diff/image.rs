@@ -32,7 +32,7 @@ pub fn diff(scene: &Scene<'_>, key: &Key, target: &Target<'_>, image: &Image) ->
         diff.push(Action::PutRecord(Box::new(update)), Class::Record, reasons, None);
     }
     let before = record.and_then(|record| record.applied.as_ref()).or(adopted.as_ref());
-    let applied = Applied { object: target.object.clone(), fingerprint: need.known.clone() };
+    let applied = Applied { fingerprint: need.known.clone(), ..Applied::plain(target.object.clone()) };
     if !need.reasons.is_empty() {
         let pinned = Image { fingerprint: need.known, ..image.clone() };
         let class = if before.is_none() { Class::Create } else { Class::Live };
@@ -84,7 +84,8 @@ fn first(scene: &Scene<'_>, key: &Key, target: &Target<'_>, image: &Image, recor
     let known = image.fingerprint.as_ref().or_else(|| if record.is_none() { roots() } else { None });
     match known.filter(present) {
         Some(fingerprint) => {
-            let adopted = Applied { object: target.object.clone(), fingerprint: Some(fingerprint.clone()) };
+            let adopted =
+                Applied { fingerprint: Some(fingerprint.clone()), ..Applied::plain(target.object.clone()) };
             Need { known: Some(fingerprint.clone()), reasons: vec![], adopted: Some(adopted) }
         }
         None => Need {

@@ -9,6 +9,7 @@ use crate::model::run::{CpuAllowance, CpuLimit, Disk, Limits, MemoryEnforce, Nic
 use crate::model::size::Size;
 use crate::model::step::{Action, Cause, Class, Reason};
 use crate::model::typed;
+use ipnet::IpNet;
 use std::collections::BTreeSet;
 
 pub fn diff(walk: &mut Walk<'_>, facts: &RunFacts) {
@@ -184,7 +185,14 @@ fn nic_fault(nic: &Nic, facts: &RunFacts) -> Option<String> {
             (None, _) => "the nic is a port of a bridge".to_owned(),
         });
     }
-    (!found.up).then(|| "the nic is down".to_owned())
+    if !found.up {
+        return Some("the nic is down".to_owned());
+    }
+    if bridge.is_some() {
+        return None;
+    }
+    let missing: Vec<String> = nic.routes().difference(&found.routes).map(IpNet::to_string).collect();
+    (!missing.is_empty()).then(|| format!("the host does not route {} to it", missing.join(", ")))
 }
 
 fn disks(walk: &mut Walk<'_>, facts: &RunFacts) {

@@ -10,6 +10,7 @@ pub mod files;
 pub mod image;
 pub mod live;
 pub mod network;
+pub mod orphans;
 pub mod pool;
 pub mod reasons;
 pub mod record_only;

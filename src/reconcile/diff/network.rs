@@ -35,7 +35,7 @@ pub fn diff(scene: &Scene<'_>, key: &Key, target: &Target<'_>, network: &Network
     }
     if !reasons.is_empty() {
         let class = if before.is_none() { Class::Create } else { Class::Live };
-        let applied = Applied { object: target.object.clone(), fingerprint: None };
+        let applied = Applied::plain(target.object.clone());
         diff.push(Action::EnsureNetwork(Box::new(wanted)), class, reasons, Some(applied));
     }
     diff

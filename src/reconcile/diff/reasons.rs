@@ -3,7 +3,7 @@
 use super::container::Walk;
 use super::field::{Field, differing_texts};
 use super::{because, reason};
-use crate::model::object::{Container, Object, Power, ReadyProbe};
+use crate::model::object::{Container, Object, ReadyProbe};
 use crate::model::observed::{ExitCause, ExitFacts, RunFacts};
 use crate::model::record::Applied;
 use crate::model::step::{Cause, Class, Reason};
@@ -26,7 +26,7 @@ impl Walk<'_> {
                     Cause::Drift,
                     "state",
                     Some("stopped".to_owned()),
-                    Some(power_word(self.target.power).to_owned()),
+                    Some(self.target.power.word().to_owned()),
                 );
                 let note = self.view.exit.map_or_else(|| "it does not run".to_owned(), exit_words);
                 reasons.push(Reason { note: Some(note), ..plain });
@@ -46,7 +46,7 @@ impl Walk<'_> {
         if self.changed.contains(&Field::State) {
             return self.reasons_of(|field| *field == Field::State);
         }
-        let wanted = power_word(self.target.power).to_owned();
+        let wanted = self.target.power.word().to_owned();
         vec![reason(Cause::Drift, "state", Some(found.to_owned()), Some(wanted))]
     }
 
@@ -102,15 +102,6 @@ pub fn restart_downtime_ms(container: &Container) -> u64 {
     match container.ready.probe {
         ReadyProbe::Alive => 1_000,
         ReadyProbe::Systemd | ReadyProbe::Exec(_) => 10_000,
-    }
-}
-
-fn power_word(power: Power) -> &'static str {
-    match power {
-        Power::Running => "running",
-        Power::Stopped => "stopped",
-        Power::Frozen => "frozen",
-        Power::Any => "any",
     }
 }
 

@@ -11,7 +11,7 @@ pub fn diff(scene: &Scene<'_>, key: &Key, target: &Target<'_>) -> ObjectDiff {
     let mut diff = ObjectDiff::new(key);
     let record = scene.observed.records.get(key);
     let before = record.and_then(|record| record.applied.as_ref()).map(|applied| &applied.object);
-    let applied = Applied { object: target.object.clone(), fingerprint: None };
+    let applied = Applied::plain(target.object.clone());
     let established = before == Some(target.object);
     let reasons = object_reasons(before, target.object);
     let class = if before.is_none() { Class::Create } else { Class::Record };

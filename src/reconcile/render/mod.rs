@@ -5,7 +5,6 @@ mod prune;
 mod sets;
 
 use self::object::{Sign, index, object_text, reason_text, sign};
-use crate::model::object::Power;
 use crate::model::step::{Action, Class, StepId, StopHow};
 use crate::reconcile::plan::{Pending, Plan, Summary};
 use crate::reconcile::report::{Report, StepOutcome, StepReport};
@@ -72,7 +71,7 @@ pub fn plan_text(plan: &Plan, options: TextOptions) -> String {
     }
     for hold in &plan.holds {
         let until = hold.until.map_or("the next apply".to_owned(), |until| format!("{until:.0}"));
-        let (held, declared) = (power_word(hold.held), power_word(hold.declared));
+        let (held, declared) = (hold.held.word(), hold.declared.word());
         let _ =
             writeln!(text, "  {}  held {held} by {} until {until} (declared {declared})", hold.key, hold.by);
     }
@@ -245,15 +244,6 @@ fn class_word(class: Class) -> &'static str {
         Class::Restart => "restart",
         Class::Replace => "replace",
         Class::Delete => "delete",
-    }
-}
-
-fn power_word(power: Power) -> &'static str {
-    match power {
-        Power::Running => "running",
-        Power::Stopped => "stopped",
-        Power::Frozen => "frozen",
-        Power::Any => "any",
     }
 }
 

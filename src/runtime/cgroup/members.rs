@@ -2,7 +2,7 @@
 
 use super::files::{read, write};
 use super::{Blueprint, Cgroup, PAYLOAD, cpu, memory, pids};
-use crate::runtime::error::{Result, file};
+use crate::runtime::error::{Error, Result, file};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
@@ -53,18 +53,24 @@ impl Cgroup<'_> {
         for pid in processes_of(init)? {
             // A process that ended meanwhile is as good as moved.
             if !self.contains(pid).unwrap_or(true) {
-                self.admit(pid)?;
-                moved = true;
+                moved |= self.admit(pid)?;
             }
         }
         Ok(!whole || moved)
     }
 
-    fn admit(&self, pid: i32) -> Result<()> {
-        for root in self.hierarchies.v1_roots() {
-            write(&root.join(self.path).join("cgroup.procs"), &pid.to_string())?;
+    /// Moves a process into every hierarchy; answers false for one that is ending (ESRCH).
+    fn admit(&self, pid: i32) -> Result<bool> {
+        let v1 = self.hierarchies.v1_roots().map(|root| root.join(self.path));
+        for folder in v1.chain([self.outer().join(PAYLOAD)]) {
+            match write(&folder.join("cgroup.procs"), &pid.to_string()) {
+                Err(Error::File { source, .. }) if source.raw_os_error() == Some(libc::ESRCH) => {
+                    return Ok(false);
+                }
+                written => written?,
+            }
         }
-        write(&self.outer().join(PAYLOAD).join("cgroup.procs"), &pid.to_string())
+        Ok(true)
     }
 }
 

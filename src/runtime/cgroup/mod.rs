@@ -21,6 +21,7 @@ use crate::runtime::error::{Error, Result, call, file};
 use files::{read, write};
 use limits::Limits;
 use linux::device_filter;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
 use std::os::fd::{AsFd, OwnedFd};
@@ -33,7 +34,8 @@ const CONTROLLERS: [&str; 4] = ["cpu", "cpuset", "memory", "pids"];
 const PAYLOAD: &str = "payload";
 
 /// Where this host's cgroup hierarchies are mounted.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Hierarchies {
     unified: PathBuf,
     /// v1 hierarchies by controller (`memory`, …) or by name (`name=systemd`).
@@ -120,20 +122,22 @@ impl Hierarchies {
             .collect()
     }
 
-    /// Moves the calling process into `path`, making it: away from its service's cgroups. On a v1 hierarchy where the
-    /// process is in no group there is nothing to leave, and the write would cost about 9 ms (a grace period of RCU).
-    pub fn join(&self, path: &str) -> Result<()> {
+    /// Makes `path` on the unified hierarchy and opens it, for a process to be cloned into.
+    pub fn open_unified(&self, path: &str) -> Result<OwnedFd> {
+        let folder = self.unified.join(path);
+        make(&folder)?;
+        fs::File::open(&folder).map(OwnedFd::from).map_err(file("open", &folder))
+    }
+
+    /// Moves the calling process into `path` on every v1 hierarchy, making it: away from its service's cgroups. Where
+    /// the process is in no group there is nothing to leave.
+    pub fn join_v1(&self, path: &str) -> Result<()> {
         let table = read(Path::new("/proc/self/cgroup"))?;
-        for (name, root) in &self.v1 {
-            if is_in_root(&table, name) {
-                continue;
-            }
+        for (_, root) in self.v1.iter().filter(|(name, _)| !is_in_root(&table, name)) {
             make_v1(root, path)?;
             write(&root.join(path).join("tasks"), "0")?;
         }
-        let folder = self.unified.join(path);
-        make(&folder)?;
-        write(&folder.join("cgroup.procs"), "0")
+        Ok(())
     }
 
     /// The folders that a process's /proc/PID/cgroup names: the unified one, and those of the v1 controllers.
@@ -154,17 +158,11 @@ impl Hierarchies {
         (unified, v1)
     }
 
-    /// Moves the calling process to the root of every hierarchy, as far as it may.
-    pub fn leave(&self) {
-        let files = self.v1.values().map(|root| root.join("tasks"));
-        for file in files.chain([self.unified.join("cgroup.procs")]) {
-            let _ = write(&file, "0");
-        }
-    }
-
-    /// Removes `path` and the folders above it from every hierarchy, each as far as nothing is in it.
-    pub fn remove_empty(&self, path: &str) {
+    /// Removes `path` and the folders above it from every hierarchy, each as far as nothing is in it. Processes that
+    /// are on their way out of `path` have `patience` to go.
+    pub fn remove_empty(&self, path: &str, patience: Duration) {
         for root in self.v1.values().chain([&self.unified]) {
+            let _ = remove_tree(&root.join(path), patience);
             for folder in Path::new(path).ancestors().filter(|folder| !folder.as_os_str().is_empty()) {
                 match fs::remove_dir(root.join(folder)) {
                     Err(error) if error.kind() != std::io::ErrorKind::NotFound => break,
@@ -187,10 +185,11 @@ impl Hierarchies {
 impl Cgroup<'_> {
     /// Makes the cgroups with their limits and device filter. What is there already is brought to the same state.
     pub fn create(&self, blueprint: &Blueprint<'_>) -> Result<()> {
-        for root in self.hierarchies.v1_roots() {
-            make_v1(root, self.path)?;
-        }
         let outer = self.outer();
+        let mut is_new = !outer.exists();
+        for root in self.hierarchies.v1_roots() {
+            is_new &= make_v1(root, self.path)?;
+        }
         let payload = outer.join(PAYLOAD);
         make(&payload)?;
         self.enable_controllers()?;
@@ -201,7 +200,10 @@ impl Cgroup<'_> {
         }
         let folder = fs::File::open(&outer).map_err(file("open", &outer))?;
         device_filter::attach(folder.as_fd(), blueprint.devices).map_err(call("attach the device filter"))?;
-        self.apply(blueprint.limits)?;
+        // A new one has no limit.
+        if !is_new || *blueprint.limits != Limits::default() {
+            self.apply(blueprint.limits)?;
+        }
         Ok(())
     }
 
@@ -345,14 +347,18 @@ fn make(folder: &Path) -> Result<()> {
     fs::create_dir_all(folder).map_err(file("make", folder))
 }
 
-/// Makes each level; a cpuset needs cpus and mems before it takes a process.
-fn make_v1(root: &Path, path: &str) -> Result<()> {
+/// Makes each level; a cpuset needs cpus and mems before it takes a process. Answers whether the last one is new.
+fn make_v1(root: &Path, path: &str) -> Result<bool> {
     let mut folder = root.to_path_buf();
     let is_cpuset = root.join("cpuset.cpus").exists();
+    let mut is_new = false;
     for component in Path::new(path).components() {
         let parent = folder.clone();
         folder.push(component);
-        make(&folder)?;
+        is_new = match fs::create_dir(&folder) {
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => false,
+            made => made.map(|()| true).map_err(file("make", &folder))?,
+        };
         if is_cpuset {
             for name in ["cpuset.cpus", "cpuset.mems"] {
                 if read(&folder.join(name))?.is_empty() {
@@ -361,7 +367,7 @@ fn make_v1(root: &Path, path: &str) -> Result<()> {
             }
         }
     }
-    Ok(())
+    Ok(is_new)
 }
 
 fn remove_tree(folder: &Path, patience: Duration) -> Result<()> {

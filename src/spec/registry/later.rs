@@ -89,8 +89,8 @@ pub const DEVICES: [(&str, &str); 22] = [
     ("infiniband", "hwaddr mtu name nictype node_guid parent port_guid"),
     (
         "nic/bridged",
-        "attached boot.priority connected io.bus ipv4.routes.external ipv6.routes.external limits.egress \
-     limits.ingress limits.max limits.priority queue.tx.length security.acls \
+        "attached boot.priority connected io.bus ipv4.routes ipv4.routes.external ipv6.routes \
+     ipv6.routes.external limits.egress limits.ingress limits.max limits.priority queue.tx.length security.acls \
      security.acls.default.egress.action security.acls.default.egress.logged \
      security.acls.default.ingress.action security.acls.default.ingress.logged \
      security.ipv4_filtering security.ipv6_filtering security.mac_filtering security.port_isolation \

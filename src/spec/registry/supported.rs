@@ -369,7 +369,7 @@ const NIC_IPV6_ROUTES: Entry = entry(
     "Subnets, comma-separated, that the host routes to it.",
 );
 
-pub const NIC_BRIDGED: [Entry; 13] = [
+pub const NIC_BRIDGED: [Entry; 11] = [
     NIC_HOST_NAME,
     NIC_HWADDR,
     entry(
@@ -386,7 +386,6 @@ pub const NIC_BRIDGED: [Entry; 13] = [
         Class::Live,
         "`none`: no default route over it.",
     ),
-    NIC_IPV4_ROUTES,
     entry(
         "ipv6.address",
         ValueType::Ipv6,
@@ -401,7 +400,6 @@ pub const NIC_BRIDGED: [Entry; 13] = [
         Class::Live,
         "`none`: no default route over it.",
     ),
-    NIC_IPV6_ROUTES,
     NIC_MTU,
     NIC_NAME,
     entry(

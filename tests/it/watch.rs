@@ -1,0 +1,155 @@
+//! `apply --watch`: manifests are followed however they change, and a broken load leaves the last good one in force.
+
+use crate::cli::{Bench, SITE, wait_until};
+use std::io::{BufRead, BufReader};
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::process::{Child, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
+
+/// A running `apply --watch`; ended when dropped.
+struct Watching {
+    child: Child,
+    said: Receiver<String>,
+}
+
+impl Watching {
+    fn begin(bench: &Bench, words: &str) -> Watching {
+        let mut command = bench.command(&format!("apply --watch {words}"));
+        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+        let lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
+        let (sender, said) = channel();
+        std::thread::spawn(move || {
+            for line in lines {
+                if sender.send(line).is_err() {
+                    return;
+                }
+            }
+        });
+        Watching { child, said }
+    }
+
+    /// Waits for a line that has these words.
+    #[track_caller]
+    fn hear(&self, words: &str) -> String {
+        let mut heard = vec![];
+        loop {
+            let line = self.said.recv_timeout(Duration::from_secs(30));
+            let line = line.unwrap_or_else(|_| panic!("never said `{words}`, but:\n{}", heard.join("\n")));
+            if line.contains(words) {
+                return line;
+            }
+            heard.push(line);
+        }
+    }
+
+    fn interrupt(mut self) -> Option<i32> {
+        let pid = nix::unistd::Pid::from_raw(i32::try_from(self.child.id()).unwrap());
+        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGINT).unwrap();
+        self.child.wait().unwrap().code()
+    }
+}
+
+impl Drop for Watching {
+    fn drop(&mut self) {
+        // Already waited for where the test ended it itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn with_memory(size: &str) -> String {
+    SITE.replace("1GiB", size)
+}
+
+#[track_caller]
+fn wait_for_memory(bench: &Bench, size: &str) {
+    wait_until(&format!("the limit is {size}"), || {
+        let said = bench.run("describe web-1");
+        let applied =
+            |line: &str| line.contains("limits.memory") && line.contains(size) && !line.contains("- ");
+        said.status == 0 && said.stdout.lines().any(applied)
+    });
+}
+
+#[test]
+fn edits_are_applied_and_a_broken_load_keeps_the_last_good_one_and_says_so() {
+    let bench = Bench::new();
+    let watching = Watching::begin(&bench, "");
+    wait_for_memory(&bench, "1GiB");
+    bench.write("site.yaml", &with_memory("2GiB"));
+    wait_for_memory(&bench, "2GiB");
+
+    bench.write("site.yaml", &with_memory("3GiB").replace("limits.memory", "limits.memroy"));
+    watching.hear("the manifests are broken; the last good ones stay in force");
+    watching.hear("`limits.memroy` is no config key");
+    watching.hear("site.yaml:");
+    wait_for_memory(&bench, "2GiB");
+    bench.write("site.yaml", &with_memory("4GiB"));
+    wait_for_memory(&bench, "4GiB");
+    assert_eq!(watching.interrupt(), Some(0));
+    bench.expect(0, "plan");
+}
+
+/// What a kubelet does with a mounted ConfigMap: the new texts in a fresh folder, then `..data` renamed over.
+fn publish(volume: &Path, version: &str, text: &str) {
+    let folder = volume.join(version);
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::write(folder.join("site.yaml"), text).unwrap();
+    let former = std::fs::read_link(volume.join("..data"));
+    symlink(version, volume.join("..data_tmp")).unwrap();
+    std::fs::rename(volume.join("..data_tmp"), volume.join("..data")).unwrap();
+    if let Ok(former) = former {
+        std::fs::remove_dir_all(volume.join(former)).unwrap();
+    }
+}
+
+#[test]
+fn a_mounted_config_map_is_followed_as_a_folder_and_as_a_file() {
+    for named in ["volume", "volume/site.yaml"] {
+        let bench = Bench::new();
+        let volume = bench.path().join("volume");
+        std::fs::create_dir(&volume).unwrap();
+        publish(&volume, "..2026_01", &with_memory("1GiB"));
+        symlink("..data/site.yaml", volume.join("site.yaml")).unwrap();
+        let _watching = Watching::begin(&bench, &format!("-f {named}"));
+        wait_for_memory(&bench, "1GiB");
+        for (version, size) in [("..2026_02", "2GiB"), ("..2026_03", "3GiB")] {
+            publish(&volume, version, &with_memory(size));
+            wait_for_memory(&bench, size);
+        }
+    }
+}
+
+#[test]
+fn a_folder_that_is_deleted_and_made_again_is_followed_wherever_it_stands() {
+    for named in ["sites/edge", "sites/edge/site.yaml"] {
+        let bench = Bench::new();
+        let sites = bench.path().join("sites");
+        let make = |size: &str| {
+            std::fs::create_dir_all(sites.join("edge")).unwrap();
+            std::fs::write(sites.join("edge/site.yaml"), with_memory(size)).unwrap();
+        };
+        make("1GiB");
+        let watching = Watching::begin(&bench, &format!("-f {named}"));
+        wait_for_memory(&bench, "1GiB");
+        // The folder itself, then the one that it stands in.
+        for (gone, size) in [(sites.join("edge"), "2GiB"), (sites.clone(), "3GiB")] {
+            std::fs::remove_dir_all(&gone).unwrap();
+            watching.hear("the last good ones stay in force");
+            make(size);
+            wait_for_memory(&bench, size);
+        }
+    }
+}
+
+#[test]
+fn what_cannot_be_followed_is_refused() {
+    let bench = Bench::new();
+    for words in ["apply --watch -f -", "daemon -f -"] {
+        let said = bench.expect(64, words);
+        assert!(said.stderr.contains("standard input cannot be followed"), "{}", said.stderr);
+    }
+    bench.expect(64, "apply --watch --allow restart");
+}
