@@ -210,17 +210,18 @@ fn a_sets_key_stands_for_its_members() {
     let bench = Bench::new();
     let set = |replicas: usize| {
         let template = "template: {image: busybox, config: {limits.memory: 1GiB}}";
+        let site = SITE.replacen("spec: {}", "spec: {prune: {max: 50%}}", 1);
         format!(
-            "{SITE}---\nkind: ContainerSet\nmetadata: {{name: web}}\nspec: {{name: \"w{{index}}\", replicas: {replicas}, {template}}}\n"
+            "{site}---\nkind: ContainerSet\nmetadata: {{name: web}}\nspec: {{name: \"w{{index}}\", replicas: {replicas}, {template}}}\n"
         )
     };
     bench.write("site.yaml", &set(3));
     assert!(bench.expect(0, "apply --yes --only containerset/web").stdout.contains("container/w2"));
     assert!(bench.expect(1, "get web-1").stderr.contains("there is no container/web-1"));
     bench.write("site.yaml", &set(1));
-    let said = bench.expect(0, "plan").stdout;
+    let said = bench.expect(2, "plan").stdout;
     assert!(
-        said.contains("containerset/web: 3 -> 1: 2 wait for confirmation to be parked: w1, w2"),
+        said.contains("containerset/web: 3 -> 1: 2 waiting for confirmation to be parked: w1, w2"),
         "{said}"
     );
     bench.expect(0, "apply --yes --allow delete=2");

@@ -47,7 +47,7 @@ impl Fate<'_> {
             Fate::Added => "added".to_owned(),
             Fate::Undeleted => "undeleted".to_owned(),
             Fate::Goes(way) => past(*way).to_owned(),
-            Fate::Waits(way) => format!("wait for confirmation to be {}", past(*way)),
+            Fate::Waits(way) => format!("waiting for confirmation to be {}", past(*way)),
             Fate::Kept("") => "kept, not declared".to_owned(),
             Fate::Kept(why) => format!("kept, not declared ({why})"),
         }
