@@ -1,7 +1,8 @@
 //! Safe deletion on real containers: what is no longer declared, parked, brought back, protected, shared.
 
-use crate::daemon::{Daemon, hear, on_terminal};
+use crate::daemon::Daemon;
 use crate::product::{Product, Said, eventually};
+use crate::terminal::{hear, on_terminal};
 use std::io::Write;
 use std::path::Path;
 

@@ -108,7 +108,7 @@ impl Bay {
         fs::create_dir_all(&work).unwrap();
         fs::set_permissions(&own, fs::Permissions::from_mode(0o755)).unwrap();
         let root = Root::Overlay { layers: vec![layer.to_path_buf()], upper, work };
-        Mounts { root: rootfs::detached(&root, prepared.shift()).unwrap(), binds: Vec::new() }
+        Mounts { root: rootfs::detached(&root, prepared.shift()).unwrap(), binds: Vec::new(), secrets: None }
     }
 
     fn prepare(&self, spec: &StartSpec) -> Prepared {
