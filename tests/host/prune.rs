@@ -134,7 +134,7 @@ fn a_yes_on_the_terminal_confirms_and_a_no_changes_nothing() {
     declare(&product, "{}", &["a"]);
     for (answer, status) in [("n\n", 4), ("y\n", 0)] {
         let command = product.command(&["apply", "-f", &product.manifest().to_string_lossy()]);
-        let (mut terminal, mut child) = on_terminal(command, 120);
+        let (mut terminal, mut child) = on_terminal(&command, 120);
         hear(&mut terminal, "Apply, and prune 1 object? [y/N]");
         terminal.write_all(answer.as_bytes()).unwrap();
         assert_eq!(child.wait().unwrap().code(), Some(status));
