@@ -12,7 +12,7 @@ use crate::model::key::Key;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The object; `bayplan get --parked` lists them
+    /// The object, or the ContainerSet whose parked members come back; `bayplan get --parked` lists them
     #[arg(value_name = "KEY", value_parser = parse_key)]
     key: Key,
 }

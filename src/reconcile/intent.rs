@@ -36,23 +36,24 @@ pub struct Going {
 
 /// The intents of a site, in the order of ways, kinds and sets.
 pub fn intents(site: &str, going: impl Iterator<Item = Going>, waits: bool) -> Vec<Intent> {
-    let mut groups: BTreeMap<(Deletion, Kind, Option<Key>), (Vec<Key>, Option<Timestamp>)> = BTreeMap::new();
-    for one in going {
-        let group = groups.entry((one.way, one.key.kind, one.set)).or_default();
-        group.0.push(one.key);
-        group.1 = group.1.max(one.until);
+    let mut intents: BTreeMap<(Deletion, Kind, Option<Key>), Intent> = BTreeMap::new();
+    for Going { key, set, way, until } in going {
+        let kind = key.kind;
+        let intent = intents.entry((way, kind, set.clone())).or_insert_with(|| Intent {
+            site: site.to_owned(),
+            kind,
+            set,
+            way,
+            count: 0,
+            keys: vec![],
+            until: None,
+            waits,
+        });
+        intent.count += 1;
+        intent.keys.push(key);
+        intent.until = intent.until.max(until);
     }
-    let intents = groups.into_iter().map(|((way, kind, set), (keys, until))| Intent {
-        site: site.to_owned(),
-        kind,
-        set,
-        way,
-        count: keys.len(),
-        keys,
-        until,
-        waits,
-    });
-    intents.collect()
+    intents.into_values().collect()
 }
 
 /// Something that keeps apply from its first step.

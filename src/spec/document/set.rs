@@ -15,8 +15,8 @@ pub const FIELDS: Fields =
 /// The most members of one set.
 pub const MAX_MEMBERS: usize = 10_000;
 
-/// Many containers that are alike. Each member is a container like any other; it has the set's labels, annotations and
-/// description.
+/// Many containers that are alike. Each member is a container like any other; it has the set's metadata but for the
+/// name.
 #[derive(Debug, Clone, JsonSchema)]
 #[schemars(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ContainerSetSpec {
