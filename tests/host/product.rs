@@ -194,7 +194,8 @@ pub fn patient(seconds: u64) -> Duration {
 
 /// Says that a test, or a part of it, was not run. Not by println: what a passing test prints so is not shown.
 pub fn skipped(why: &str) {
-    writeln!(std::io::stderr(), "skipped: {why}").unwrap();
+    let mut past_capture = std::io::stderr();
+    writeln!(past_capture, "skipped: {why}").unwrap();
 }
 
 /// Waits at most `seconds` (see [`patient`]) for something to become true.
