@@ -19,6 +19,9 @@ pub fn recorded_sites(
     joined: &Joined<'_>,
     options: &PlanOptions,
 ) {
+    if observed.records.values().all(|record| record.parked.is_none()) {
+        return;
+    }
     let declared = world.targets.keys().cloned().collect();
     let users = users(world, observed, joined);
     let view = View { observed, joined, users, declared, owners: Owners::All };

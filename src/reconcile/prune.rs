@@ -45,9 +45,16 @@ pub fn site(
     joined: &Joined<'_>,
     options: &PlanOptions,
 ) {
+    let owners = owners(desired);
+    let is_left = |(key, record): (&Key, &Record)| {
+        owners.contains(&record.owner) && (record.parked.is_some() || !desired.objects.contains_key(key))
+    };
+    if !observed.records.iter().any(is_left) {
+        return; // the usual case costs one look at each record
+    }
     let users = users(world, observed, joined);
     let declared = world.targets.keys().cloned().collect();
-    let view = View { observed, joined, users, declared, owners: Owners::These(owners(desired)) };
+    let view = View { observed, joined, users, declared, owners: Owners::These(owners) };
     let site = Key::site(&desired.site);
     let settings = match desired.objects.get(&site).map(|object| &object.spec) {
         Some(Spec::Site(site)) => Some(&site.prune),

@@ -71,6 +71,9 @@ fn former_references(record: &Record) -> BTreeSet<Key> {
 /// The converged objects that let go of each key that leaves: it goes after them.
 pub fn former_users(world: &World<'_>, observed: &Observed, joined: &Joined<'_>) -> Users {
     let mut users = Users::new();
+    if world.leaving.is_empty() {
+        return users;
+    }
     for key in world.targets.keys() {
         let recorded = observed.records.get(key).map(former_references).unwrap_or_default();
         let nics = joined.view(key).run.into_iter().flat_map(|run| run.nics.values());
