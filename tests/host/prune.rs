@@ -95,6 +95,44 @@ fn a_removed_document_waits_is_parked_and_comes_back_as_it_was() {
 }
 
 #[test]
+fn a_smaller_set_parks_members_whose_files_are_put_right_when_they_come_back() {
+    let product = Product::new();
+    let set = |replicas: usize| {
+        let template =
+            "template: {image: busybox, profiles: [net], files: {/etc/app.conf: {content: declared}}}";
+        let base = product.base().replacen("spec: {}", "spec: {prune: {max: 50%}}", 1);
+        let set = format!(
+            "kind: ContainerSet\nmetadata: {{name: w}}\nspec: {{replicas: {replicas}, {template}}}\n"
+        );
+        base + "---\napiVersion: bayplan/v1\n" + &set
+    };
+    product.declare(&set(3));
+    product.apply().expect(0);
+    let pids = ["w-1", "w-2"].map(|name| product.pid(name));
+    product.declare(&set(1));
+    let said = product.apply().expect(0);
+    assert!(said.out.contains("3 -> 1: 2 waiting for confirmation to be parked: w-1, w-2"), "{}", said.out);
+    assert_eq!(["w-1", "w-2"].map(|name| product.pid(name)), pids);
+    let said = allow(&product, "delete=2").expect(0);
+    assert!(said.out.contains("3 -> 1: 2 parked: w-1, w-2"), "{}", said.out);
+    assert!(pids.into_iter().all(dead) && product.pid("w-0") != 0);
+    let file = root(&product, "w-2").join("upper/etc/app.conf");
+    std::fs::write(&file, "spoilt").unwrap();
+    product.drift().expect(0);
+    product.plan().expect(0);
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "spoilt", "what is parked is left alone");
+    product.run(&["undelete", "containerset/w"]).expect(0);
+    assert_eq!(product.inside("w-2", "cat /etc/app.conf"), "declared");
+    assert!(product.pid("w-1") != 0);
+    product.plan().expect(0);
+    product.run(&["delete", "--park", "containerset/w"]).expect(0);
+    product.declare(&set(3));
+    product.apply().expect(0);
+    assert_eq!(product.inside("w-1", "cat /etc/app.conf"), "declared");
+    product.plan().expect(0);
+}
+
+#[test]
 fn auto_prunes_within_its_guards_and_what_is_parked_goes_when_its_time_is_over() {
     let product = Product::new();
     let prune = "{mode: auto, max: 1, grace: 1s}";
