@@ -5,8 +5,8 @@
 use crate::runtime::channel::{self, Failure, Process, step};
 use crate::runtime::error::{Result, file};
 use crate::runtime::identity::ProcessId;
-use crate::runtime::spawner::{Request, Spawner};
 use crate::runtime::init;
+use crate::runtime::spawner::{Request, Spawner};
 use linux::mount::Reach;
 use nix::sched::CloneFlags;
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat2};

@@ -107,9 +107,11 @@ impl Records for FileRecords {
             true => Ok(()),
             false => keep(&path),
         };
-        written
-            .and_then(|()| write(&path, &text))
-            .map_err(|source| Error::Io { action: "write", path: path.clone(), source })?;
+        written.and_then(|()| write(&path, &text)).map_err(|source| Error::Io {
+            action: "write",
+            path: path.clone(),
+            source,
+        })?;
         unsettled.ours.insert(path);
         Ok(true)
     }

@@ -194,9 +194,7 @@ pub fn attach_disk(native: &Native, key: &Key, uuid: Uuid, disk: &Disk) -> Resul
     let target = disk.path.display().to_string();
     let standing = mounts::targets(running.init.pid).map_err(|error| failed(what(), error))?;
     let mut changed = false;
-    if !standing.contains(&disk.path)
-        && is_there(disk)
-    {
+    if !standing.contains(&disk.path) && is_there(disk) {
         let shift = running.shift().map_err(|error| failed(what(), error))?;
         let tree = disk_tree(key, disk, shift.as_ref().map(IdShift::borrow))?;
         let bind = Bind { target, readonly: disk.readonly };
@@ -371,8 +369,9 @@ fn mounts(
 ) -> Result<Mounts, Error> {
     let key = &run.key;
     let root = pools::root(key, &native.pool(&run.pool)?, run.uuid)?;
-    let root = rootfs::detached(&root, shift)
-        .map_err(|failure| failed(format!("{key}: its root could not be mounted"), RuntimeError::from(failure)))?;
+    let root = rootfs::detached(&root, shift).map_err(|failure| {
+        failed(format!("{key}: its root could not be mounted"), RuntimeError::from(failure))
+    })?;
     let trees = binds.iter().map(|(_, source)| match source {
         Source::Resolver => resolver_tree(native, run, shift.map(|shift| shift.root_ids)),
         Source::Disk(disk) => disk_tree(key, disk, shift),
@@ -393,8 +392,7 @@ fn resolver_tree(native: &Native, run: &ContainerRun, owner: Option<(u32, u32)>)
     std::fs::write(&path, text).map_err(|error| failed(what(), error))?;
     let (uid, gid) = owner.unwrap_or_default();
     std::os::unix::fs::chown(&path, Some(uid), Some(gid)).map_err(|error| failed(what(), error))?;
-    rootfs::clone_tree(&path, None, Reach::One)
-        .map_err(|failure| failed(what(), RuntimeError::from(failure)))
+    rootfs::clone_tree(&path, None, Reach::One).map_err(|failure| failed(what(), RuntimeError::from(failure)))
 }
 
 /// A disk's source as a detached mount.

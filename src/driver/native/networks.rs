@@ -133,9 +133,8 @@ pub fn attach(
 pub fn refuse_missing_bridges(key: &Key, nics: &[Nic]) -> Result<(), Error> {
     let names: Vec<&str> = nics.iter().filter_map(bridge_of).collect();
     let links = Links::named(&names).map_err(|error| failed("the host's links cannot be read", error))?;
-    let missing = names
-        .into_iter()
-        .find(|bridge| links.get(bridge).is_none_or(|link| link.kind != LinkKind::Bridge));
+    let missing =
+        names.into_iter().find(|bridge| links.get(bridge).is_none_or(|link| link.kind != LinkKind::Bridge));
     missing.map_or(Ok(()), |bridge| Err(no_bridge(key, bridge)))
 }
 
