@@ -51,8 +51,8 @@ pub struct NicSpec {
 /// Why a nic could not be attached or detached.
 #[derive(Debug, thiserror::Error)]
 pub enum NicError {
-    #[error("link {host_name} exists and is not ours")]
-    Foreign { host_name: String },
+    #[error("link {host_name} exists and is not ours ({what})")]
+    Foreign { host_name: String, what: String },
     #[error("nic {name}: bridge {bridge} does not exist")]
     NoBridge { name: String, bridge: String },
     #[error("nic {name}: the container already has another link of that name")]
@@ -109,7 +109,7 @@ pub fn detach(host_name: &str, mark: &Mark) -> Result<Effect, NicError> {
     let links = Links::read_named(&mut host, &[host_name]).map_err(failed)?;
     let Some(link) = links.get(host_name) else { return Ok(Effect::Unchanged) };
     if link.kind != LinkKind::Veth || !link.bears(mark) {
-        return Err(NicError::Foreign { host_name: host_name.to_owned() });
+        return Err(foreign(link));
     }
     delete_link(&mut host, link.index).map_err(failed)
 }
@@ -117,12 +117,21 @@ pub fn detach(host_name: &str, mark: &Mark) -> Result<Effect, NicError> {
 /// Whether host end and inner end stand and are each other's.
 fn is_paired(spec: &NicSpec, links: &Links, peers: &Links) -> Result<bool, NicError> {
     let link = links.get(&spec.host_name);
-    if link.is_some_and(|link| link.kind != LinkKind::Veth || !link.bears(&spec.mark)) {
-        return Err(NicError::Foreign { host_name: spec.host_name.clone() });
+    if let Some(link) = link.filter(|link| link.kind != LinkKind::Veth || !link.bears(&spec.mark)) {
+        return Err(foreign(link));
     }
     let Some(peer) = peers.get(&spec.name) else { return Ok(false) };
     let paired = link.is_some_and(|link| link.peer == Some(peer.index) && peer.peer == Some(link.index));
     if paired { Ok(true) } else { Err(NicError::NameTaken { name: spec.name.clone() }) }
+}
+
+fn foreign(link: &Link) -> NicError {
+    let what = match &link.alias {
+        _ if link.kind != LinkKind::Veth => "it is no veth".to_owned(),
+        Some(alias) => format!("its alias is {alias:?}"),
+        None => "it has no mark of ours".to_owned(),
+    };
+    NicError::Foreign { host_name: link.name.clone(), what }
 }
 
 /// One request makes both ends, the host's end on its bridge at once.
