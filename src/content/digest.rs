@@ -8,6 +8,7 @@ use std::fs::{self, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 /// In the state folder.
 const FILE: &str = "digest.key";
@@ -19,6 +20,8 @@ const BYTES: usize = 32;
 pub struct DigestKey {
     key: SecretValue,
     path: PathBuf,
+    /// Steps that run side by side keep it one after another.
+    keeping: Mutex<()>,
 }
 
 impl DigestKey {
@@ -31,11 +34,12 @@ impl DigestKey {
             Err(error) if error.kind() == io::ErrorKind::NotFound => random()?,
             Err(error) => return Err(error),
         };
-        Ok(DigestKey { key: SecretValue::new(key), path })
+        Ok(DigestKey { key: SecretValue::new(key), path, keeping: Mutex::new(()) })
     }
 
     /// Writes the key, if its file is not there: digests made with it are about to be kept.
     pub fn keep(&self) -> io::Result<()> {
+        let _keeping = self.keeping.lock().unwrap_or_else(PoisonError::into_inner);
         if self.path.exists() {
             return Ok(());
         }
@@ -101,6 +105,20 @@ mod tests {
         assert_ne!(key.digest(b"x"), key.digest(b"y"));
         let mode = std::fs::metadata(folder.path().join("digest.key")).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
+    }
+
+    #[test]
+    fn steps_that_keep_it_at_once_do_not_stand_in_each_others_way() {
+        for _ in 0..50 {
+            let folder = tempfile::tempdir().unwrap();
+            let key = DigestKey::open(folder.path()).unwrap();
+            std::thread::scope(|scope| {
+                let keepers: Vec<_> = (0..4).map(|_| scope.spawn(|| key.keep())).collect();
+                keepers.into_iter().for_each(|keeper| keeper.join().unwrap().unwrap());
+            });
+            let again = DigestKey::open(folder.path()).unwrap();
+            assert_eq!(key.digest(b"x"), again.digest(b"x"));
+        }
     }
 
     #[test]

@@ -84,7 +84,8 @@ pub fn parking(bench: &Bench<'_>) {
     let record = || bench.look().records.remove(&key).expect("its record");
     let parked = record().parked.expect("the mark");
     assert_eq!((parked.at, parked.by.as_str()), (fixture.now, "conformance"));
-    assert_eq!(running(bench), RunFacts { usage: running(bench).usage, ..before.clone() });
+    let still = running(bench);
+    assert_eq!(still, RunFacts { usage: still.usage.clone(), ..before.clone() });
     bench.changes(&park(120));
     let longer = record().parked.expect("the mark");
     assert_eq!((longer.at, longer.until.duration_since(parked.until).as_secs()), (parked.at, 60));
