@@ -1,11 +1,13 @@
 //! Reads what `-f` names, and shows findings with the lines that they are about.
 
 use super::failure::Told;
+use super::output::complain;
 use crate::api::error::{Failure, FailureKind};
 use crate::api::types::Manifests;
+use crate::daemon::operations::load;
 use crate::model::finding::Finding;
 use crate::source;
-use crate::spec::{SourceText, diagnostic};
+use crate::spec::{LoadedHosts, SourceText, diagnostic};
 use std::path::PathBuf;
 
 /// Where manifests are read from.
@@ -14,6 +16,36 @@ pub struct FromArgs {
     /// A manifest, a folder of them, or - for standard input [default: ./site.yaml, else .]
     #[arg(short, long = "file", value_name = "PATH")]
     pub file: Vec<PathBuf>,
+}
+
+/// Manifests that are read without a look at the host.
+#[derive(Debug, clap::Args)]
+pub struct PureArgs {
+    #[command(flatten)]
+    from: FromArgs,
+    /// The processor, where a Host document says none [default: this machine's]
+    #[arg(long, value_name = "NAME")]
+    architecture: Option<String>,
+}
+
+impl PureArgs {
+    /// What they declare for the named host, else for each of theirs; warnings are shown.
+    pub fn load(&self, host: Option<&str>) -> anyhow::Result<LoadedHosts> {
+        let shown = self.from.read()?;
+        let architecture = self.architecture.as_deref().unwrap_or(load::this_architecture());
+        let loaded = match host {
+            None => load::load_hosts(&shown.texts, architecture),
+            Some(host) => load::load_for(&shown.texts, host, architecture).map(|loaded| {
+                let warnings = loaded.warnings.clone();
+                LoadedHosts { hosts: vec![loaded], warnings }
+            }),
+        };
+        let loaded = loaded.map_err(|failure| shown.tell(failure))?;
+        if !loaded.warnings.is_empty() {
+            complain(&shown.render(&loaded.warnings));
+        }
+        Ok(loaded)
+    }
 }
 
 /// Texts that findings point into.

@@ -2,11 +2,10 @@
 
 use super::exit::Exit;
 use super::failure::Usage;
-use super::manifests::FromArgs;
-use super::output::{Format, complain};
+use super::manifests::PureArgs;
+use super::output::Format;
 use super::session::Session;
 use crate::api::types::OUTPUT_VERSION;
-use crate::daemon::operations::load;
 use crate::spec::{Loaded, LoadedHosts, canonical, emit};
 use serde::Serialize;
 use serde_json::Value;
@@ -14,10 +13,7 @@ use serde_json::Value;
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]
-    from: FromArgs,
-    /// The host's processor, where its Host document says none [default: this machine's]
-    #[arg(long, value_name = "NAME")]
-    architecture: Option<String>,
+    manifests: PureArgs,
 }
 
 #[derive(Serialize)]
@@ -29,17 +25,7 @@ struct RenderJson<'a> {
 }
 
 pub fn run(session: &Session, args: &Args) -> anyhow::Result<Exit> {
-    let shown = args.from.read()?;
-    let architecture = args.architecture.clone().unwrap_or_else(|| load::this_architecture().to_owned());
-    let loaded = match &session.host {
-        Some(host) => {
-            load::load_for(&shown.texts, host, &architecture).map_err(|failure| shown.tell(failure))?
-        }
-        None => only(load::load_hosts(&shown.texts, &architecture).map_err(|failure| shown.tell(failure))?)?,
-    };
-    if !loaded.warnings.is_empty() {
-        complain(&shown.render(&loaded.warnings));
-    }
+    let loaded = only(args.manifests.load(session.host.as_deref())?)?;
     let documents = canonical::documents(&loaded.desired, loaded.host.as_ref());
     if session.out.format == Format::Json {
         let host = loaded.host.as_ref().map(|host| host.name.as_str());

@@ -1,24 +1,19 @@
 //! `validate`: manifests alone; the host is not looked at. All hosts of the load are checked.
 
 use super::exit::Exit;
-use super::manifests::FromArgs;
-use super::output::complain;
+use super::manifests::PureArgs;
 use super::session::Session;
 use crate::api::types::OUTPUT_VERSION;
-use crate::daemon::operations::load;
 use crate::model::desired::Desired;
 use crate::model::finding::Finding;
-use crate::spec::{Loaded, LoadedHosts};
+use crate::spec::Loaded;
 use serde::Serialize;
 use std::collections::BTreeSet;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]
-    from: FromArgs,
-    /// The processor to validate for, where a Host document says none [default: this machine's]
-    #[arg(long, value_name = "NAME")]
-    architecture: Option<String>,
+    manifests: PureArgs,
 }
 
 #[derive(Serialize)]
@@ -38,16 +33,7 @@ struct HostJson<'a> {
 }
 
 pub fn run(session: &Session, args: &Args) -> anyhow::Result<Exit> {
-    let shown = args.from.read()?;
-    let architecture = args.architecture.clone().unwrap_or_else(|| load::this_architecture().to_owned());
-    let loaded = match &session.host {
-        None => load::load_hosts(&shown.texts, &architecture),
-        Some(host) => load::load_for(&shown.texts, host, &architecture).map(only),
-    };
-    let loaded = loaded.map_err(|failure| shown.tell(failure))?;
-    if !loaded.warnings.is_empty() {
-        complain(&shown.render(&loaded.warnings));
-    }
+    let loaded = args.manifests.load(session.host.as_deref())?;
     let all: BTreeSet<_> = loaded.hosts.iter().flat_map(|load| objects(&load.desired)).collect();
     let site = loaded.hosts.first().map_or("default", |load| load.desired.site.as_str());
     let hosts: Vec<HostJson> = loaded.hosts.iter().filter_map(host).collect();
@@ -59,12 +45,6 @@ pub fn run(session: &Session, args: &Args) -> anyhow::Result<Exit> {
     let warnings = &loaded.warnings;
     session.out.json(&ValidateJson { version: OUTPUT_VERSION, site, objects: all.len(), hosts, warnings })?;
     Ok(Exit::Done)
-}
-
-/// One host's load alone.
-fn only(loaded: Loaded) -> LoadedHosts {
-    let warnings = loaded.warnings.clone();
-    LoadedHosts { hosts: vec![loaded], warnings }
 }
 
 fn objects(desired: &Desired) -> impl Iterator<Item = &crate::model::key::Key> {

@@ -25,7 +25,7 @@ use crate::reconcile::controller::Controller;
 use crate::reconcile::goal::{Goal, PlanOptions};
 use crate::reconcile::plan::{self, Plan};
 use crate::reconcile::report::{Report, StepOutcome, error_chain};
-use crate::reconcile::{Error, check, contents, reconcile, refuse_guarded, render};
+use crate::reconcile::{Error, check, digests, reconcile, refuse_guarded, render};
 use crate::source;
 use crate::spec::{SourceText, diagnostic};
 use jiff::{SignedDuration, Timestamp};
@@ -243,7 +243,7 @@ impl Follower {
         self.controller = Controller::new(next, SignedDuration::ZERO, PERIOD);
         let driver = self.bay.driver();
         let observed = driver.observe(&Scope::All).map_err(Error::Observe)?;
-        options.contents = driver.digests(&contents::wanted(goal, &observed)).map_err(Error::Observe)?;
+        options.contents = digests(driver, goal, &observed)?;
         let all = plan::plan(goal, &observed, &options)?;
         refuse_guarded(&all)?;
         let split = reporting::split(&all, goal, &observed, sites);
@@ -263,8 +263,7 @@ impl Follower {
 
     /// A site that cannot be applied as it is now must not keep what was applied from being healed.
     fn heal(&self, options: &PlanOptions, apply: &ApplyOptions<'_>) {
-        let options = PlanOptions { only: BTreeSet::new(), ..options.clone() };
-        if let Err(error) = reconcile(self.bay.driver(), &Goal::Recorded, &options, apply) {
+        if let Err(error) = reconcile(self.bay.driver(), &Goal::Recorded, options, apply) {
             tracing::error!("what was last declared cannot be healed: {}", error_chain(&error).join(": "));
         }
     }

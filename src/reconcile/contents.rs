@@ -12,7 +12,11 @@ pub fn wanted(goal: &Goal<'_>, observed: &Observed) -> BTreeSet<Content> {
     match goal {
         Goal::Site(desired) => desired.objects.values().flat_map(of_object).collect(),
         Goal::Delete(_) | Goal::Park(_) => BTreeSet::new(),
-        Goal::Recorded | Goal::Power { .. } | Goal::Resume(_) | Goal::Restart(_) | Goal::Undelete(_) => {
+        // A verb changes this container alone: no file of another one is read for it.
+        Goal::Power { key, .. } | Goal::Resume(key) | Goal::Restart(key) => {
+            observed.records.get(key).and_then(recorded).into_iter().flat_map(of_object).collect()
+        }
+        Goal::Recorded | Goal::Undelete(_) => {
             observed.records.values().filter_map(recorded).flat_map(of_object).collect()
         }
     }

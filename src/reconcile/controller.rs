@@ -1,12 +1,11 @@
 //! When to look again: the loop of the daemon and of `apply --watch`, without its waiting.
 
 use super::apply::{ApplyOptions, apply};
-use super::contents;
 use super::goal::{Goal, PlanOptions};
-use super::plan::{self, Plan};
+use super::plan::Plan;
 use super::queue::Queue;
 use super::report::{Report, StepOutcome};
-use super::{Error, refuse_guarded};
+use super::{Error, plan_on, refuse_guarded};
 use crate::driver::{Driver, Scope};
 use crate::model::key::Key;
 use crate::model::observed::Observed;
@@ -76,23 +75,16 @@ impl Controller {
             return Ok(None);
         }
         let mut options = plan_options.clone();
-        match driver.digests(&contents::wanted(goal, &observed)) {
-            Ok(contents) => options.contents = contents,
-            Err(error) => {
-                due.into_iter().for_each(|key| self.queue.failed(key, now));
-                return Err(Error::Observe(error));
-            }
-        }
         if full {
             self.next_full = later(now, self.period);
         } else {
             options.only = due.iter().cloned().collect();
         }
-        let plan = match plan::plan(goal, &observed, &options) {
+        let plan = match plan_on(driver, goal, &observed, &options) {
             Ok(plan) => plan,
             Err(error) => {
                 due.into_iter().for_each(|key| self.queue.failed(key, now));
-                return Err(error.into());
+                return Err(error);
             }
         };
         refuse_guarded(&plan)?;

@@ -5,7 +5,7 @@
 
 use super::plan::Error;
 use crate::model::content::{Content, SecretRef};
-use crate::model::key::{Key, Kind};
+use crate::model::key::Key;
 use crate::model::object::{Container, Device, DeviceType, Object, Spec};
 use petgraph::Direction;
 use petgraph::graphmap::DiGraphMap;
@@ -144,9 +144,4 @@ fn cycle(graph: &DiGraphMap<usize, ()>) -> Option<Vec<usize>> {
         }
         path.push(next);
     }
-}
-
-/// Whether a kind lives in records alone.
-pub fn lives_in_records(kind: Kind) -> bool {
-    matches!(kind, Kind::Site | Kind::Profile | Kind::Secret)
 }

@@ -55,6 +55,8 @@ pub mod users;
 pub mod world;
 
 use crate::driver::{Driver, Scope};
+use crate::model::content::Contents;
+use crate::model::observed::Observed;
 use apply::ApplyOptions;
 use goal::{Goal, PlanOptions};
 use plan::Plan;
@@ -84,8 +86,23 @@ pub fn refuse_guarded(plan: &Plan) -> Result<(), Error> {
 /// Looks at the host and says what would be done; changes nothing.
 pub fn propose(driver: &dyn Driver, goal: &Goal<'_>, options: &PlanOptions) -> Result<Plan, Error> {
     let observed = driver.observe(&Scope::All).map_err(Error::Observe)?;
-    let contents = driver.digests(&contents::wanted(goal, &observed)).map_err(Error::Observe)?;
-    Ok(plan::plan(goal, &observed, &PlanOptions { contents, ..options.clone() })?)
+    plan_on(driver, goal, &observed, options)
+}
+
+/// The plan for a host that was looked at; the driver is asked only for the digests of contents.
+pub fn plan_on(
+    driver: &dyn Driver,
+    goal: &Goal<'_>,
+    observed: &Observed,
+    options: &PlanOptions,
+) -> Result<Plan, Error> {
+    let contents = digests(driver, goal, observed)?;
+    Ok(plan::plan(goal, observed, &PlanOptions { contents, ..options.clone() })?)
+}
+
+/// What the contents of a goal are now.
+pub fn digests(driver: &dyn Driver, goal: &Goal<'_>, observed: &Observed) -> Result<Contents, Error> {
+    driver.digests(&contents::wanted(goal, observed)).map_err(Error::Observe)
 }
 
 /// One pass: looks, plans and carries out.

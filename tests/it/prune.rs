@@ -171,14 +171,7 @@ fn guards_stop_the_whole_apply_before_its_first_step() {
     let before = (host.host(), look(&host).records);
     let wanted = desired(&text);
     let cancel = std::sync::atomic::AtomicBool::new(false);
-    let apply_options = bayplan::reconcile::apply::ApplyOptions {
-        workers: 1,
-        cancel: &cancel,
-        deadline: None,
-        progress: &|_| (),
-        now: options().now,
-        actor: "apply by test",
-    };
+    let apply_options = apply_options(&cancel);
     for options in [options(), allowing(DeletionApproval::AtMost(2)), allowing(DeletionApproval::Confirmed)] {
         let error = reconcile(&host, &Goal::Site(&wanted), &options, &apply_options).unwrap_err();
         assert!(matches!(error, Error::Guarded { .. }), "{error}");

@@ -194,14 +194,7 @@ fn a_mark_for_what_the_site_does_not_declare_is_no_error() {
         Controller::new(second(0), jiff::SignedDuration::from_secs(1), jiff::SignedDuration::from_secs(60));
     let cancel = std::sync::atomic::AtomicBool::new(false);
     let pass = |controller: &mut Controller, number| {
-        let apply_options = ApplyOptions {
-            workers: 1,
-            cancel: &cancel,
-            deadline: None,
-            progress: &|_| (),
-            now: second(number),
-            actor: "daemon",
-        };
+        let apply_options = ApplyOptions { now: second(number), actor: "daemon", ..apply_options(&cancel) };
         let plan_options = PlanOptions { now: second(number), ..options() };
         controller.pass(&host, &Goal::Site(&desired), &plan_options, &apply_options).unwrap()
     };

@@ -98,18 +98,22 @@ pub fn planned(driver: &dyn Driver, goal: &Goal<'_>, options: &PlanOptions) -> P
     propose(driver, goal, options).unwrap()
 }
 
+/// One worker, without a deadline, in silence.
+pub fn apply_options(cancel: &AtomicBool) -> ApplyOptions<'_> {
+    ApplyOptions {
+        workers: 1,
+        cancel,
+        deadline: None,
+        progress: &|_| (),
+        now: options().now,
+        actor: "apply by test",
+    }
+}
+
 /// Carries out a plan with `workers`.
 pub fn carry_out(driver: &dyn Driver, plan: &Plan, workers: usize) -> Report {
     let cancel = AtomicBool::new(false);
-    let options = ApplyOptions {
-        workers,
-        cancel: &cancel,
-        deadline: None,
-        progress: &|_| (),
-        now: Timestamp::from_second(SECOND).unwrap(),
-        actor: "apply by test",
-    };
-    apply(driver, plan, &options)
+    apply(driver, plan, &ApplyOptions { workers, ..apply_options(&cancel) })
 }
 
 /// Plans and applies until done; every step must succeed.

@@ -191,15 +191,7 @@ fn after_ctrl_c_the_running_step_ends_and_nothing_starts() {
         let plan = planned(&host, &Goal::Site(&desired), &options());
         let cancel = AtomicBool::new(false);
         let driver = Interrupting { host: &host, at, calls: AtomicUsize::new(0), cancel: &cancel };
-        let options_ = ApplyOptions {
-            workers: 1,
-            cancel: &cancel,
-            deadline: None,
-            progress: &|_| (),
-            now: options().now,
-            actor: "apply by test",
-        };
-        let report = apply(&driver, &plan, &options_);
+        let report = apply(&driver, &plan, &apply_options(&cancel));
         assert!(report.interrupted && report.exit_code() == 3);
         let is_done =
             |outcome: &StepOutcome| matches!(outcome, StepOutcome::Changed | StepOutcome::Unchanged);
@@ -218,15 +210,7 @@ fn after_the_deadline_or_a_ctrl_c_before_the_first_step_nothing_is_done() {
         let host = server();
         let plan = planned(&host, &Goal::Site(&two()), &options());
         let cancel = AtomicBool::new(cancelled);
-        let apply_options = ApplyOptions {
-            workers: 4,
-            cancel: &cancel,
-            deadline,
-            progress: &|_| (),
-            now: options().now,
-            actor: "apply by test",
-        };
-        let report = apply(&host, &plan, &apply_options);
+        let report = apply(&host, &plan, &ApplyOptions { workers: 4, deadline, ..apply_options(&cancel) });
         assert!(report.interrupted && !report.changed(), "{report:#?}");
         assert!(look(&host).records.is_empty());
     }

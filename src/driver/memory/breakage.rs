@@ -38,11 +38,6 @@ impl Memory {
         self.end_init(key, ExitCause::PowerOff)
     }
 
-    /// `reboot` inside the container.
-    pub fn reboot_inside(&self, key: &Key) -> bool {
-        self.end_init(key, ExitCause::Reboot)
-    }
-
     /// kill -9 of the container's monitor; its init lives on.
     pub fn kill_monitor(&self, key: &Key) -> bool {
         self.edit_run(key, |run| run.supervised = false)
@@ -163,13 +158,6 @@ impl Memory {
             return false;
         };
         host.roots.remove(&uuid).is_some()
-    }
-
-    /// A pool's folder is removed; possible while no root is in it.
-    pub fn lose_pool(&self, pool: &str) -> bool {
-        let mut host = self.lock();
-        let used = host.roots.values().any(|root| root.pool == pool);
-        !used && host.pools.remove(pool).is_some()
     }
 
     /// The state folder is lost.

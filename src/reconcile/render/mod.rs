@@ -137,15 +137,11 @@ pub fn report_text(report: &Report, options: TextOptions) -> String {
         (blocked, "blocked"),
         (skipped, "not begun"),
     ];
-    let words: Vec<String> = counts
-        .iter()
-        .filter(|(count, _)| *count > 0)
-        .map(|(count, word)| format!("{count} {word}"))
-        .collect();
+    let words = counted(&counts);
     let total = report.steps.len();
     let _ = match words.is_empty() {
         true => writeln!(text, "nothing to do"),
-        false => writeln!(text, "{total} step{}: {}", if total == 1 { "" } else { "s" }, words.join(", ")),
+        false => writeln!(text, "{total} step{}: {words}", if total == 1 { "" } else { "s" }),
     };
     text
 }
@@ -226,13 +222,15 @@ fn summary_line(plan: &Plan) -> String {
         (summary.kept, "kept"),
         (summary.unchanged, "unchanged"),
     ];
-    let words: Vec<String> = counts
-        .iter()
-        .filter(|(count, _)| *count > 0)
-        .map(|(count, word)| format!("{count} {word}"))
-        .collect();
+    let words = counted(&counts);
     let head = if plan.is_empty() && plan.guards.is_empty() { "nothing to do" } else { "plan" };
-    if words.is_empty() { head.to_owned() } else { format!("{head}: {}", words.join(", ")) }
+    if words.is_empty() { head.to_owned() } else { format!("{head}: {words}") }
+}
+
+/// What there is any of: `2 to create, 1 unchanged`.
+fn counted(counts: &[(usize, &str)]) -> String {
+    let words = counts.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}"));
+    words.collect::<Vec<_>>().join(", ")
 }
 
 fn class_word(class: Class) -> &'static str {
