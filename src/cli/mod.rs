@@ -38,6 +38,7 @@ mod program;
 mod progress;
 mod question;
 mod render;
+mod saved_plan;
 mod schema;
 mod session;
 mod table;

@@ -22,6 +22,7 @@
 //! | `diff/` | one file a kind: differences → steps of one object |
 //! | `graph`, `assemble` | the objects' order, the steps' numbers |
 //! | `plan`, `drift`, `render` | the plan, its drift rows, its text and JSON |
+//! | `imprint` | what a plan found on the host, as digests: whether the host has moved |
 //! | `apply`, `report` | carrying a plan out |
 //! | `queue`, `controller` | when to look again |
 
@@ -38,6 +39,7 @@ pub mod external;
 pub mod goal;
 pub mod graph;
 pub mod identity;
+pub mod imprint;
 pub mod intent;
 pub mod join;
 pub mod ownership;

@@ -21,7 +21,7 @@ use crate::model::step::{Class, ImageContent, Reason, Step};
 use crate::model::typed;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The version of a plan's JSON.
 pub const PLAN_VERSION: u32 = 1;
@@ -31,6 +31,9 @@ pub const PLAN_VERSION: u32 = 1;
 #[serde(rename_all = "camelCase")]
 pub struct Plan {
     pub version: u32,
+    /// The site whose load it is for; none where no manifests are loaded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub site: Option<String>,
     /// The number that objects changed by this plan carry.
     pub generation: u64,
     pub steps: Vec<Step>,
@@ -62,6 +65,9 @@ pub struct Plan {
     pub stale: Vec<Key>,
     /// Objects looked at that need nothing.
     pub unchanged: usize,
+    /// Which.
+    #[serde(default)]
+    pub unchanged_keys: BTreeSet<Key>,
     pub warnings: Vec<Finding>,
 }
 
@@ -205,7 +211,11 @@ pub fn plan(goal: &Goal<'_>, observed: &Observed, options: &PlanOptions) -> Resu
     let diffs = diffs(&scene, &identities);
     let former = former_users(&world, observed, &joined);
     let order = order(&needs(&scene, &diffs), &ways(&diffs), &former)?;
-    Ok(assemble(&scene, diffs, &order, findings))
+    let mut plan = assemble(&scene, diffs, &order, findings);
+    if let Goal::Site(desired) = goal {
+        plan.site = Some(desired.site.clone());
+    }
+    Ok(plan)
 }
 
 /// The bridges that nics refer to, by name.
