@@ -140,11 +140,30 @@ pub fn parse(words: Vec<OsString>) -> Result<Line, Exit> {
         complain(&format!("error: --host {host} is not supported yet; without it the local daemon is used"));
         return Err(Exit::Usage);
     }
-    if line.global.output == Format::Yaml && !matches!(line.command, Command::Render(_)) {
-        complain("error: `-o yaml` is for `render`; use text or json");
-        return Err(Exit::Usage);
+    match unfit(line.global.output, &line.command) {
+        None => Ok(line),
+        Some(message) => {
+            complain(&format!("error: {message}; use text or json"));
+            Err(Exit::Usage)
+        }
     }
-    Ok(line)
+}
+
+/// Why a command has no result in that form.
+fn unfit(format: Format, command: &Command) -> Option<&'static str> {
+    let fits = match format {
+        Format::Text | Format::Json => true,
+        Format::Yaml => matches!(command, Command::Render(_)),
+        Format::Markdown | Format::Junit | Format::Sarif => matches!(
+            command,
+            Command::Validate(_) | Command::Plan(_) | Command::Apply(_) | Command::Drift(_)
+        ),
+    };
+    let message = match format {
+        Format::Yaml => "`-o yaml` is for `render`",
+        _ => "`-o markdown`, `junit` and `sarif` are for `validate`, `plan`, `apply` and `drift`",
+    };
+    (!fits).then_some(message)
 }
 
 /// A verb that is not there: one of a later version, or none at all.

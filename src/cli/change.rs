@@ -20,6 +20,7 @@ use crate::api::types::{Approval, OUTPUT_VERSION, PlanRequest};
 use crate::model::step::Class;
 use crate::reconcile::plan::Plan;
 use crate::reconcile::render::{self, TextOptions};
+use crate::reconcile::render::outline::{self, Outline};
 use crate::reconcile::report::{Report, StepOutcome};
 use serde::Serialize;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -146,5 +147,9 @@ fn exit(report: &Report) -> Exit {
 }
 
 fn finish(session: &Session, plan: &Plan, report: Option<Report>) -> anyhow::Result<()> {
+    session.out.outline(|| match &report {
+        None => Outline { verb: "apply", ..outline::plan(plan) },
+        Some(report) => outline::report(plan, report),
+    })?;
     session.out.json(&ChangeJson { version: OUTPUT_VERSION, plan: render::plan_json(plan), report })
 }

@@ -2,6 +2,10 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
+use crate::reconcile::render::junit::junit;
+use crate::reconcile::render::markdown::markdown;
+use crate::reconcile::render::outline::Outline;
+use crate::reconcile::render::sarif::sarif;
 use anstream::ColorChoice;
 use serde::Serialize;
 use std::io::{self, IsTerminal, Write};
@@ -14,6 +18,12 @@ pub enum Format {
     Json,
     /// What `render` writes
     Yaml,
+    /// For a comment on a merge request
+    Markdown,
+    /// A test report: one case an object
+    Junit,
+    /// For code scanning: each finding or difference at its line
+    Sarif,
 }
 
 /// When there are colours.
@@ -40,9 +50,9 @@ pub struct Output {
 }
 
 impl Output {
-    /// A result for people; nothing with `-o json`. Ends with one line feed.
+    /// A result for people; nothing in another format. Ends with one line feed.
     pub fn text(&self, text: &str) -> io::Result<()> {
-        if self.format == Format::Json || text.is_empty() {
+        if self.format != Format::Text || text.is_empty() {
             return Ok(());
         }
         let mut stdout = anstream::stdout().lock();
@@ -60,6 +70,17 @@ impl Output {
             stdout.flush()?;
         }
         Ok(())
+    }
+
+    /// A result as Markdown, JUnit or SARIF; nothing in another format.
+    pub fn outline(&self, outline: impl FnOnce() -> Outline) -> io::Result<()> {
+        let text = match self.format {
+            Format::Text | Format::Json | Format::Yaml => return Ok(()),
+            Format::Markdown => markdown(&outline()),
+            Format::Junit => junit(&outline()),
+            Format::Sarif => sarif(&outline()),
+        };
+        self.raw(text.as_bytes())
     }
 
     /// Bytes as they are, whatever the format.

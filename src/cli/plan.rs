@@ -14,6 +14,7 @@ use crate::model::key::Key;
 use crate::model::step::Cause;
 use crate::reconcile::plan::Plan;
 use crate::reconcile::render;
+use crate::reconcile::render::outline;
 use std::path::PathBuf;
 
 #[derive(Debug, clap::Args)]
@@ -67,6 +68,7 @@ pub fn run(session: &Session, args: &Args) -> anyhow::Result<Exit> {
     }
     session.out.text(&render::plan_text(&plan, SHOWN))?;
     session.out.json(&render::plan_json(&plan))?;
+    session.out.outline(|| outline::plan(&plan))?;
     Ok(exit(&plan, &args.fail_on))
 }
 
