@@ -154,10 +154,9 @@ fn unfit(format: Format, command: &Command) -> Option<&'static str> {
     let fits = match format {
         Format::Text | Format::Json => true,
         Format::Yaml => matches!(command, Command::Render(_)),
-        Format::Markdown | Format::Junit | Format::Sarif => matches!(
-            command,
-            Command::Validate(_) | Command::Plan(_) | Command::Apply(_) | Command::Drift(_)
-        ),
+        Format::Markdown | Format::Junit | Format::Sarif => {
+            matches!(command, Command::Validate(_) | Command::Plan(_) | Command::Apply(_) | Command::Drift(_))
+        }
     };
     let message = match format {
         Format::Yaml => "`-o yaml` is for `render`",

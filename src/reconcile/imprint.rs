@@ -36,7 +36,10 @@ impl Imprint {
     /// What is no longer as it was: `container/web-1 (limits, state)`; empty: nothing.
     pub fn moved(&self, now: &Imprint) -> Vec<String> {
         let things: BTreeSet<&String> = self.0.keys().chain(now.0.keys()).collect();
-        things.into_iter().filter_map(|thing| difference(thing, self.0.get(thing), now.0.get(thing))).collect()
+        things
+            .into_iter()
+            .filter_map(|thing| difference(thing, self.0.get(thing), now.0.get(thing)))
+            .collect()
     }
 
     fn put(&mut self, thing: &str, aspect: &str, what: &impl Serialize) {
@@ -149,9 +152,9 @@ fn running(imprint: &mut Imprint, name: &str, facts: &RunFacts) {
     imprint.put(name, "run", run);
     imprint.put(name, "monitor", supervised);
     imprint.put(name, "limits", &(in_cgroup, limits));
-    let nics = nics.iter().map(|(device, NicFacts { host_name: _, bridge, up, routes })| {
-        (device, bridge, up, routes)
-    });
+    let nics = nics
+        .iter()
+        .map(|(device, NicFacts { host_name: _, bridge, up, routes })| (device, bridge, up, routes));
     imprint.put(name, "nics", &nics.collect::<Vec<_>>());
     imprint.put(name, "disks", disks);
 }

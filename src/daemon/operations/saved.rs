@@ -145,11 +145,8 @@ fn has_moved(things: &[String]) -> Failure {
 /// The host's facts are the same, and the plan is not: what it takes from elsewhere has changed.
 fn other_plan(basis: &Basis, now: &BTreeMap<Key, String>) -> Failure {
     let keys: BTreeSet<&Key> = basis.objects.keys().chain(now.keys()).collect();
-    let other: Vec<String> = keys
-        .into_iter()
-        .filter(|key| basis.objects.get(*key) != now.get(*key))
-        .map(Key::to_string)
-        .collect();
+    let other: Vec<String> =
+        keys.into_iter().filter(|key| basis.objects.get(*key) != now.get(*key)).map(Key::to_string).collect();
     let whose = if other.is_empty() { String::new() } else { format!(" for {}", named(&other)) };
     let message = format!(
         "what the plan stands on has changed since it was made{whose}: a file or a secret that is used, an id or an \

@@ -141,9 +141,8 @@ pub fn report_text(report: &Report, options: TextOptions) -> String {
 
 /// The last line of every report.
 pub fn report_line(report: &Report) -> String {
-    let count = |holds: fn(&StepOutcome) -> bool| {
-        report.steps.iter().filter(|step| holds(&step.outcome)).count()
-    };
+    let count =
+        |holds: fn(&StepOutcome) -> bool| report.steps.iter().filter(|step| holds(&step.outcome)).count();
     let counts = [
         (count(|outcome| *outcome == StepOutcome::Changed), "changed"),
         (count(|outcome| *outcome == StepOutcome::Unchanged), "unchanged"),
