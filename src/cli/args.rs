@@ -3,8 +3,8 @@
 use super::exit::Exit;
 use super::output::{Color, Format, complain};
 use super::{
-    completion, console, daemon, delete, describe, doctor, drift, get, heal, holds, inside, logs, plan,
-    power, render, schema, validate, version,
+    completion, console, daemon, delete, describe, doctor, drift, get, graph, heal, holds, inside, logs,
+    plan, power, render, schema, validate, version,
 };
 use crate::spec::words::did_you_mean;
 use clap::{CommandFactory, Parser, Subcommand};
@@ -12,10 +12,10 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 /// Verbs of the language that a later version brings.
-const LATER: [&str; 27] = [
-    "adopt", "export", "fmt", "pin", "graph", "history", "init", "why", "explain", "rollback", "hold",
-    "suspend", "status", "events", "sync", "observe", "file", "image", "remote", "snapshot", "man", "volume",
-    "network", "copy", "move", "migrate", "publish",
+const LATER: [&str; 26] = [
+    "adopt", "export", "fmt", "pin", "history", "init", "why", "explain", "rollback", "hold", "suspend",
+    "status", "events", "sync", "observe", "file", "image", "remote", "snapshot", "man", "volume", "network",
+    "copy", "move", "migrate", "publish",
 ];
 
 /// The declarative controller for Linux system containers.
@@ -81,6 +81,8 @@ pub enum Command {
     Render(render::Args),
     /// Show what apply would do; changes nothing
     Plan(plan::Args),
+    /// Draw what a plan does, and who waits for whom: text, JSON, dot or SVG
+    Graph(graph::Args),
     /// Bring the host to what the manifests say
     Apply(super::apply::Args),
     /// Remove objects from the host
@@ -154,12 +156,14 @@ fn unfit(format: Format, command: &Command) -> Option<&'static str> {
     let fits = match format {
         Format::Text | Format::Json => true,
         Format::Yaml => matches!(command, Command::Render(_)),
+        Format::Dot | Format::Svg => matches!(command, Command::Graph(_)),
         Format::Markdown | Format::Junit | Format::Sarif => {
             matches!(command, Command::Validate(_) | Command::Plan(_) | Command::Apply(_) | Command::Drift(_))
         }
     };
     let message = match format {
         Format::Yaml => "`-o yaml` is for `render`",
+        Format::Dot | Format::Svg => "`-o dot` and `-o svg` are for `graph`",
         _ => "`-o markdown`, `junit` and `sarif` are for `validate`, `plan`, `apply` and `drift`",
     };
     (!fits).then_some(message)

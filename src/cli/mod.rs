@@ -24,6 +24,7 @@ mod drift;
 mod exit;
 mod failure;
 mod get;
+mod graph;
 mod heal;
 mod holds;
 mod inside;
@@ -71,6 +72,7 @@ fn dispatch(session: &Session, command: Command) -> anyhow::Result<Exit> {
         Command::Validate(args) => validate::run(session, &args),
         Command::Render(args) => render::run(session, &args),
         Command::Plan(args) => plan::run(session, &args),
+        Command::Graph(args) => graph::run(session, &args),
         Command::Apply(args) => apply::run(session, &args),
         Command::Delete(args) => delete::run(session, &args),
         Command::Undelete(args) => undelete::run(session, &args),

@@ -24,6 +24,10 @@ pub enum Format {
     Junit,
     /// For code scanning: each finding or difference at its line
     Sarif,
+    /// What `graph` writes for graphviz
+    Dot,
+    /// What `graph` draws
+    Svg,
 }
 
 /// When there are colours.
@@ -75,7 +79,7 @@ impl Output {
     /// A result as Markdown, JUnit or SARIF; nothing in another format.
     pub fn outline(&self, outline: impl FnOnce() -> Outline) -> io::Result<()> {
         let text = match self.format {
-            Format::Text | Format::Json | Format::Yaml => return Ok(()),
+            Format::Text | Format::Json | Format::Yaml | Format::Dot | Format::Svg => return Ok(()),
             Format::Markdown => markdown(&outline()),
             Format::Junit => junit(&outline()),
             Format::Sarif => sarif(&outline()),

@@ -13,16 +13,29 @@ use bayplan::reconcile::render::sarif::sarif;
 use proptest::prelude::*;
 use pulldown_cmark::{Event, Options, Parser, Tag};
 use serde_json::Value;
+use std::sync::OnceLock;
 
 fn vendored(name: &str) -> String {
     std::fs::read_to_string(folder("tests/it/vendored").join(name)).unwrap()
 }
 
+fn sarif_schema() -> &'static jsonschema::Validator {
+    static SCHEMA: OnceLock<jsonschema::Validator> = OnceLock::new();
+    SCHEMA.get_or_init(|| {
+        let mut schema: Value = serde_json::from_str(&vendored("sarif-schema-2.1.0.json")).unwrap();
+        // The one pattern in it that is no regular expression everywhere: a `]` too many.
+        for holder in ["run", "toolComponent"] {
+            let language = &mut schema["definitions"][holder]["properties"]["language"];
+            assert!(language.as_object_mut().unwrap().remove("pattern").is_some());
+        }
+        jsonschema::options().should_validate_formats(true).build(&schema).unwrap()
+    })
+}
+
 #[track_caller]
 fn assert_sarif(text: &str) -> Value {
-    let schema: Value = serde_json::from_str(&vendored("sarif-schema-2.1.0.json")).unwrap();
     let document: Value = serde_json::from_str(text).unwrap();
-    let validator = jsonschema::options().should_validate_formats(true).build(&schema).unwrap();
+    let validator = sarif_schema();
     let wrong: Vec<String> =
         validator.iter_errors(&document).map(|error| format!("{}: {error}", error.instance_path())).collect();
     assert!(wrong.is_empty(), "{wrong:#?}\n{text}");
@@ -110,28 +123,30 @@ fn a_plan_with_changes_drift_and_what_waits_in_every_form() {
 
 #[test]
 fn drift_validate_and_apply_have_every_form() {
-    let bench = moved_bench();
-    for (status, words) in
-        [(2, "drift"), (0, "validate"), (0, "apply --yes"), (0, "plan"), (0, "apply --yes")]
-    {
-        let bench = if words == "drift" { moved_bench() } else { bench_again(&bench) };
-        assert_junit(&bench.expect(status, &format!("{words} -o junit")).stdout);
-        let bench = if words == "drift" { moved_bench() } else { bench };
-        let document = assert_sarif(&bench.run(&format!("{words} -o sarif")).stdout);
+    let applied = || {
+        let bench = Bench::new();
+        bench.expect(0, "apply");
+        bench
+    };
+    let cases: [(fn() -> Bench, i32, &str); 6] = [
+        (moved_bench, 2, "drift"),
+        (moved_bench, 0, "apply --yes"),
+        (Bench::new, 0, "validate"),
+        (Bench::new, 2, "plan"),
+        (applied, 0, "plan"),
+        (applied, 0, "apply --yes"),
+    ];
+    for (bench, status, words) in cases {
         let verb = words.split(' ').next().unwrap();
+        assert_junit(&bench().expect(status, &format!("{words} -o junit")).stdout);
+        let document = assert_sarif(&bench().expect(status, &format!("{words} -o sarif")).stdout);
         assert_eq!(document["runs"][0]["automationDetails"]["id"], format!("bayplan/{verb}/"));
-        let text = bench.run(&format!("{words} -o markdown")).stdout;
+        let text = bench().expect(status, &format!("{words} -o markdown")).stdout;
         assert!(text.starts_with(&format!("**bayplan {verb}**")), "{text}");
     }
+    let bench = Bench::new();
     bench.expect(64, "get -o sarif");
     bench.expect(64, "delete web-1 -o junit");
-}
-
-/// A bench whose plan is empty once it is applied.
-fn bench_again(_: &Bench) -> Bench {
-    let bench = Bench::new();
-    bench.expect(0, "apply");
-    bench
 }
 
 #[test]
@@ -255,7 +270,7 @@ proptest! {
                     let html = html.trim();
                     let ours = html.starts_with("<details><summary>") || html == "</details>";
                     let marks = html.matches('<').count();
-                    prop_assert!(ours && (marks == 6 || html == "</details>"), "{html:?} in\n{text}");
+                    prop_assert!(ours && (marks == 5 || html == "</details>"), "{html:?} in\n{text}");
                 }
                 Event::Start(Tag::Link { .. } | Tag::Image { .. } | Tag::Heading { .. } | Tag::List(_) | Tag::BlockQuote(_)) => {
                     prop_assert!(false, "{event:?} in\n{text}");

@@ -48,7 +48,7 @@ fn table(text: &mut String, class: &str, rows: &[&Row]) {
 
 /// The summary's name is HTML's: a key has no mark in it that HTML knows, and is escaped all the same.
 fn details(text: &mut String, row: &Row) {
-    let name = row.name.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    let name = plain(&row.name).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
     let diff: Vec<String> = row.diff.iter().map(|line| plain(line)).collect();
     let diff = diff.join("\n");
     let fence = "`".repeat((longest_run(&diff) + 1).max(3));

@@ -4,8 +4,10 @@
 //! | --- | --- |
 //! | `object`, `prune`, `sets` | parts of a plan's text |
 //! | `outline` | a plan, drift, findings or a report as rows: one an object |
+//! | `graph`, `svg` | who waits for whom, as text, for graphviz, drawn |
 //! | `markdown`, `junit`, `sarif` | rows for merge requests, for test reports, for code scanning |
 
+pub mod graph;
 pub mod junit;
 pub mod markdown;
 mod object;
@@ -13,6 +15,7 @@ pub mod outline;
 mod prune;
 pub mod sarif;
 mod sets;
+pub mod svg;
 
 use self::object::{Sign, index, object_text, reason_text, sign};
 use crate::model::step::{Action, Class, StepId, StopHow};

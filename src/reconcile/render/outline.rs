@@ -1,6 +1,6 @@
 //! A plan, a drift, findings or a report as rows: what JUnit, SARIF and Markdown have in common. PURE.
 
-use super::object::{Index, diff_lines, index, reason_words, sign, steps_of, written};
+use super::object::{Index, Sign, diff_lines, index, reason_words, sign, steps_of, written};
 use super::{report_line, summary_line};
 use crate::model::finding::{Finding, Severity};
 use crate::model::key::Key;
@@ -141,7 +141,10 @@ fn changed(rows: &mut Rows, index: &Index<'_>, key: &Key, change: &ObjectChange)
     let row = rows.put(key.to_string(), word, Verdict::Differs);
     row.diff = diff_lines(key, change, sign);
     let mut said = BTreeSet::new();
-    for step in steps_of(index, key) {
+    // What is new has no reasons but that; a record is worth a word where nothing else is done.
+    let told = steps_of(index, key)
+        .filter(|step| sign != Sign::Create && (sign == Sign::Record || step.class != Class::Record));
+    for step in told {
         for reason in step.reasons.iter().filter(|reason| reason.cause != Cause::Consequence) {
             let remark = because(reason, step.class, change);
             if said.insert((remark.rule, remark.text.clone())) {
