@@ -6,6 +6,7 @@
 use super::content::{Content, SecretRef, SecretSource};
 use super::key::{Key, Kind};
 use super::prune::{Deletion, Prune};
+use super::ready::Ready;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -289,34 +290,5 @@ impl Power {
             Power::Frozen => "frozen",
             Power::Any => "any",
         }
-    }
-}
-
-/// When a started container counts as ready.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Ready {
-    pub probe: ReadyProbe,
-    /// How long apply waits, in milliseconds.
-    pub timeout_ms: u64,
-    /// Between two tries, in milliseconds.
-    pub interval_ms: u64,
-}
-
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum ReadyProbe {
-    /// Its init runs.
-    #[default]
-    Alive,
-    /// `systemctl is-system-running` says running or degraded.
-    Systemd,
-    /// A command inside ends with status 0.
-    Exec(Vec<String>),
-}
-
-impl Default for Ready {
-    fn default() -> Ready {
-        Ready { probe: ReadyProbe::Alive, timeout_ms: 60_000, interval_ms: 250 }
     }
 }

@@ -2,8 +2,9 @@
 
 use super::content::{Content, Digest};
 use super::key::Key;
-use super::object::{Image, Object, Ready, StoragePool};
+use super::object::{Image, Object, StoragePool};
 use super::origin::FieldOrigins;
+use super::ready::Ready;
 use super::record::{Applied, Identity, Override, Owner, RootIdentity};
 use super::run::{ContainerRun, Disk, Limits, Nic, SecretUse};
 use ipnet::{Ipv4Net, Ipv6Net};

@@ -12,9 +12,10 @@ use crate::model::desired::Desired;
 use crate::model::key::{Key, Kind};
 use crate::model::object::{
     Container, Device, DeviceLayer, DeviceType, Heal, Image, ImageSource, Meta, Network, NetworkType, Object,
-    Power, Profile, Ready, ReadyProbe, Site, Spec, StoragePool,
+    Power, Profile, Site, Spec, StoragePool,
 };
 use crate::model::prune::{Prune, PruneEmpty, PruneMode};
+use crate::model::ready::{Ready, ReadyProbe};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -127,7 +128,7 @@ fn prune(prune: &Prune) -> Value {
         PruneEmpty::Allow => "allow",
     };
     let max = prune.max.to_string();
-    json!({"mode": mode, "max": max, "empty": empty, "grace": format!("{}ms", prune.grace_ms)})
+    json!({"mode": mode, "max": max, "empty": empty, "grace": prune.grace})
 }
 
 fn image(image: &Image) -> Value {
@@ -304,7 +305,7 @@ fn ready(ready: &Ready) -> Value {
             json!({"exec": command.iter().map(|word| text(word)).collect::<Vec<_>>()})
         }
     };
-    fields["timeout"] = json!(format!("{}ms", ready.timeout_ms));
-    fields["interval"] = json!(format!("{}ms", ready.interval_ms));
+    fields["timeout"] = json!(ready.timeout);
+    fields["interval"] = json!(ready.interval);
     fields
 }

@@ -3,8 +3,8 @@
 use super::script::uuid;
 use super::{Bench, nobody};
 use crate::driver::Error;
-use crate::model::object::Ready;
 use crate::model::observed::{ExitCause, RunFacts};
+use crate::model::ready::Ready;
 use crate::model::run::{ContainerRun, Limits, MemoryEnforce, MemoryLimit, Nic};
 use crate::model::step::{Action, RecordUpdate, StopHow};
 use jiff::Timestamp;

@@ -5,6 +5,7 @@ use crate::model::content::{Content, Digest};
 use crate::model::id_map::IdMap;
 use crate::model::key::Key;
 use crate::model::object::*;
+use crate::model::ready::Ready;
 use crate::model::record::{Applied, Identity, Owner};
 use crate::model::run::{ContainerRun, Disk, Limits, MemoryEnforce, MemoryLimit, Nic, NicAttachment};
 use crate::model::step::*;
