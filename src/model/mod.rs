@@ -10,6 +10,8 @@
 //! | `run` | what the runtime is asked to start, with every value typed |
 //! | `step` | what changes the host |
 //! | `prune` | what becomes of what is no longer declared |
+//! | `rollout` | how many containers may be without service at once |
+//! | `share` | so many, or a share of all |
 //! | `typed` | normalised config texts as typed values |
 //! | `finding` | what is wrong with an input, and how to mend it |
 
@@ -23,8 +25,10 @@ pub mod observed;
 pub mod origin;
 pub mod prune;
 pub mod record;
+pub mod rollout;
 pub mod root;
 pub mod run;
+pub mod share;
 pub mod size;
 pub mod step;
 pub mod typed;

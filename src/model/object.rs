@@ -6,6 +6,7 @@
 use super::content::{Content, SecretRef, SecretSource};
 use super::key::{Key, Kind};
 use super::prune::{Deletion, Prune};
+use super::rollout::Rollout;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -103,6 +104,8 @@ pub struct Site {
     pub heal: Heal,
     #[serde(default, skip_serializing_if = "Prune::is_default")]
     pub prune: Prune,
+    #[serde(default, skip_serializing_if = "Rollout::is_default")]
+    pub rollout: Rollout,
 }
 
 /// What the controller does about drift that it sees.

@@ -20,7 +20,7 @@
 //! | `contents` | which contents of files and secrets a plan needs to know |
 //! | `check` | findings that need the host |
 //! | `diff/` | one file a kind: differences → steps of one object |
-//! | `graph`, `assemble` | the objects' order, the steps' numbers |
+//! | `graph`, `rollout`, `assemble` | the objects' order, the turns of restarts, the steps' numbers |
 //! | `plan`, `drift`, `render` | the plan, its drift rows, its text and JSON |
 //! | `apply`, `report` | carrying a plan out |
 //! | `queue`, `controller` | when to look again |
@@ -48,6 +48,7 @@ pub mod queue;
 pub mod realize;
 pub mod render;
 pub mod report;
+pub mod rollout;
 pub mod sets;
 pub mod spans;
 pub mod undelete;

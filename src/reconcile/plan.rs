@@ -4,11 +4,12 @@ use super::assemble::{assemble, needs, ways};
 use super::check;
 use super::diff::{self, ImageState, ObjectDiff, Scene};
 use super::goal::{Goal, PlanOptions};
-use super::graph::order;
+use super::graph::{Order, order};
 use super::identity::{Allocator, Networks};
 use super::intent::{Guard, Intent};
 use super::join::{Joined, join};
-use super::users::former_users;
+use super::rollout::{self, Turns};
+use super::users::{Users, former_users};
 use super::world::{World, world};
 use crate::model::finding::{Finding, Severity};
 use crate::model::key::Key;
@@ -56,6 +57,9 @@ pub struct Plan {
     pub parked: BTreeMap<Key, Timestamp>,
     /// Holds in force.
     pub holds: Vec<Hold>,
+    /// The containers that are stopped and started, in turns; none where there is one turn.
+    #[serde(default)]
+    pub rollouts: Vec<Turns>,
     /// What is broken and not repaired by itself.
     pub broken: Vec<Broken>,
     /// Containers whose root stands on another content than their image now names.
@@ -204,8 +208,33 @@ pub fn plan(goal: &Goal<'_>, observed: &Observed, options: &PlanOptions) -> Resu
     scene.images = image_states(&scene);
     let diffs = diffs(&scene, &identities);
     let former = former_users(&world, observed, &joined);
-    let order = order(&needs(&scene, &diffs), &ways(&diffs), &former)?;
-    Ok(assemble(&scene, diffs, &order, findings))
+    let (diffs, order, rollouts) = in_turns(&scene, diffs, former)?;
+    Ok(assemble(&scene, diffs, &order, (rollouts, findings)))
+}
+
+/// The order of the objects' steps, with the turns of what is stopped and started.
+fn in_turns(
+    scene: &Scene<'_>,
+    mut diffs: BTreeMap<Key, ObjectDiff>,
+    mut former: Users,
+) -> Result<(BTreeMap<Key, ObjectDiff>, Order, Vec<Turns>), Error> {
+    let plain = order(&needs(scene, &diffs), &ways(&diffs), &former)?;
+    let mut rollouts = rollout::turns(scene, &diffs, &plain);
+    rollouts.retain(|turns| turns.turns.len() > 1 || !turns.unready.is_empty());
+    if rollouts.is_empty() {
+        return Ok((diffs, plain, rollouts));
+    }
+    rollout::wait_for_unready(scene, &rollouts, &mut diffs);
+    for (key, before) in rollout::edges(&rollouts) {
+        former.entry(key).or_default().extend(before);
+    }
+    let turned = order(&needs(scene, &diffs), &ways(&diffs), &former)?;
+    // The turns are about the restarts alone: the rest of an object waits for what it needs, and for nothing else.
+    let mut before = plain.before;
+    for (key, turned) in &turned.before {
+        before.entry(key.clone()).or_insert_with(|| turned.clone());
+    }
+    Ok((diffs, Order { keys: turned.keys, before }, rollouts))
 }
 
 /// The bridges that nics refer to, by name.

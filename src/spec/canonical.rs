@@ -110,6 +110,14 @@ fn site(site: &Site, host: Option<&Host>) -> Value {
     if !site.prune.is_default() {
         spec["prune"] = prune(&site.prune);
     }
+    if !site.rollout.is_default() {
+        let rollout = &site.rollout;
+        spec["rollout"] = json!({
+            "maxUnavailable": rollout.max_unavailable.to_string(),
+            "waitReady": rollout.wait_ready,
+            "stopOnFailure": rollout.stop_on_failure,
+        });
+    }
     if let Some(host) = host {
         spec["targets"] = json!([host.name]);
     }

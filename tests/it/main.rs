@@ -21,6 +21,7 @@ mod reconcile_files;
 mod reconcile_support;
 mod reconcile_verbs;
 mod rendering;
+mod rollout;
 mod schemas;
 mod spec_load;
 mod spec_registry;

@@ -80,6 +80,7 @@ fn an_independent_validator_refuses_what_one_value_gives_away() {
         "metadata-unknown-fields",
         "site-mistyped",
         "site-prune",
+        "site-rollout",
         "metadata-deletion",
         "external",
         "image-no-source",

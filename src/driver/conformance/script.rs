@@ -28,6 +28,7 @@ pub fn step(key: &Key, action: Action) -> Step {
         reasons: vec![],
         downtime_ms: 0,
         after: vec![],
+        after_end: vec![],
         applied: None,
     }
 }

@@ -83,6 +83,7 @@ pub fn execute(
                 let last = "its init does not run".to_owned();
                 return Err(Error::NotReady { key: key.clone(), waited_ms: ready.timeout_ms, last });
             }
+            contents::require_ready(host, key, ready)?;
             false
         }
     };

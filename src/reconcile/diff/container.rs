@@ -83,9 +83,8 @@ impl<'a> Walk<'a> {
         let object =
             Object { meta: target.object.meta.clone(), spec: Spec::Container(Box::new(desired.clone())) };
         let adopted = view.is_unrecorded().then(|| Applied {
-            object: object.clone(),
             fingerprint: view.root.map(|root| root.identity.fingerprint.clone()),
-            remakes: 0,
+            ..Applied::plain(object.clone())
         });
         let applied = view.record.and_then(|record| record.applied.clone()).or_else(|| adopted.clone());
         if let Some((update, reasons)) = record_update(scene, target, view.record, Some(identity), adopted) {
@@ -218,11 +217,22 @@ impl<'a> Walk<'a> {
         let class = if fresh { Class::Create } else { class };
         let state = if self.target.power == Power::Frozen { Power::Running } else { self.target.power };
         self.establish_all(state);
+        // What was running is to be ready again before others are stopped, in this plan or a later one.
+        let proves = class == Class::Restart || self.applied.as_ref().is_some_and(|applied| applied.unready);
+        self.note_unready(proves);
         self.diff.push(Action::Start(Box::new(self.run.clone())), class, reasons, self.applied.clone());
+        self.note_unready(false);
         let wait = Action::WaitReady { uuid: self.identity.uuid, ready: self.desired.ready.clone() };
-        self.diff.push(wait, class, vec![because(Cause::Consequence, "ready", "started")], None);
+        let ready = proves.then(|| self.applied.clone()).flatten();
+        self.diff.push(wait, class, vec![because(Cause::Consequence, "ready", "started")], ready);
         if self.target.power == Power::Frozen {
             self.freeze(because(Cause::Consequence, "state", "declared frozen"));
+        }
+    }
+
+    fn note_unready(&mut self, unready: bool) {
+        if let Some(applied) = &mut self.applied {
+            applied.unready = unready;
         }
     }
 
@@ -408,6 +418,7 @@ impl<'a> Walk<'a> {
         let mut desired = Container { state, ..self.desired.clone() };
         let fingerprint = self.view.root.map(|root| root.identity.fingerprint.clone());
         let mut kept = fingerprint;
+        let unready = self.applied.as_ref().is_some_and(|applied| applied.unready);
         if let Some(Applied { object: Object { spec: Spec::Container(before), .. }, fingerprint, .. }) =
             &self.applied
         {
@@ -417,7 +428,7 @@ impl<'a> Walk<'a> {
         }
         let spec = Spec::Container(Box::new(desired));
         let object = Object { meta: self.target.object.meta.clone(), spec };
-        self.applied = Some(Applied { object, fingerprint: kept, remakes: self.remakes });
+        self.applied = Some(Applied { object, fingerprint: kept, remakes: self.remakes, unready });
         self.changed.retain(Field::serves_creation);
     }
 }

@@ -2,6 +2,7 @@
 
 mod object;
 mod prune;
+mod rollout;
 mod sets;
 
 use self::object::{Sign, index, object_text, reason_text, sign};
@@ -79,6 +80,7 @@ pub fn plan_text(plan: &Plan, options: TextOptions) -> String {
         let _ =
             writeln!(text, "  {key}  stale: its image names a newer content, which serves new containers");
     }
+    rollout::turns_text(&mut text, plan);
     sets::changes_text(&mut text, plan);
     prune::kept_text(&mut text, plan);
     for warning in &plan.warnings {
@@ -106,6 +108,7 @@ pub fn plan_json(plan: &Plan) -> Value {
 pub fn report_text(report: &Report, options: TextOptions) -> String {
     let mut text = String::new();
     let by_id: BTreeMap<StepId, &StepReport> = report.steps.iter().map(|step| (step.id, step)).collect();
+    let left = rollout::left(report);
     let (mut changed, mut unchanged, mut failed, mut blocked, mut skipped) = (0, 0, 0, 0, 0);
     for step in &report.steps {
         match &step.outcome {
@@ -123,6 +126,9 @@ pub fn report_text(report: &Report, options: TextOptions) -> String {
             }
             StepOutcome::Blocked { by } => {
                 blocked += 1;
+                if left.contains(&step.key) {
+                    continue;
+                }
                 let cause = by_id.get(by);
                 let cause = cause.map_or(String::new(), |other| format!("{} {}", other.what, other.key));
                 let _ = writeln!(text, "blocked: {} {}: waits for {cause}", step.what, step.key);
@@ -130,6 +136,7 @@ pub fn report_text(report: &Report, options: TextOptions) -> String {
             StepOutcome::Skipped => skipped += 1,
         }
     }
+    rollout::stops_text(&mut text, report, options);
     let counts = [
         (changed, "changed"),
         (unchanged, "unchanged"),
