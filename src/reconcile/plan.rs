@@ -206,35 +206,35 @@ pub fn plan(goal: &Goal<'_>, observed: &Observed, options: &PlanOptions) -> Resu
         images: BTreeMap::new(),
     };
     scene.images = image_states(&scene);
-    let diffs = diffs(&scene, &identities);
+    let mut diffs = diffs(&scene, &identities);
     let former = former_users(&world, observed, &joined);
-    let (diffs, order, rollouts) = in_turns(&scene, diffs, former)?;
+    let (order, rollouts) = in_turns(&scene, &mut diffs, former)?;
     Ok(assemble(&scene, diffs, &order, (rollouts, findings)))
 }
 
 /// The order of the objects' steps, with the turns of what is stopped and started.
 fn in_turns(
     scene: &Scene<'_>,
-    mut diffs: BTreeMap<Key, ObjectDiff>,
+    diffs: &mut BTreeMap<Key, ObjectDiff>,
     mut former: Users,
-) -> Result<(BTreeMap<Key, ObjectDiff>, Order, Vec<Turns>), Error> {
-    let plain = order(&needs(scene, &diffs), &ways(&diffs), &former)?;
-    let mut rollouts = rollout::turns(scene, &diffs, &plain);
+) -> Result<(Order, Vec<Turns>), Error> {
+    let plain = order(&needs(scene, diffs), &ways(diffs), &former)?;
+    let mut rollouts = rollout::turns(scene, diffs, &plain);
     rollouts.retain(|turns| turns.turns.len() > 1 || !turns.unready.is_empty());
     if rollouts.is_empty() {
-        return Ok((diffs, plain, rollouts));
+        return Ok((plain, rollouts));
     }
-    rollout::wait_for_unready(scene, &rollouts, &mut diffs);
+    rollout::wait_for_unready(scene, &rollouts, diffs);
     for (key, before) in rollout::edges(&rollouts) {
         former.entry(key).or_default().extend(before);
     }
-    let turned = order(&needs(scene, &diffs), &ways(&diffs), &former)?;
+    let turned = order(&needs(scene, diffs), &ways(diffs), &former)?;
     // The turns are about the restarts alone: the rest of an object waits for what it needs, and for nothing else.
     let mut before = plain.before;
     for (key, turned) in &turned.before {
         before.entry(key.clone()).or_insert_with(|| turned.clone());
     }
-    Ok((diffs, Order { keys: turned.keys, before }, rollouts))
+    Ok((Order { keys: turned.keys, before }, rollouts))
 }
 
 /// The bridges that nics refer to, by name.

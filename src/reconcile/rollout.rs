@@ -58,7 +58,8 @@ pub fn is_turn(action: &Action, class: Class) -> bool {
 
 /// The turns of every owner. A container without its turn's settings (a verb's own) takes no part.
 pub fn turns(scene: &Scene<'_>, diffs: &BTreeMap<Key, ObjectDiff>, order: &Order) -> Vec<Turns> {
-    let stopped: BTreeSet<&Key> = diffs.iter().filter(|(_, diff)| restarts(diff)).map(|(key, _)| key).collect();
+    let stopped: BTreeSet<&Key> =
+        diffs.iter().filter(|(_, diff)| restarts(diff)).map(|(key, _)| key).collect();
     let mut by_owner: BTreeMap<&Owner, Vec<&Key>> = BTreeMap::new();
     for key in order.keys.iter().filter(|key| stopped.contains(key)) {
         if let Some(target) = scene.world.targets.get(key).filter(|target| !target.verb) {
@@ -107,9 +108,8 @@ fn rollout(scene: &Scene<'_>, owner: &Owner) -> Rollout {
 fn containers(scene: &Scene<'_>, owner: &Owner) -> usize {
     let targets = scene.world.targets.iter().filter(|(_, target)| target.owner == *owner).map(|(key, _)| key);
     let records = scene.observed.records.iter();
-    let records = records.filter(|(_, record)| {
-        record.owner == *owner && record.parked.is_none() && !record.retiring
-    });
+    let records =
+        records.filter(|(_, record)| record.owner == *owner && record.parked.is_none() && !record.retiring);
     let keys: BTreeSet<&Key> = targets.chain(records.map(|(key, _)| key)).collect();
     keys.into_iter().filter(|key| key.kind == Kind::Container).count()
 }
@@ -124,7 +124,11 @@ fn unready(scene: &Scene<'_>, owner: &Owner, stopped: &[&Key], behind: &BTreeSet
     let views = scene.joined.containers.iter().filter(|(key, view)| {
         let record = view.record.filter(|record| record.owner == *owner && record.parked.is_none());
         let goes = scene.world.leaving.contains_key(*key);
-        record.is_some() && view.run.is_some_and(|run| !run.frozen) && !goes && !behind.contains(key) && !stopped.contains(key)
+        record.is_some()
+            && view.run.is_some_and(|run| !run.frozen)
+            && !goes
+            && !behind.contains(key)
+            && !stopped.contains(key)
     });
     views.map(|(key, _)| key).filter(|key| is_unready(scene, key)).cloned().collect()
 }
@@ -150,11 +154,13 @@ pub fn wait_for_unready(scene: &Scene<'_>, turns: &[Turns], diffs: &mut BTreeMap
         let applied = established.or_else(|| view.record.and_then(|record| record.applied.clone()));
         let target = scene.world.targets.get(key).map(|target| target.object);
         let object = target.or_else(|| view.record.and_then(recorded));
-        let (Some(applied), Some(container), Some(run)) = (applied, object.and_then(container), view.run) else {
+        let (Some(applied), Some(container), Some(run)) = (applied, object.and_then(container), view.run)
+        else {
             continue;
         };
         let wait = Action::WaitReady { uuid: run.run.uuid, ready: container.ready.clone() };
-        let why = because(Cause::Consequence, "ready", "it was not ready after its restart; others wait for it");
+        let why =
+            because(Cause::Consequence, "ready", "it was not ready after its restart; others wait for it");
         diff.push(wait, Class::Live, vec![why], Some(Applied { unready: false, ..applied }));
     }
 }

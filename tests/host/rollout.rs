@@ -45,7 +45,11 @@ fn of_twenty_containers_with_a_bad_profile_exactly_one_goes_down() {
     let said = apply(&product).expect(3);
     let second = pids(&product);
     assert_eq!(changed(&first, &second), 1, "{}", said.out);
-    assert!(said.out.contains("rollout of site test stopped at c-00: 19 of 20 are left as they were"), "{}", said.out);
+    assert!(
+        said.out.contains("rollout of site test stopped at c-00: 19 of 20 are left as they were"),
+        "{}",
+        said.out
+    );
     assert!(said.out.contains("to go on: mend"), "{}", said.out);
     let listed = product.run(&["get", "c-00"]).expect(0).out;
     assert!(listed.contains("NotReady"), "{listed}");
@@ -55,7 +59,11 @@ fn of_twenty_containers_with_a_bad_profile_exactly_one_goes_down() {
     // A mended profile begins with the one that failed, and goes through all.
     product.declare(&site(&product, "good", true));
     apply(&product).expect(0);
-    assert_eq!(changed(&second, &pids(&product)), COUNT - 1, "the first one runs with the new profile already");
+    assert_eq!(
+        changed(&second, &pids(&product)),
+        COUNT - 1,
+        "the first one runs with the new profile already"
+    );
     assert!(!product.run(&["get", "c-00"]).expect(0).out.contains("NotReady"));
     product.plan().expect(0);
 }

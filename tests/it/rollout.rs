@@ -47,9 +47,7 @@ fn fleet(rollout: Rollout, needs: &[Vec<usize>], nesting: bool) -> Desired {
     let named: Vec<(&str, Container)> =
         containers.iter().map(|(name, container)| (name.as_str(), container.clone())).collect();
     let mut desired = site(&named);
-    desired
-        .objects
-        .insert(Key::site("edge"), object(Spec::Site(Site { rollout, ..Site::default() })));
+    desired.objects.insert(Key::site("edge"), object(Spec::Site(Site { rollout, ..Site::default() })));
     desired
 }
 

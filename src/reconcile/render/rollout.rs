@@ -28,7 +28,8 @@ fn words(turns: &Turns) -> Vec<String> {
     words.push(format!("{count} {containers}, {at_once} at a time: {}", few(&names)));
     let next = if turns.rollout.wait_ready { "ready" } else { "started" };
     words.push(format!("each {next} before the next"));
-    let failure = if turns.rollout.stop_on_failure { "a failure stops it" } else { "a failure does not stop it" };
+    let failure =
+        if turns.rollout.stop_on_failure { "a failure stops it" } else { "a failure does not stop it" };
     words.push(failure.to_owned());
     words
 }
@@ -48,7 +49,10 @@ fn stop_text(text: &mut String, stop: &RolloutStop, options: TextOptions) {
     let names = |keys: &[Key]| few(&keys.iter().collect::<Vec<_>>());
     let (owner, left, total) = (&stop.owner, stop.left.len(), stop.total);
     let at = if stop.at.is_empty() { String::new() } else { format!(" at {}", names(&stop.at)) };
-    let head = format!("rollout of {owner} stopped{at}: {left} of {total} are left as they were: {}", names(&stop.left));
+    let head = format!(
+        "rollout of {owner} stopped{at}: {left} of {total} are left as they were: {}",
+        names(&stop.left)
+    );
     line(text, options, AnsiColor::Red, &head);
     let _ = writeln!(
         text,

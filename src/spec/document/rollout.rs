@@ -32,8 +32,7 @@ fn max_unavailable(node: &Node, reader: &mut Reader) -> Option<Share> {
     let most = share(node, "rollout.maxUnavailable", reader)?;
     if most == Share::Number(0) {
         let wrong = Wrong::new("bad-value", "rollout.maxUnavailable is 0: nothing could ever be restarted");
-        let help = "write 1 or more; `update: {restart: deny}` keeps a container from being restarted";
-        reader.report.error(node.mark, wrong.help(help));
+        reader.report.error(node.mark, wrong.help("write 1 or more"));
         return None;
     }
     Some(most)

@@ -138,11 +138,9 @@ impl Resolution<'_> {
     fn object(&self, document: &Document, report: &mut Report) -> Option<(Spec, FieldOrigins)> {
         let mut origins = self.document_origins(document, report);
         let spec = match &document.body {
-            Body::Site(site) => Spec::Site(Site {
-                heal: site.heal,
-                prune: site.prune.clone(),
-                rollout: site.rollout.clone(),
-            }),
+            Body::Site(site) => {
+                Spec::Site(Site { heal: site.heal, prune: site.prune.clone(), rollout: site.rollout.clone() })
+            }
             Body::External => return None,
             Body::Image(image) => {
                 let source = self.image_source(&image.source, document, report)?;
