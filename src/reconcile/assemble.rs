@@ -84,6 +84,8 @@ pub fn assemble(
         holds: scene.world.holds(),
         rollouts,
         broken: vec![],
+        unmanaged: vec![],
+        unmanaged_policy: Default::default(),
         stale: vec![],
         unchanged: 0,
         warnings,

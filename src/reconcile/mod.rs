@@ -14,6 +14,7 @@
 //! | `prune`, `candidates`, `users`, `intent` | what a site no longer declares: how it goes, who needs it, what stops it |
 //! | `parking`, `undelete` | parked objects: their time is over, or they come back |
 //! | `ownership`, `external` | one owner a key; objects that must be there |
+//! | `ignore`, `unmanaged` | what is left alone in a container; containers that no site has |
 //! | `sets` | how many members each set had and is to have |
 //! | `join` | records and host facts side by side |
 //! | `identity`, `spans`, `realize` | what the planner chooses: ids, addresses; container → run |
@@ -38,6 +39,7 @@ pub mod external;
 pub mod goal;
 pub mod graph;
 pub mod identity;
+pub mod ignore;
 pub mod intent;
 pub mod join;
 pub mod ownership;
@@ -52,6 +54,7 @@ pub mod rollout;
 pub mod sets;
 pub mod spans;
 pub mod undelete;
+pub mod unmanaged;
 pub mod users;
 pub mod world;
 

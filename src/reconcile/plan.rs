@@ -6,14 +6,16 @@ use super::diff::{self, ImageState, ObjectDiff, Scene};
 use super::goal::{Goal, PlanOptions};
 use super::graph::{Order, order};
 use super::identity::{Allocator, Networks};
+use super::ignore;
 use super::intent::{Guard, Intent};
 use super::join::{Joined, join};
 use super::rollout::{self, Turns};
+use super::unmanaged::{self, UnmanagedContainer};
 use super::users::{Users, former_users};
 use super::world::{World, world};
 use crate::model::finding::{Finding, Severity};
 use crate::model::key::Key;
-use crate::model::object::{Container, Object, Power, Spec};
+use crate::model::object::{Container, Object, Power, Spec, Unmanaged};
 use crate::model::observed::Observed;
 use crate::model::origin::FieldOrigins;
 use crate::model::prune::Deletion;
@@ -62,6 +64,12 @@ pub struct Plan {
     pub rollouts: Vec<Turns>,
     /// What is broken and not repaired by itself.
     pub broken: Vec<Broken>,
+    /// Containers on the host that no site owns, whether or not the site wants to know.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unmanaged: Vec<UnmanagedContainer>,
+    /// What the site says about them.
+    #[serde(default, skip_serializing_if = "Unmanaged::is_default")]
+    pub unmanaged_policy: Unmanaged,
     /// Containers whose root stands on another content than their image now names.
     pub stale: Vec<Key>,
     /// Objects looked at that need nothing.
@@ -192,6 +200,18 @@ pub fn plan(goal: &Goal<'_>, observed: &Observed, options: &PlanOptions) -> Resu
     }
     findings.sort_by(|a, b| (&a.place, &a.key, &a.message).cmp(&(&b.place, &b.key, &b.message)));
     // Healing goes on with what is right; a load with an error has no effect at all.
+    let external = match goal {
+        Goal::Site(desired) => Some(&desired.external),
+        _ => None,
+    };
+    let unmanaged = unmanaged::containers(&world, observed, &joined, external);
+    let policy = match goal {
+        Goal::Site(desired) => unmanaged::policy(desired),
+        _ => Unmanaged::Ignore,
+    };
+    if let (Goal::Site(desired), Unmanaged::Fail, true) = (goal, policy, options.only.is_empty()) {
+        findings.extend(unmanaged::findings(desired, &unmanaged));
+    }
     let strict = !matches!(goal, Goal::Recorded);
     if strict && findings.iter().any(|finding| finding.severity == Severity::Error) {
         return Err(Error::Findings(findings));
@@ -209,7 +229,8 @@ pub fn plan(goal: &Goal<'_>, observed: &Observed, options: &PlanOptions) -> Resu
     let mut diffs = diffs(&scene, &identities);
     let former = former_users(&world, observed, &joined);
     let (order, rollouts) = in_turns(&scene, &mut diffs, former)?;
-    Ok(assemble(&scene, diffs, &order, (rollouts, findings)))
+    let plan = assemble(&scene, diffs, &order, (rollouts, findings));
+    Ok(Plan { unmanaged, unmanaged_policy: policy, ..plan })
 }
 
 /// The order of the objects' steps, with the turns of what is stopped and started.
@@ -269,7 +290,9 @@ fn identities(
     let mut identities = BTreeMap::new();
     for (key, target) in &world.targets {
         let Some(container) = container_of(target.object) else { continue };
-        match allocator.identity(key, container, &networks, joined.view(key).identity()) {
+        let applied = observed.records.get(key).and_then(|record| record.applied.as_ref());
+        let container = ignore::effective(container, applied.map(|applied| &applied.object));
+        match allocator.identity(key, &container, &networks, joined.view(key).identity()) {
             Ok(identity) => {
                 identities.insert(key.clone(), identity);
             }

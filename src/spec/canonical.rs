@@ -118,6 +118,9 @@ fn site(site: &Site, host: Option<&Host>) -> Value {
             "stopOnFailure": rollout.stop_on_failure,
         });
     }
+    if !site.unmanaged.is_default() {
+        spec["unmanaged"] = json!(site.unmanaged.word());
+    }
     if let Some(host) = host {
         spec["targets"] = json!([host.name]);
     }
@@ -241,6 +244,9 @@ fn container(desired: &Desired, container: &Container) -> Value {
     }
     if container.ready != Ready::default() {
         spec["ready"] = ready(&container.ready);
+    }
+    if !container.ignore.is_empty() {
+        spec["ignore"] = container.ignore.iter().map(|path| text(path)).collect();
     }
     if container.ephemeral {
         spec["ephemeral"] = json!(true);

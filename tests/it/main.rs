@@ -9,6 +9,7 @@ mod findings;
 mod golden;
 mod host_findings;
 mod layers;
+mod leave_alone;
 mod plan_goldens;
 mod properties;
 mod prune;

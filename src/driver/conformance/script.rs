@@ -95,6 +95,7 @@ impl Fixture {
             state: Power::Running,
             depends_on: vec![],
             ready: Ready::default(),
+            ignore: Default::default(),
             ephemeral: false,
         })))
     }

@@ -20,6 +20,7 @@ use crate::model::step::{Action, Cause, Class, ImageContent, Reason, RootSeed, S
 use crate::model::typed;
 use crate::reconcile::contents::digest;
 use crate::reconcile::graph::Way;
+use crate::reconcile::ignore;
 use crate::reconcile::join::ContainerView;
 use crate::reconcile::plan::{Broken, Pending};
 use crate::reconcile::realize;
@@ -75,10 +76,11 @@ impl<'a> Walk<'a> {
         identity: &'a Identity,
     ) -> Walk<'a> {
         let view = scene.joined.view(key);
-        let desired = Container { state: target.power, ..container.clone() };
-        let (secrets, unresolved) = secrets(container, view.run, &scene.options.contents);
+        let before = view.record.and_then(|record| record.applied.as_ref()).map(|applied| &applied.object);
+        let desired = Container { state: target.power, ..ignore::effective(container, before) };
+        let (secrets, unresolved) = secrets(&desired, view.run, &scene.options.contents);
         let memory = scene.observed.host.memory;
-        let run = realize::run(key, container, identity, scene.networks, secrets, memory);
+        let run = realize::run(key, &desired, identity, scene.networks, secrets, memory);
         let mut diff = ObjectDiff::new(key);
         let object =
             Object { meta: target.object.meta.clone(), spec: Spec::Container(Box::new(desired.clone())) };
@@ -395,6 +397,11 @@ impl<'a> Walk<'a> {
         barred
     }
 
+    /// Whether a field is neither compared nor written; a root that this plan makes gets all.
+    pub fn ignores(&self, field: &Field) -> bool {
+        ignore::ignores(&self.desired.ignore, field) && !self.has_fresh_root()
+    }
+
     pub fn was_parked(&self) -> bool {
         self.view.record.is_some_and(|record| record.parked.is_some())
     }
@@ -442,13 +449,18 @@ fn secrets(
 ) -> (BTreeMap<String, SecretUse>, Vec<(String, String)>) {
     let (mut secrets, mut unresolved) = (BTreeMap::new(), vec![]);
     for (name, secret) in &container.environment {
+        let given = running.and_then(|facts| facts.run.secrets.get(name));
+        let is_ignored = ignore::ignores(&container.ignore, &Field::Environment(name.clone()));
+        if let Some(given) = given.filter(|_| is_ignored) {
+            secrets.insert(name.clone(), given.clone());
+            continue;
+        }
         match digest(contents, &Content::Secret(secret.clone())) {
             Ok(digest) => {
                 let given = SecretUse { secret: secret.clone(), digest: digest.clone() };
                 secrets.insert(name.clone(), given);
             }
             Err(why) => {
-                let given = running.and_then(|facts| facts.run.secrets.get(name));
                 if let Some(given) = given.filter(|given| given.secret.from == secret.from) {
                     secrets.insert(name.clone(), given.clone());
                 }

@@ -6,9 +6,11 @@ mod rollout;
 mod sets;
 
 use self::object::{Sign, index, object_text, reason_text, sign};
+use crate::model::object::Unmanaged;
 use crate::model::step::{Action, Class, StepId, StopHow};
 use crate::reconcile::plan::{Pending, Plan, Summary};
 use crate::reconcile::report::{Report, StepOutcome, StepReport};
+use crate::reconcile::unmanaged::UnmanagedContainer;
 use anstyle::{AnsiColor, Style};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -81,6 +83,7 @@ pub fn plan_text(plan: &Plan, options: TextOptions) -> String {
             writeln!(text, "  {key}  stale: its image names a newer content, which serves new containers");
     }
     rollout::turns_text(&mut text, plan);
+    unmanaged_text(&mut text, plan);
     sets::changes_text(&mut text, plan);
     prune::kept_text(&mut text, plan);
     for warning in &plan.warnings {
@@ -186,6 +189,16 @@ pub fn step_words(action: &Action) -> String {
         Action::SetEnvironment { .. } => "set environment".to_owned(),
         Action::Supervise { .. } => "supervise".to_owned(),
         Action::WaitReady { .. } => "wait until ready".to_owned(),
+    }
+}
+
+fn unmanaged_text(text: &mut String, plan: &Plan) {
+    if plan.unmanaged_policy == Unmanaged::Ignore {
+        return;
+    }
+    for UnmanagedContainer { name, running, why } in &plan.unmanaged {
+        let state = if *running { "running" } else { "stopped" };
+        let _ = writeln!(text, "  {name}  unmanaged, {state}: {why}");
     }
 }
 
