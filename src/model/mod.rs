@@ -12,6 +12,8 @@
 //! | `step` | what changes the host |
 //! | `ready` | when a started container counts as ready |
 //! | `prune` | what becomes of what is no longer declared |
+//! | `rollout` | how many containers may be without service at once |
+//! | `share` | so many, or a share of all |
 //! | `typed` | normalised config texts as typed values |
 //! | `finding` | what is wrong with an input, and how to mend it |
 
@@ -26,8 +28,10 @@ pub mod origin;
 pub mod prune;
 pub mod ready;
 pub mod record;
+pub mod rollout;
 pub mod root;
 pub mod run;
+pub mod share;
 pub mod size;
 pub mod step;
 pub mod time_span;

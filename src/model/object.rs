@@ -7,9 +7,10 @@ use super::content::{Content, SecretRef, SecretSource};
 use super::key::{Key, Kind};
 use super::prune::{Deletion, Prune};
 use super::ready::Ready;
+use super::rollout::Rollout;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 /// Config keys to normalised values.
@@ -104,6 +105,10 @@ pub struct Site {
     pub heal: Heal,
     #[serde(default, skip_serializing_if = "Prune::is_default")]
     pub prune: Prune,
+    #[serde(default, skip_serializing_if = "Rollout::is_default")]
+    pub rollout: Rollout,
+    #[serde(default, skip_serializing_if = "Unmanaged::is_default")]
+    pub unmanaged: Unmanaged,
 }
 
 /// What the controller does about drift that it sees.
@@ -113,6 +118,33 @@ pub enum Heal {
     #[default]
     Always,
     Report,
+}
+
+/// What is said about containers on the host that no site owns.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Unmanaged {
+    #[default]
+    Ignore,
+    /// Plans list them.
+    Report,
+    /// They are an error: nothing is applied.
+    Fail,
+}
+
+impl Unmanaged {
+    pub fn is_default(&self) -> bool {
+        *self == Unmanaged::default()
+    }
+
+    /// As manifests write it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Unmanaged::Ignore => "ignore",
+            Unmanaged::Report => "report",
+            Unmanaged::Fail => "fail",
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -231,6 +263,10 @@ pub struct Container {
     pub depends_on: Vec<Key>,
     #[serde(default)]
     pub ready: Ready,
+    /// Field paths that are neither compared nor written: `config.limits.memory`, `devices.eth0`, `files./etc/motd`,
+    /// `environment.COLOUR`.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub ignore: BTreeSet<String>,
     #[serde(default)]
     pub ephemeral: bool,
 }

@@ -111,6 +111,17 @@ fn site(site: &Site, host: Option<&Host>) -> Value {
     if !site.prune.is_default() {
         spec["prune"] = prune(&site.prune);
     }
+    if !site.rollout.is_default() {
+        let rollout = &site.rollout;
+        spec["rollout"] = json!({
+            "maxUnavailable": rollout.max_unavailable.to_string(),
+            "waitReady": rollout.wait_ready,
+            "stopOnFailure": rollout.stop_on_failure,
+        });
+    }
+    if !site.unmanaged.is_default() {
+        spec["unmanaged"] = json!(site.unmanaged.word());
+    }
     if let Some(host) = host {
         spec["targets"] = json!([host.name]);
     }
@@ -234,6 +245,9 @@ fn container(desired: &Desired, container: &Container) -> Value {
     }
     if container.ready != Ready::default() {
         spec["ready"] = ready(&container.ready);
+    }
+    if !container.ignore.is_empty() {
+        spec["ignore"] = container.ignore.iter().map(|path| text(path)).collect();
     }
     if container.ephemeral {
         spec["ephemeral"] = json!(true);

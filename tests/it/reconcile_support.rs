@@ -67,6 +67,7 @@ pub fn container() -> Container {
         state: Power::Running,
         depends_on: vec![],
         ready: Ready::default(),
+        ignore: Default::default(),
         ephemeral: false,
     }
 }

@@ -29,6 +29,7 @@ pub fn step(key: &Key, action: Action) -> Step {
         reasons: vec![],
         downtime_ms: 0,
         after: vec![],
+        after_end: vec![],
         applied: None,
     }
 }
@@ -95,6 +96,7 @@ impl Fixture {
             state: Power::Running,
             depends_on: vec![],
             ready: Ready::default(),
+            ignore: Default::default(),
             ephemeral: false,
         })))
     }

@@ -87,6 +87,7 @@ pub fn execute(
                     last,
                 });
             }
+            contents::require_ready(host, key, ready)?;
             false
         }
     };

@@ -25,12 +25,13 @@ pub const FIELDS: Fields = Fields {
         "state",
         "dependsOn",
         "ready",
+        "ignore",
         "ephemeral",
         "environment",
         "placement",
         "external",
     ],
-    later: &["restartWith", "update", "persist", "ignore"],
+    later: &["restartWith", "update", "persist"],
 };
 
 const READY: Fields =
@@ -72,6 +73,9 @@ pub struct ContainerSpec {
     /// When a started container counts as ready.
     #[schemars(default, schema_with = "crate::spec::schema::ready")]
     pub ready: Ready,
+    /// Fields that are neither compared nor written: `config.KEY`, `devices.NAME`, `files.PATH`, `environment.NAME`.
+    #[schemars(default, inner(regex(pattern = r"^(config|devices|files|environment)\..+$")))]
+    pub ignore: Vec<String>,
     /// A power-off from inside is completion.
     #[schemars(default)]
     pub ephemeral: bool,
@@ -106,6 +110,7 @@ pub fn read(node: &Node, mark: Mark, reader: &mut Reader) -> Option<ContainerSpe
         state: reader.field(node, "state", "state").and_then(|n| state(n, reader)).unwrap_or_default(),
         depends_on: reader.field(node, "dependsOn", "dependsOn").map(|n| keys(n, reader)).unwrap_or_default(),
         ready: reader.field(node, "ready", "ready").and_then(|node| ready(node, reader)).unwrap_or_default(),
+        ignore: reader.field(node, "ignore", "ignore").map(|n| reader.texts(n, "ignore")).unwrap_or_default(),
         ephemeral: reader
             .field(node, "ephemeral", "ephemeral")
             .and_then(|node| reader.flag(node, "ephemeral"))
