@@ -7,6 +7,7 @@ use bayplan::driver::Driver;
 use bayplan::driver::faulty::{Fault, Faulty, Side};
 use bayplan::driver::memory::Memory;
 use bayplan::model::key::Kind;
+use bayplan::model::object::Spec;
 use bayplan::model::step::Action;
 use bayplan::reconcile::goal::{DeletionApproval, Goal, PlanOptions};
 use bayplan::reconcile::graph::references;
@@ -134,6 +135,23 @@ proptest! {
         }
         converge(&host, &Goal::Site(&desired), &approving());
         assert_nothing_to_do(&host, &Goal::Site(&desired), &approving());
+    }
+
+    #[test]
+    fn an_isolated_container_shares_its_ids_with_no_other(story in story()) {
+        let host = broken_host(&story);
+        converge(&host, &Goal::Site(&story.after.desired()), &approving());
+        let records = look(&host).records;
+        let bases: Vec<u32> = records.values().filter_map(|record| record.identity.as_ref())
+            .filter(|identity| identity.id_count > 0).map(|identity| identity.id_base).collect();
+        for (key, record) in &records {
+            let (Some(identity), Some(Spec::Container(container))) =
+                (&record.identity, record.desired.as_ref().map(|object| &object.spec)) else { continue };
+            if container.config.contains_key("security.idmap.isolated") && identity.id_count > 0 {
+                let sharing = bases.iter().filter(|base| **base == identity.id_base).count();
+                prop_assert_eq!(sharing, 1, "{} has {}", key, identity.id_base);
+            }
+        }
     }
 
     #[test]
