@@ -317,3 +317,24 @@ fn content_that_nothing_names_goes_once_when_several_images_go() {
 fn other_image(path: &str) -> Object {
     object(Spec::Image(Image { source: ImageSource::Directory { path: path.into() }, fingerprint: None }))
 }
+
+#[test]
+fn containers_that_become_isolated_no_longer_share_their_ids() {
+    let host = server();
+    let names = ["web-1", "web-2", "web-3"];
+    converge(&host, &Goal::Site(&site(&names.map(|name| (name, container())))), &options());
+    let bases = || {
+        let records = look(&host).records;
+        names.map(|name| records[&Key::container(name)].identity.as_ref().unwrap().id_base)
+    };
+    let [shared, ..] = bases();
+    assert_eq!(bases(), [shared; 3]);
+    let isolated = || Container { config: config(&[("security.idmap.isolated", "true")]), ..container() };
+    let desired = site(&names.map(|name| (name, isolated())));
+    let options = PlanOptions { allow_restart: true, ..options() };
+    converge(&host, &Goal::Site(&desired), &options);
+    let [a, b, c] = bases();
+    assert!(a != b && b != c && a != c, "{:?}", bases());
+    let plan = planned(&host, &Goal::Site(&desired), &options);
+    assert!(plan.is_empty(), "{:#?}", plan.steps);
+}
