@@ -9,6 +9,7 @@ mod crash;
 mod crash_loop;
 mod daemon;
 mod drift;
+mod examples;
 mod files;
 mod heal_report;
 mod image;

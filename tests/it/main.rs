@@ -5,6 +5,7 @@
 mod cli;
 mod cli_sources;
 mod conformance;
+mod examples;
 mod findings;
 mod golden;
 mod host_findings;
