@@ -2,7 +2,7 @@
 //!
 //! | file | what |
 //! | --- | --- |
-//! | `object`, `prune`, `sets` | parts of a plan's text |
+//! | `object`, `prune`, `rollout`, `sets` | parts of a plan's text |
 //! | `outline` | a plan, drift, findings or a report as rows: one an object |
 //! | `graph`, `svg` | who waits for whom, as text, for graphviz, drawn |
 //! | `markdown`, `junit`, `sarif` | rows for merge requests, for test reports, for code scanning |
@@ -13,14 +13,17 @@ pub mod markdown;
 mod object;
 pub mod outline;
 mod prune;
+mod rollout;
 pub mod sarif;
 mod sets;
 pub mod svg;
 
 use self::object::{Sign, index, object_text, reason_text, sign};
+use crate::model::object::Unmanaged;
 use crate::model::step::{Action, Class, StepId, StopHow};
 use crate::reconcile::plan::{Pending, Plan, Summary};
 use crate::reconcile::report::{Report, StepOutcome, StepReport};
+use crate::reconcile::unmanaged::UnmanagedContainer;
 use anstyle::{AnsiColor, Style};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -92,6 +95,8 @@ pub fn plan_text(plan: &Plan, options: TextOptions) -> String {
         let _ =
             writeln!(text, "  {key}  stale: its image names a newer content, which serves new containers");
     }
+    rollout::turns_text(&mut text, plan);
+    unmanaged_text(&mut text, plan);
     sets::changes_text(&mut text, plan);
     prune::kept_text(&mut text, plan);
     for warning in &plan.warnings {
@@ -119,6 +124,7 @@ pub fn plan_json(plan: &Plan) -> Value {
 pub fn report_text(report: &Report, options: TextOptions) -> String {
     let mut text = String::new();
     let by_id: BTreeMap<StepId, &StepReport> = report.steps.iter().map(|step| (step.id, step)).collect();
+    let left = rollout::left(report);
     for step in &report.steps {
         match &step.outcome {
             StepOutcome::Changed | StepOutcome::Unchanged | StepOutcome::Skipped => {}
@@ -132,12 +138,16 @@ pub fn report_text(report: &Report, options: TextOptions) -> String {
                 );
             }
             StepOutcome::Blocked { by } => {
+                if left.contains(&step.key) {
+                    continue;
+                }
                 let cause = by_id.get(by);
                 let cause = cause.map_or(String::new(), |other| format!("{} {}", other.what, other.key));
                 let _ = writeln!(text, "blocked: {} {}: waits for {cause}", step.what, step.key);
             }
         }
     }
+    rollout::stops_text(&mut text, report, options);
     let _ = writeln!(text, "{}", report_line(report));
     text
 }
@@ -194,6 +204,16 @@ pub fn step_words(action: &Action) -> String {
         Action::SetEnvironment { .. } => "set environment".to_owned(),
         Action::Supervise { .. } => "supervise".to_owned(),
         Action::WaitReady { .. } => "wait until ready".to_owned(),
+    }
+}
+
+fn unmanaged_text(text: &mut String, plan: &Plan) {
+    if plan.unmanaged_policy == Unmanaged::Ignore {
+        return;
+    }
+    for UnmanagedContainer { name, running, why } in &plan.unmanaged {
+        let state = if *running { "running" } else { "stopped" };
+        let _ = writeln!(text, "  {name}  unmanaged, {state}: {why}");
     }
 }
 
