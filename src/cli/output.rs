@@ -9,6 +9,7 @@ use crate::reconcile::render::sarif::sarif;
 use anstream::ColorChoice;
 use serde::Serialize;
 use std::io::{self, IsTerminal, Write};
+use std::os::fd::AsFd;
 
 /// What form a result has.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -120,6 +121,27 @@ pub fn choose_colors(color: Color) {
         Color::Never => ColorChoice::Never,
     }
     .write_global();
+}
+
+/// Whether a frame can be drawn on standard error.
+pub fn live_terminal() -> bool {
+    let dumb = std::env::var_os("TERM").is_none_or(|name| name.is_empty() || name == "dumb");
+    io::stderr().is_terminal() && !dumb
+}
+
+/// The columns of standard output's terminal; None: it is none.
+pub fn stdout_width() -> Option<usize> {
+    width(io::stdout())
+}
+
+/// The columns of standard error's terminal; None: it is none.
+pub fn stderr_width() -> Option<usize> {
+    width(io::stderr())
+}
+
+fn width(stream: impl AsFd) -> Option<usize> {
+    let size = rustix::termios::tcgetwinsize(stream).ok()?;
+    (size.ws_col > 0).then_some(usize::from(size.ws_col))
 }
 
 /// Whether a person is there to be asked.
