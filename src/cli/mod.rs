@@ -32,6 +32,7 @@ mod interrupt;
 mod key;
 mod logs;
 mod manifests;
+mod only;
 mod outcomes;
 mod output;
 mod plan;

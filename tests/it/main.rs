@@ -5,6 +5,7 @@
 mod cli;
 mod cli_sources;
 mod conformance;
+mod drawing;
 mod examples;
 mod findings;
 mod golden;
