@@ -21,6 +21,7 @@ mod product;
 mod prune;
 mod rollout;
 mod runtime;
+mod saved_plans;
 mod secrets;
 mod storage;
 mod systemd;
