@@ -289,6 +289,21 @@ pub struct FieldStatus {
     pub origin: Option<Origin>,
 }
 
+/// What `why` asks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct WhyRequest {
+    pub key: Key,
+    /// A value, or all below it: `config.limits.memory`, `limits.memory`, `devices.eth0`. None: every value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub field: Option<String>,
+    /// None: what was last declared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub manifests: Option<Manifests>,
+    /// Who asks: `why by root`.
+    pub actor: String,
+}
+
 /// What `holds` shows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

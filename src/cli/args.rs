@@ -4,7 +4,7 @@ use super::exit::Exit;
 use super::output::{Color, Format, complain};
 use super::{
     completion, console, daemon, delete, describe, doctor, drift, get, heal, holds, inside, logs, plan,
-    power, render, schema, validate, version,
+    power, render, schema, validate, version, why,
 };
 use crate::spec::words::did_you_mean;
 use clap::{CommandFactory, Parser, Subcommand};
@@ -12,10 +12,10 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 /// Verbs of the language that a later version brings.
-const LATER: [&str; 27] = [
-    "adopt", "export", "fmt", "pin", "graph", "history", "init", "why", "explain", "rollback", "hold",
-    "suspend", "status", "events", "sync", "observe", "file", "image", "remote", "snapshot", "man", "volume",
-    "network", "copy", "move", "migrate", "publish",
+const LATER: [&str; 26] = [
+    "adopt", "export", "fmt", "pin", "graph", "history", "init", "explain", "rollback", "hold", "suspend",
+    "status", "events", "sync", "observe", "file", "image", "remote", "snapshot", "man", "volume", "network",
+    "copy", "move", "migrate", "publish",
 ];
 
 /// The declarative controller for Linux system containers.
@@ -91,6 +91,8 @@ pub enum Command {
     Get(get::Args),
     /// Show one object with the origin of every value
     Describe(describe::Args),
+    /// Show why an object and each of its values is as it is: lines, layers, the host's value, what is planned
+    Why(why::Args),
     /// Compare the host with what was last applied; needs no manifests
     Drift(drift::Args),
     /// Start a container

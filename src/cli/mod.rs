@@ -45,6 +45,7 @@ mod terminal;
 mod undelete;
 mod validate;
 mod version;
+mod why;
 mod words;
 
 use args::Command;
@@ -75,6 +76,7 @@ fn dispatch(session: &Session, command: Command) -> anyhow::Result<Exit> {
         Command::Undelete(args) => undelete::run(session, &args),
         Command::Get(args) => get::run(session, &args),
         Command::Describe(args) => describe::run(session, &args),
+        Command::Why(args) => why::run(session, &args),
         Command::Drift(args) => drift::run(session, &args),
         Command::Start(args) => power::start(session, &args),
         Command::Stop(args) => power::stop(session, &args),

@@ -23,6 +23,7 @@ pub mod observed;
 pub mod origin;
 pub mod prune;
 pub mod record;
+pub mod references;
 pub mod root;
 pub mod run;
 pub mod size;

@@ -23,6 +23,7 @@
 //! | `graph`, `assemble` | the objects' order, the steps' numbers |
 //! | `plan`, `drift`, `render` | the plan, its drift rows, its text and JSON |
 //! | `apply`, `report` | carrying a plan out |
+//! | `why/` | one object explained: lines, layers, what the host has, what is planned |
 //! | `queue`, `controller` | when to look again |
 
 pub mod apply;
@@ -52,6 +53,7 @@ pub mod sets;
 pub mod spans;
 pub mod undelete;
 pub mod users;
+pub mod why;
 pub mod world;
 
 use crate::driver::{Driver, Scope};

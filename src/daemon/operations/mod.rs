@@ -8,7 +8,7 @@
 //! | `sets` | a set's key stands for its members |
 //! | `checkup` | what the host has for containers |
 //! | `inside` | programs in containers, consoles and their logs |
-//! | `listing`, `describe`, `holds` | reads; they never wait for a writer |
+//! | `listing`, `describe`, `holds`, `why` | reads; they never wait for a writer |
 
 pub mod apply;
 pub mod checkup;
@@ -19,3 +19,4 @@ pub mod listing;
 pub mod load;
 pub mod plan;
 pub mod sets;
+pub mod why;

@@ -107,7 +107,7 @@ fn limit_reasons(wanted: &Limits, before: Option<&Limits>, found: &Limits) -> Ve
 }
 
 /// The limits as manifests write them; none: no limit.
-fn limit_texts(limits: &Limits) -> [(&'static str, Option<String>); 5] {
+pub fn limit_texts(limits: &Limits) -> [(&'static str, Option<String>); 5] {
     let cpus = limits.cpus.as_ref().map(|cpus| match cpus {
         CpuLimit::Count(count) => count.to_string(),
         CpuLimit::Set(set) => set.clone(),
