@@ -3,8 +3,8 @@
 use super::exit::Exit;
 use super::output::{Color, Format, complain};
 use super::{
-    completion, console, daemon, delete, describe, doctor, drift, get, heal, holds, inside, logs, plan,
-    power, render, schema, validate, version, why,
+    completion, console, daemon, delete, describe, doctor, drift, explain, fmt, get, heal, holds, inside,
+    logs, plan, power, render, schema, validate, version, why,
 };
 use crate::spec::words::did_you_mean;
 use clap::{CommandFactory, Parser, Subcommand};
@@ -12,10 +12,10 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 /// Verbs of the language that a later version brings.
-const LATER: [&str; 26] = [
-    "adopt", "export", "fmt", "pin", "graph", "history", "init", "explain", "rollback", "hold", "suspend",
-    "status", "events", "sync", "observe", "file", "image", "remote", "snapshot", "man", "volume", "network",
-    "copy", "move", "migrate", "publish",
+const LATER: [&str; 24] = [
+    "adopt", "export", "pin", "graph", "history", "init", "rollback", "hold", "suspend", "status", "events",
+    "sync", "observe", "file", "image", "remote", "snapshot", "man", "volume", "network", "copy", "move",
+    "migrate", "publish",
 ];
 
 /// The declarative controller for Linux system containers.
@@ -79,6 +79,10 @@ pub enum Command {
     Validate(validate::Args),
     /// Print the manifests as they are for one host, every value resolved; the host is not looked at
     Render(render::Args),
+    /// Lay manifests out canonically; comments, order and quotes stay
+    Fmt(fmt::Args),
+    /// Show what a field of the language means: type, default, what a change costs
+    Explain(explain::Args),
     /// Show what apply would do; changes nothing
     Plan(plan::Args),
     /// Bring the host to what the manifests say

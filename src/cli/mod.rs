@@ -22,7 +22,9 @@ mod describe;
 mod doctor;
 mod drift;
 mod exit;
+mod explain;
 mod failure;
+mod fmt;
 mod get;
 mod heal;
 mod holds;
@@ -76,6 +78,8 @@ fn dispatch(session: &Session, command: Command) -> anyhow::Result<Exit> {
         Command::Undelete(args) => undelete::run(session, &args),
         Command::Get(args) => get::run(session, &args),
         Command::Describe(args) => describe::run(session, &args),
+        Command::Fmt(args) => fmt::run(session, &args),
+        Command::Explain(args) => explain::run(session, &args),
         Command::Why(args) => why::run(session, &args),
         Command::Drift(args) => drift::run(session, &args),
         Command::Start(args) => power::start(session, &args),

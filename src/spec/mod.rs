@@ -16,6 +16,8 @@
 //! | `resolve/` | profile expansion, built-ins, references, and checks across objects |
 //! | `names`, `words` | naming rules; "did you mean" |
 //! | `canonical`, `emit` | the way back: Desired to documents, documents to YAML |
+//! | `spans`, `layout` | texts as users wrote them: where each node stands, the canonical layout |
+//! | `explain` | documentation of a field |
 //! | `report`, `diagnostic` | collecting findings; showing them |
 //! | `schema` | JSON Schema of each kind |
 
@@ -23,8 +25,10 @@ pub mod canonical;
 pub mod diagnostic;
 pub mod document;
 pub mod emit;
+pub mod explain;
 pub mod fill;
 pub mod hosts;
+pub mod layout;
 pub mod names;
 pub mod registry;
 pub mod render;
@@ -32,6 +36,7 @@ pub mod report;
 pub mod resolve;
 pub mod schema;
 pub mod sets;
+pub mod spans;
 pub mod tree;
 pub mod words;
 pub mod yaml;

@@ -1,0 +1,412 @@
+//! The canonical layout of a manifest's text. Only blanks and line breaks change:
+//!
+//! - two blanks a level, the items of a list below their key; one blank behind `:` and `-`
+//! - no blanks at a line's end, no two empty lines in a row, none around `---` and at both ends of the text
+//! - line feeds, no byte-order mark, one line feed at the end
+//!
+//! Comments, the order of documents and fields, quotes, and what stands in brackets stay as they are; so do the lines
+//! inside texts of several lines, but for their indentation. What a text says is compared before and after.
+
+use super::spans::{self, Node, NotYaml, Shape};
+use granit_parser::{ScalarStyle, StructureStyle};
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+/// Blanks a level.
+const STEP: usize = 2;
+
+/// Why a text has no canonical layout.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unformatted {
+    NotYaml(NotYaml),
+    /// It would say something else: it is written in a way that layout does not know.
+    Unusual,
+}
+
+/// The text in canonical layout; the same text again gives itself.
+pub fn format(text: &str) -> Result<String, Unformatted> {
+    let plain = text.strip_prefix('\u{feff}').unwrap_or(text).replace("\r\n", "\n");
+    let before = spans::documents(&plain).map_err(Unformatted::NotYaml)?;
+    let formatted = Layout::new(&plain, &before).run();
+    match spans::documents(&formatted) {
+        Ok(after) if after == before => Ok(formatted),
+        _ => Err(Unformatted::Unusual),
+    }
+}
+
+/// What one source line is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Line {
+    Blank,
+    Comment,
+    /// `---`, `...`, or a directive.
+    Marker,
+    /// Begins an entry, an item, or a value on a line of its own.
+    Structure,
+    /// Goes on with a value of several lines.
+    Inside,
+    /// Of a block scalar: `|`, `>`.
+    Block,
+}
+
+/// A block that is open at a line.
+#[derive(Debug, Clone, Copy)]
+struct Level {
+    /// Where it stands in the source, in blanks.
+    column: usize,
+    is_list: bool,
+    /// Where it goes.
+    indent: usize,
+}
+
+struct Layout<'t> {
+    text: &'t str,
+    /// Each line's bytes, without its line feed.
+    lines: Vec<Range<usize>>,
+    kinds: Vec<Line>,
+    /// Where a key of a block mapping begins → where its value does, if that is on the same line.
+    keys: BTreeMap<usize, (Range<usize>, usize)>,
+    levels: Vec<Level>,
+    written: Vec<Written>,
+}
+
+/// A line of the outcome.
+struct Written {
+    indent: usize,
+    words: String,
+    /// An empty one is content.
+    is_content: bool,
+}
+
+impl<'t> Layout<'t> {
+    fn new(text: &'t str, documents: &[Node]) -> Layout<'t> {
+        let mut lines = vec![];
+        let mut start = 0;
+        for line in text.split_inclusive('\n') {
+            let end = start + line.trim_end_matches('\n').len();
+            lines.push(start..end);
+            start += line.len();
+        }
+        let mut layout = Layout {
+            text,
+            kinds: vec![Line::Structure; lines.len()],
+            lines,
+            keys: BTreeMap::new(),
+            levels: vec![],
+            written: vec![],
+        };
+        for number in 0..layout.lines.len() {
+            layout.kinds[number] = kind(layout.line(number));
+        }
+        documents.iter().for_each(|document| layout.visit(document));
+        layout
+    }
+
+    fn line(&self, number: usize) -> &'t str {
+        &self.text[self.lines[number].clone()]
+    }
+
+    /// The line that a byte is in.
+    fn line_of(&self, byte: usize) -> usize {
+        self.lines.partition_point(|line| line.end < byte).min(self.lines.len().saturating_sub(1))
+    }
+
+    /// Notes keys of block mappings, and which lines are inside of values.
+    fn visit(&mut self, node: &Node) {
+        match &node.shape {
+            Shape::Scalar { style: ScalarStyle::Literal | ScalarStyle::Folded, .. } => self.block(node),
+            Shape::Scalar { .. } | Shape::Alias => self.inside(node),
+            Shape::List { style: StructureStyle::Flow, .. }
+            | Shape::Map { style: StructureStyle::Flow, .. } => {
+                self.inside(node);
+            }
+            Shape::List { items, .. } => items.iter().for_each(|item| self.visit(item)),
+            Shape::Map { entries, .. } => {
+                for entry in entries {
+                    self.keys
+                        .insert(entry.key.range.start, (entry.key.range.clone(), entry.value.range.start));
+                    self.visit(&entry.key);
+                    self.visit(&entry.value);
+                }
+            }
+        }
+    }
+
+    fn inside(&mut self, node: &Node) {
+        if node.range.is_empty() {
+            return;
+        }
+        let (first, last) = (self.line_of(node.range.start), self.line_of(node.range.end));
+        for kind in self.kinds.iter_mut().take(last + 1).skip(first + 1) {
+            *kind = Line::Inside;
+        }
+    }
+
+    /// The lines below a block scalar's head.
+    fn block(&mut self, node: &Node) {
+        let head = self.line_of(node.range.start);
+        let Shape::Scalar { text, .. } = &node.shape else { return };
+        let mark = indicator(self.line(head));
+        let is_blank = |number: &usize| self.line(*number).trim().is_empty();
+        let below = head + 1..self.lines.len();
+        let first = below.clone().find(|number| !is_blank(number)).filter(|_| !text.trim().is_empty());
+        let least = match (first, mark.digits) {
+            (Some(_), Some(_)) => 1,
+            (Some(first), None) => blanks(self.line(first)),
+            (None, _) => usize::MAX,
+        };
+        let is_over = |number: &usize| {
+            !is_blank(number)
+                && (blanks(self.line(*number)) < least || kind(self.line(*number)) == Line::Marker)
+        };
+        let mut end = below.clone().find(is_over).unwrap_or(self.lines.len());
+        if !mark.keeps {
+            while end > head + 1 && is_blank(&(end - 1)) {
+                end -= 1;
+            }
+        }
+        self.kinds[below.start..end].fill(Line::Block);
+    }
+
+    fn run(mut self) -> String {
+        let mut comments: Vec<usize> = vec![];
+        let mut number = 0;
+        while number < self.lines.len() {
+            match self.kinds[number] {
+                Line::Blank | Line::Comment => comments.push(number),
+                Line::Marker => {
+                    self.comments(&mut comments, None);
+                    self.levels.clear();
+                    self.write(0, self.line(number).trim_end());
+                    number = self.follow(number, 0, 0);
+                }
+                Line::Structure => {
+                    let before = self.levels.clone();
+                    let column = blanks(self.line(number));
+                    let indent = self.settle(number);
+                    let waiting = std::mem::take(&mut comments);
+                    self.flush(waiting, Some((column, indent)), &before);
+                    let words = self.words(number);
+                    self.write(indent, &words);
+                    number = self.follow(number, column, indent);
+                }
+                Line::Inside | Line::Block => {}
+            }
+            number += 1;
+        }
+        self.comments(&mut comments, None);
+        self.finish()
+    }
+
+    fn comments(&mut self, waiting: &mut Vec<usize>, next: Option<(usize, usize)>) {
+        let before = self.levels.clone();
+        let waiting = std::mem::take(waiting);
+        self.flush(waiting, next, &before);
+    }
+
+    /// Writes comments and empty lines: a comment as deep as what follows it, if it was so before; else as the block
+    /// that it stood at the level of; else as what follows.
+    fn flush(&mut self, waiting: Vec<usize>, next: Option<(usize, usize)>, before: &[Level]) {
+        for number in waiting {
+            let line = self.line(number);
+            if line.trim().is_empty() {
+                self.write(0, "");
+                continue;
+            }
+            let column = blanks(line);
+            let level = before.iter().rev().find(|level| level.column == column);
+            let indent = match (next, level) {
+                (Some((next, indent)), _) if next == column => indent,
+                (_, Some(level)) => level.indent,
+                (Some((_, indent)), None) => indent,
+                (None, None) => {
+                    before.iter().rev().find(|level| level.column < column).map_or(0, |level| level.indent)
+                }
+            };
+            self.write(indent, line.trim());
+        }
+    }
+
+    /// Closes the blocks that a line ends and opens those that it begins; answers the line's indentation.
+    fn settle(&mut self, number: usize) -> usize {
+        let start = self.lines[number].start;
+        let line = self.line(number);
+        let mut column = blanks(line);
+        let mut first = None;
+        loop {
+            let is_item = is_item(&line[column..]);
+            let is_key = self.keys.contains_key(&(start + column));
+            self.levels.retain(|level| level.column <= column);
+            if !is_item {
+                while self
+                    .levels
+                    .last()
+                    .is_some_and(|level| level.column == column && (level.is_list || !is_key))
+                {
+                    self.levels.pop();
+                }
+            }
+            let same = self.levels.last().filter(|level| level.column == column && level.is_list == is_item);
+            let indent = match same {
+                Some(level) => level.indent,
+                None => self.levels.last().map_or(0, |level| level.indent + STEP),
+            };
+            if same.is_none() && (is_item || is_key) {
+                self.levels.push(Level { column, is_list: is_item, indent });
+            }
+            first.get_or_insert(indent);
+            if !is_item {
+                break;
+            }
+            let rest = &line[column + 1..];
+            let gap = blanks(rest);
+            if rest.trim().is_empty() || rest[gap..].starts_with('#') {
+                break;
+            }
+            column += 1 + gap;
+        }
+        first.unwrap_or_default()
+    }
+
+    /// A structural line's words, with one blank behind `-` and behind a key's colon.
+    fn words(&self, number: usize) -> String {
+        let range = self.lines[number].clone();
+        let line = self.line(number);
+        let mut column = blanks(line);
+        let mut words = String::new();
+        while is_item(&line[column..]) {
+            let rest = &line[column + 1..];
+            if rest.trim().is_empty() || rest.trim_start().starts_with('#') {
+                words.push_str(line[column..].trim_end());
+                return words;
+            }
+            words.push_str("- ");
+            column += 1 + blanks(rest);
+        }
+        let mut rest = line[column..].to_owned();
+        if let Some((key, value)) = self.keys.get(&(range.start + column))
+            && *value <= range.end
+            && key.end < *value
+        {
+            let gap = &self.text[key.end..*value];
+            if gap.trim() == ":" && gap.ends_with(' ') {
+                rest = format!("{}: {}", &self.text[key.clone()], &self.text[*value..range.end]);
+            }
+        }
+        words.push_str(if self.goes_on(number) { &rest } else { rest.trim_end() });
+        words
+    }
+
+    /// Whether the next line is inside of a value that begins on this one.
+    fn goes_on(&self, number: usize) -> bool {
+        self.kinds.get(number + 1) == Some(&Line::Inside)
+    }
+
+    /// Writes the lines of the value that a structural line begins; answers the last one.
+    fn follow(&mut self, number: usize, column: usize, indent: usize) -> usize {
+        let kind = self.kinds.get(number + 1).copied();
+        let mut last = number;
+        while kind.is_some()
+            && self.kinds.get(last + 1).copied() == kind
+            && matches!(kind, Some(Line::Inside | Line::Block))
+        {
+            last += 1;
+        }
+        match kind {
+            Some(Line::Inside) => {
+                for inside in number + 1..=last {
+                    let line = self.line(inside);
+                    self.content(
+                        (blanks(line) + indent).saturating_sub(column),
+                        line.trim_start_matches(' '),
+                    );
+                }
+            }
+            Some(Line::Block) => self.write_block(number, last),
+            _ => {}
+        }
+        last
+    }
+
+    fn write_block(&mut self, head: usize, last: usize) {
+        let parent = self.levels.last().map(|level| (level.column, level.indent));
+        let first = (head + 1..=last).map(|number| self.line(number)).find(|line| !line.trim().is_empty());
+        let (old, new) = match (parent, indicator(self.line(head)).digits) {
+            (None, _) => (0, 0),
+            (Some((column, indent)), Some(digits)) => (column + digits, indent + digits),
+            (Some((_, indent)), None) => (first.map_or(0, blanks), indent + STEP),
+        };
+        for number in head + 1..=last {
+            self.content(new, self.line(number).get(old..).unwrap_or_default());
+        }
+    }
+
+    fn write(&mut self, indent: usize, words: &str) {
+        self.written.push(Written { indent, words: words.to_owned(), is_content: false });
+    }
+
+    fn content(&mut self, indent: usize, words: &str) {
+        self.written.push(Written { indent, words: words.to_owned(), is_content: true });
+    }
+
+    /// The lines as one text.
+    fn finish(self) -> String {
+        let is_marker = |line: &Written| line.words == "---" || line.words.starts_with("--- ");
+        let is_empty = |line: &Written| line.words.is_empty() && !line.is_content;
+        let mut lines: Vec<Written> = vec![];
+        for line in self.written {
+            if is_empty(&line) && lines.last().is_none_or(|last| is_empty(last) || is_marker(last)) {
+                continue;
+            }
+            if is_marker(&line) {
+                lines.pop_if(|last| is_empty(last));
+            }
+            lines.push(line);
+        }
+        lines.pop_if(|last| is_empty(last));
+        let text = |Written { indent, words, .. }: Written| match words.is_empty() {
+            true => "\n".to_owned(),
+            false => format!("{:indent$}{words}\n", ""),
+        };
+        lines.into_iter().map(text).collect()
+    }
+}
+
+fn kind(line: &str) -> Line {
+    let marker = |mark: &str| {
+        line.strip_prefix(mark).is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t']))
+    };
+    if line.trim().is_empty() {
+        Line::Blank
+    } else if line.trim_start().starts_with('#') {
+        Line::Comment
+    } else if marker("---") || marker("...") || line.starts_with('%') {
+        Line::Marker
+    } else {
+        Line::Structure
+    }
+}
+
+/// The blanks that a text begins with.
+fn blanks(text: &str) -> usize {
+    text.len() - text.trim_start_matches(' ').len()
+}
+
+/// Whether a list's item begins here.
+fn is_item(text: &str) -> bool {
+    text.strip_prefix('-').is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
+}
+
+/// What a block scalar's head says: `|2+`.
+struct Mark {
+    digits: Option<usize>,
+    /// Empty lines at the end are content.
+    keeps: bool,
+}
+
+fn indicator(head: &str) -> Mark {
+    let head = head.split(" #").next().unwrap_or_default();
+    let mark = head.rfind(['|', '>']).map_or("", |at| &head[at + 1..]);
+    let digit = mark.chars().find_map(|c| c.to_digit(10));
+    Mark { digits: digit.and_then(|digit| usize::try_from(digit).ok()), keeps: mark.contains('+') }
+}
