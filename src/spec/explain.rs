@@ -217,10 +217,11 @@ fn later(kind: Kind, field: &str) -> Option<Documentation> {
         Kind::Site => &[site::FIELDS.later],
         _ => &[],
     };
-    let name = field.strip_prefix("metadata.").unwrap_or(field);
-    let known = names.iter().any(|names| names.contains(&field)) || METADATA.later.contains(&name);
+    let in_metadata = METADATA.later.contains(&field.strip_prefix("metadata.").unwrap_or(field));
+    let known = in_metadata || names.iter().any(|names| names.contains(&field));
+    let lead = if in_metadata { "metadata." } else { "spec." };
     known.then(|| Documentation {
-        field: path(kind, field),
+        field: path(kind, &format!("{lead}{}", field.strip_prefix(lead).unwrap_or(field))),
         about: String::new(),
         value_type: String::new(),
         default: None,
@@ -277,7 +278,9 @@ fn about(schema: &Value) -> String {
 }
 
 fn of_schema(field: String, schema: &Value) -> Documentation {
-    let default = schema.get("default").filter(|default| !default.is_null() && !is_hollow(default));
+    // What is more than a word is told by the fields below.
+    let is_word = |default: &&Value| !default.is_null() && !default.is_object() && !default.is_array();
+    let default = schema.get("default").filter(is_word);
     Documentation {
         about: about(schema),
         value_type: words(schema),
@@ -288,10 +291,6 @@ fn of_schema(field: String, schema: &Value) -> Documentation {
         fields: if field.ends_with(".config") { vec![] } else { below(schema) },
         field,
     }
-}
-
-fn is_hollow(value: &Value) -> bool {
-    value.as_object().is_some_and(|fields| fields.is_empty()) || value.as_array().is_some_and(Vec::is_empty)
 }
 
 /// A type in words.

@@ -77,7 +77,7 @@ impl Bench {
     }
 
     /// A daemon that answers.
-    fn daemon(&self, words: &str) -> Daemon {
+    pub fn daemon(&self, words: &str) -> Daemon {
         let child = self.command(&format!("daemon {words}")).stderr(Stdio::null()).spawn().unwrap();
         let socket = self.path().join("state/unix.socket");
         let daemon = Daemon { child, socket };
@@ -86,7 +86,7 @@ impl Bench {
     }
 }
 
-struct Daemon {
+pub struct Daemon {
     child: Child,
     socket: PathBuf,
 }

@@ -5,10 +5,12 @@
 mod cli;
 mod cli_sources;
 mod conformance;
+mod explain;
 mod findings;
 mod golden;
 mod host_findings;
 mod layers;
+mod layout;
 mod plan_goldens;
 mod properties;
 mod prune;
@@ -28,3 +30,4 @@ mod spec_source;
 #[path = "../support/terminal.rs"]
 mod terminal;
 mod watch;
+mod why;

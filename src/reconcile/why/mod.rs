@@ -14,7 +14,7 @@ use crate::model::desired::Desired;
 use crate::model::key::Key;
 use crate::model::object::Object;
 use crate::model::observed::Observed;
-use crate::model::origin::{Elsewhere, FieldOrigins, Origin};
+use crate::model::origin::{Elsewhere, FieldOrigins, Layer, Origin};
 use crate::model::record::Record;
 use crate::model::step::{Cause, Class, Reason, Step};
 use serde::{Deserialize, Serialize};
@@ -130,17 +130,22 @@ pub fn explain(subject: &Subject<'_>) -> Option<Explanation> {
     })
 }
 
-/// The origin of a field: its own, else that of the nearest field around it; the object's own does not count.
+/// The origin of a field: its own, else that of the nearest field around it; the object's own counts where it is built
+/// in as a whole.
 pub fn origin_of<'o>(origins: &'o FieldOrigins, field: &str) -> Option<&'o Origin> {
     if let Some(origin) = origins.get(&format!("metadata.{field}")) {
         return Some(origin);
     }
-    let mut path = field;
+    // Times are written with their unit: `ready.timeout: 10s`.
+    let mut path = field.strip_suffix("Ms").unwrap_or(field);
     loop {
         if let Some(origin) = origins.get(path) {
             return Some(origin);
         }
-        path = &path[..path.rfind(['.', '['])?];
+        match path.rfind(['.', '[']) {
+            Some(end) => path = &path[..end],
+            None => return origins.get("").filter(|origin| origin.layer == Layer::Default),
+        }
     }
 }
 
