@@ -2,8 +2,8 @@
 
 use super::error::{Failure, FailureKind};
 use super::types::{
-    ApplyEvent, ApplyRequest, DaemonStatus, Description, HoldListing, Listing, PlanRequest, ProgressLine,
-    WhyRequest,
+    ApplyEvent, ApplyRequest, DaemonStatus, Description, Export, ExportRequest, HoldListing, Listing,
+    PlanRequest, ProgressLine, WhyRequest,
 };
 use crate::daemon::operations::listing::Selection;
 use crate::model::key::Key;
@@ -68,6 +68,10 @@ impl Client {
 
     pub fn why(&self, request: &WhyRequest) -> Result<Explanation, Failure> {
         self.post("/1.0/bayplan/why", request)
+    }
+
+    pub fn export(&self, request: &ExportRequest) -> Result<Export, Failure> {
+        self.post("/1.0/bayplan/export", request)
     }
 
     pub fn holds(&self) -> Result<HoldListing, Failure> {

@@ -5,7 +5,8 @@ use super::session::Session;
 use crate::api::client::Client;
 use crate::api::error::{Failure, FailureKind};
 use crate::api::types::{
-    ApplyRequest, Description, ExecRequest, HoldListing, Listing, PlanRequest, ProgressLine, WhyRequest,
+    ApplyRequest, Description, ExecRequest, Export, ExportRequest, HoldListing, Listing, PlanRequest,
+    ProgressLine, WhyRequest,
 };
 use crate::daemon::operations::apply::Surroundings;
 use crate::daemon::operations::inside::refuse_other_kinds;
@@ -122,6 +123,13 @@ impl Connection {
         match self {
             Connection::Here { bay, .. } => bay.why(request),
             Connection::Daemon(client) => client.why(request),
+        }
+    }
+
+    pub fn export(&self, request: &ExportRequest) -> Result<Export, Failure> {
+        match self {
+            Connection::Here { bay, .. } => bay.export(request),
+            Connection::Daemon(client) => client.export(request),
         }
     }
 

@@ -151,7 +151,9 @@ fn block(path: &[&str], value: Option<&str>, indent: usize) -> String {
     match path {
         [] => String::new(),
         [name] => format!("{:indent$}{}: {}\n", "", name_text(name), inline(value)),
-        [name, rest @ ..] => format!("{:indent$}{}:\n{}", "", name_text(name), block(rest, value, indent + 2)),
+        [name, rest @ ..] => {
+            format!("{:indent$}{}:\n{}", "", name_text(name), block(rest, value, indent + 2))
+        }
     }
 }
 

@@ -234,7 +234,16 @@ fn later(kind: Kind, field: &str) -> Option<Documentation> {
 
 /// The schema below a path; a name that users choose (a file's path, a variable) takes one step.
 fn walk<'s>(schema: &'s Value, path: &str) -> Option<&'s Value> {
-    let (first, rest) = path.split_once('.').unwrap_or((path, ""));
+    let (first, rest) = match path.rsplit_once('.') {
+        // A file's path has dots of its own.
+        Some((file, field))
+            if path.starts_with('/') && child(schema.get("additionalProperties")?, field).is_some() =>
+        {
+            (file, field)
+        }
+        _ if path.starts_with('/') => (path, ""),
+        _ => path.split_once('.').unwrap_or((path, "")),
+    };
     let mut inner = child(schema, first);
     if inner.is_none() {
         let each = schema.get("additionalProperties").filter(|each| each.is_object())?;

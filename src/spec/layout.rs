@@ -66,6 +66,8 @@ struct Layout<'t> {
     kinds: Vec<Line>,
     /// Where a key of a block mapping begins → where its value does, if that is on the same line.
     keys: BTreeMap<usize, (Range<usize>, usize)>,
+    /// The head of a block scalar → the column of its content.
+    blocks: BTreeMap<usize, usize>,
     levels: Vec<Level>,
     written: Vec<Written>,
 }
@@ -92,6 +94,7 @@ impl<'t> Layout<'t> {
             kinds: vec![Line::Structure; lines.len()],
             lines,
             keys: BTreeMap::new(),
+            blocks: BTreeMap::new(),
             levels: vec![],
             written: vec![],
         };
@@ -142,30 +145,26 @@ impl<'t> Layout<'t> {
         }
     }
 
-    /// The lines below a block scalar's head.
+    /// The lines below a block scalar's head. Its range begins with its first line that is not empty.
     fn block(&mut self, node: &Node) {
-        let head = self.line_of(node.range.start);
         let Shape::Scalar { text, .. } = &node.shape else { return };
-        let mark = indicator(self.line(head));
+        let content = self.line_of(node.range.start);
         let is_blank = |number: &usize| self.line(*number).trim().is_empty();
-        let below = head + 1..self.lines.len();
-        let first = below.clone().find(|number| !is_blank(number)).filter(|_| !text.trim().is_empty());
-        let least = match (first, mark.digits) {
-            (Some(_), Some(_)) => 1,
-            (Some(first), None) => blanks(self.line(first)),
-            (None, _) => usize::MAX,
-        };
+        let head = (0..content).rev().find(|number| !is_blank(number));
+        let Some(head) = head.filter(|_| !text.trim().is_empty()) else { return };
+        let column = node.range.start - self.lines[content].start;
         let is_over = |number: &usize| {
-            !is_blank(number)
-                && (blanks(self.line(*number)) < least || kind(self.line(*number)) == Line::Marker)
+            let line = self.line(*number);
+            !line.trim().is_empty() && (blanks(line) < column || kind(line) == Line::Marker)
         };
-        let mut end = below.clone().find(is_over).unwrap_or(self.lines.len());
-        if !mark.keeps {
-            while end > head + 1 && is_blank(&(end - 1)) {
+        let mut end = (content..self.lines.len()).find(is_over).unwrap_or(self.lines.len());
+        if !indicator(self.line(head)).keeps {
+            while is_blank(&(end - 1)) {
                 end -= 1;
             }
         }
-        self.kinds[below.start..end].fill(Line::Block);
+        self.kinds[head + 1..end].fill(Line::Block);
+        self.blocks.insert(head, column);
     }
 
     fn run(mut self) -> String {
@@ -329,12 +328,10 @@ impl<'t> Layout<'t> {
     }
 
     fn write_block(&mut self, head: usize, last: usize) {
-        let parent = self.levels.last().map(|level| (level.column, level.indent));
-        let first = (head + 1..=last).map(|number| self.line(number)).find(|line| !line.trim().is_empty());
-        let (old, new) = match (parent, indicator(self.line(head)).digits) {
-            (None, _) => (0, 0),
-            (Some((column, indent)), Some(digits)) => (column + digits, indent + digits),
-            (Some((_, indent)), None) => (first.map_or(0, blanks), indent + STEP),
+        let old = self.blocks.get(&head).copied().unwrap_or_default();
+        let new = match (self.levels.last(), indicator(self.line(head)).digits) {
+            (None, _) => old,
+            (Some(level), digits) => level.indent + digits.unwrap_or(STEP),
         };
         for number in head + 1..=last {
             self.content(new, self.line(number).get(old..).unwrap_or_default());

@@ -1,113 +1,187 @@
-//! Desired → manifests without what says itself: defaults, and what a container's profiles give. Where the short form
-//! of an object would not load as the same object, its whole form stands there instead.
+//! Desired → manifests without what says itself: defaults, and what a container's profiles give. An object whose short
+//! form would not load as the same object has its whole form instead.
 
-use super::canonical::{self, layered};
+use super::canonical;
 use super::emit;
+use super::fill::escape;
 use super::{LoadContext, SourceText, load};
+use crate::model::content::SecretRef;
 use crate::model::desired::Desired;
-use crate::model::key::{Key, Kind};
-use crate::model::object::{Container, Object, Ready, Spec};
-use serde_json::{Map, Value, json};
+use crate::model::key::Key;
+use crate::model::object::{Container, ContainerFile, Object, Ready, Spec};
+use serde_json::{Map, Value};
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-/// The documents of a declaration by key, and how they load: `folder` is where relative paths of it begin.
+type Fields = Map<String, Value>;
+
+/// The documents of a declaration by key. `folder` is where its relative paths begin.
 pub fn documents(desired: &Desired, context: &LoadContext, folder: &Path) -> BTreeMap<Key, Value> {
-    let whole = canonical::by_key(desired);
-    let short: BTreeMap<Key, Value> = whole.iter().map(|(key, document)| (key.clone(), shorten(desired, key, document, context))).collect();
-    let loaded = reload(short.values(), context, folder);
-    let is_same = |key: &Key| loaded.as_ref().is_some_and(|loaded| loaded.objects.get(key) == desired.objects.get(key));
-    let pick = |(key, document): (Key, Value)| {
-        let chosen = if is_same(&key) { document } else { whole.get(&key).cloned().unwrap_or(document) };
-        (key, chosen)
-    };
-    short.into_iter().map(pick).collect()
+    let whole = canonical::by_key(desired, None);
+    let mut short: BTreeMap<Key, Value> = BTreeMap::new();
+    for (key, document) in &whole {
+        let mut document = document.clone();
+        if let (Some(object), Some(spec)) =
+            (desired.objects.get(key), document.get_mut("spec").and_then(Value::as_object_mut))
+        {
+            shorten(spec, object, desired, context);
+        }
+        short.insert((*key).clone(), document);
+    }
+    let loaded = reload(&short, context, folder);
+    for (key, document) in &mut short {
+        let is_same =
+            loaded.as_ref().is_some_and(|loaded| loaded.objects.get(key) == desired.objects.get(key));
+        if let (false, Some(whole)) = (is_same, whole.get(key)) {
+            document.clone_from(whole);
+        }
+    }
+    short
 }
 
-fn reload<'d>(documents: impl Iterator<Item = &'d Value>, context: &LoadContext, folder: &Path) -> Option<Desired> {
-    let documents: Vec<Value> = documents.cloned().collect();
-    let base = PathBuf::from(folder);
-    let text = SourceText { path: String::new(), text: emit::documents(&documents), base: base.clone(), root: base };
+/// What these documents say; None: they do not load.
+pub fn reload(documents: &BTreeMap<Key, Value>, context: &LoadContext, folder: &Path) -> Option<Desired> {
+    let documents: Vec<Value> = documents.values().cloned().collect();
+    let (base, root) = (folder.to_owned(), folder.to_owned());
+    let text = SourceText { path: "<export>".to_owned(), text: emit::documents(&documents), base, root };
     load(&[text], context).ok().map(|loaded| loaded.desired)
 }
 
-fn shorten(desired: &Desired, key: &Key, document: &Value, context: &LoadContext) -> Value {
-    let mut document = document.clone();
-    let Some(object) = desired.objects.get(key) else { return document };
-    let Some(spec) = document.get_mut("spec").and_then(Value::as_object_mut) else { return document };
+fn shorten(spec: &mut Fields, object: &Object, desired: &Desired, context: &LoadContext) {
     match &object.spec {
-        Spec::Container(container) => self::container(spec, container, object, desired, context),
-        Spec::Site(_) => spec.retain(|name, value| !(name == "heal" && value == "always")),
-        _ => spec.retain(|_, value| !is_empty(value)),
+        Spec::Container(container) => shorten_container(spec, container, desired, context),
+        Spec::Site(_) => remove_if(spec, "heal", "always"),
+        _ => {}
     }
-    document
+    spec.retain(|_, value| !value.as_object().is_some_and(Map::is_empty));
 }
 
-fn is_empty(value: &Value) -> bool {
-    value.as_object().is_some_and(Map::is_empty)
+fn remove_if(fields: &mut Fields, name: &str, value: &str) {
+    if fields.get(name).and_then(Value::as_str) == Some(value) {
+        fields.remove(name);
+    }
 }
 
-fn container(spec: &mut Map<String, Value>, container: &Container, _: &Object, desired: &Desired, context: &LoadContext) {
-    if container.architecture == context.architecture {
-        spec.remove("architecture");
-    }
+fn inner<'f>(fields: &'f mut Fields, name: &str) -> Option<&'f mut Fields> {
+    fields.get_mut(name).and_then(Value::as_object_mut)
+}
+
+fn shorten_container(spec: &mut Fields, container: &Container, desired: &Desired, context: &LoadContext) {
+    let below = Below::new(desired, &container.profiles);
+    remove_if(spec, "architecture", &context.architecture);
+    remove_if(spec, "state", "running");
     if container.profiles == ["default"] {
         spec.remove("profiles");
     }
-    if spec.get("state") == Some(&json!("running")) {
-        spec.remove("state");
+    if let Some(ready) = inner(spec, "ready") {
+        let usual = Ready::default();
+        remove_if(ready, "timeout", &format!("{}ms", usual.timeout_ms));
+        remove_if(ready, "interval", &format!("{}ms", usual.interval_ms));
     }
-    if container.ready.timeout_ms == Ready::default().timeout_ms
-        && let Some(ready) = spec.get_mut("ready").and_then(Value::as_object_mut)
-    {
-        ready.remove("timeout");
-    }
-    if container.ready.interval_ms == Ready::default().interval_ms
-        && let Some(ready) = spec.get_mut("ready").and_then(Value::as_object_mut)
-    {
-        ready.remove("interval");
-    }
-    let below = layered::Below::new(desired, &container.profiles);
-    if let Some(config) = spec.get_mut("config").and_then(Value::as_object_mut) {
-        config.retain(|key, value| below.config.get(key).map(String::as_str) != value.as_str() || value.is_null());
-    }
-    if let Some(devices) = spec.get_mut("devices").and_then(Value::as_object_mut) {
-        devices.retain(|name, device| below.devices.get(name).is_none_or(|below| !merge_onto(device, below)));
-    }
-    if let Some(files) = spec.get_mut("files").and_then(Value::as_object_mut) {
-        files.retain(|path, _| {
-            let own = container.files.get(path);
-            own.is_none() || below.files.get(path) != own
+    if let Some(config) = inner(spec, "config") {
+        config.retain(|key, value| match (value.as_str(), below.config.get(key)) {
+            (Some(value), Some(below)) => value != escape(below),
+            (None, below) => below.is_some(),
+            (Some(_), None) => true,
         });
-        for (path, file) in files.iter_mut() {
-            if container.files.contains_key(path) && let Some(fields) = file.as_object_mut() {
-                fields.retain(|name, value| !matches!((name.as_str(), value.as_str()), ("mode", Some("0644")) | ("owner" | "group", Some("root"))));
+    }
+    if let Some(devices) = inner(spec, "devices") {
+        let names: Vec<String> = devices.keys().cloned().collect();
+        for name in names {
+            let below = below.devices.get(&name);
+            let device = inner(devices, &name);
+            if let (Some(device), Some(below)) = (device, below)
+                && is_merged(device, below)
+            {
+                devices.remove(&name);
             }
         }
     }
-    if let Some(environment) = spec.get_mut("environment").and_then(Value::as_object_mut) {
-        environment.retain(|name, _| {
-            let own = container.environment.get(name);
-            own.is_none() || below.environment.get(name) != own
-        });
+    if let Some(files) = inner(spec, "files") {
+        files.retain(|path, _| container.files.get(path) != below.files.get(path).copied());
+        files.values_mut().filter_map(Value::as_object_mut).for_each(shorten_file);
     }
-    spec.retain(|_, value| !is_empty(value));
+    if let Some(environment) = inner(spec, "environment") {
+        let same = |name: &String| container.environment.get(name) == below.environment.get(name).copied();
+        environment.retain(|name, value| !same(name) || value.is_null());
+    }
 }
 
-/// Makes a whole device one that is merged onto the layer below, where they have one type. Answers whether nothing is
+fn shorten_file(file: &mut Fields) {
+    remove_if(file, "mode", "0644");
+    remove_if(file, "owner", "root");
+    remove_if(file, "group", "root");
+}
+
+/// Makes a whole device one that is merged onto the layer below, where both have one type. Answers whether nothing is
 /// left to say.
-fn merge_onto(device: &mut Value, below: &BTreeMap<String, String>) -> bool {
-    let Some(options) = device.as_object_mut() else { return false };
-    let same_type = options.get("type").and_then(Value::as_str) == below.get("type").map(String::as_str);
-    if !same_type {
+fn is_merged(device: &mut Fields, below: &BTreeMap<String, String>) -> bool {
+    let Some(device_type) = below.get("type") else { return false };
+    if device.get("type").and_then(Value::as_str) != Some(device_type) {
         return false;
     }
-    options.retain(|name, value| below.get(name).map(String::as_str) != value.as_str());
-    for name in below.keys() {
-        if name != "type" && !options.contains_key(name) {
-            // It is the same, or it is taken away: `whole` had it or not.
-            continue;
+    for (option, value) in below {
+        match device.get(option).and_then(Value::as_str) {
+            Some(own) if own == escape(value) => drop(device.remove(option)),
+            Some(_) => {}
+            None => drop(device.insert(option.clone(), Value::Null)),
         }
     }
-    options.is_empty()
+    device.is_empty()
+}
+
+/// What the profiles of a container give together.
+#[derive(Default)]
+struct Below<'d> {
+    config: BTreeMap<String, String>,
+    /// With `type` among the options.
+    devices: BTreeMap<String, BTreeMap<String, String>>,
+    files: BTreeMap<&'d String, &'d ContainerFile>,
+    environment: BTreeMap<&'d String, &'d SecretRef>,
+}
+
+impl<'d> Below<'d> {
+    fn new(desired: &'d Desired, profiles: &[String]) -> Below<'d> {
+        let mut below = Below::default();
+        for name in profiles {
+            let profile = desired.objects.get(&Key::profile(name));
+            let Some(Spec::Profile(profile)) = profile.map(|object| &object.spec) else { continue };
+            merge(&mut below.config, &profile.config);
+            for (name, device) in &profile.devices {
+                match device.device_type.as_deref() {
+                    Some("none") => drop(below.devices.remove(name)),
+                    Some(device_type) => {
+                        let fresh = BTreeMap::from([("type".to_owned(), device_type.to_owned())]);
+                        below.devices.insert(name.clone(), fresh);
+                    }
+                    None => {}
+                }
+                if let Some(options) = below.devices.get_mut(name) {
+                    merge(options, &device.options);
+                }
+            }
+            for (path, file) in &profile.files {
+                match file {
+                    Some(file) => drop(below.files.insert(path, file)),
+                    None => drop(below.files.remove(path)),
+                }
+            }
+            for (name, secret) in &profile.environment {
+                match secret {
+                    Some(secret) => drop(below.environment.insert(name, secret)),
+                    None => drop(below.environment.remove(name)),
+                }
+            }
+        }
+        below
+    }
+}
+
+fn merge(into: &mut BTreeMap<String, String>, from: &BTreeMap<String, Option<String>>) {
+    for (name, value) in from {
+        match value {
+            Some(value) => drop(into.insert(name.clone(), value.clone())),
+            None => drop(into.remove(name)),
+        }
+    }
 }

@@ -15,20 +15,23 @@
 //! | `registry/` | config keys and device options: types, defaults, documentation |
 //! | `resolve/` | profile expansion, built-ins, references, and checks across objects |
 //! | `names`, `words` | naming rules; "did you mean" |
-//! | `canonical`, `emit` | the way back: Desired to documents, documents to YAML |
-//! | `spans`, `layout` | texts as users wrote them: where each node stands, the canonical layout |
-//! | `explain` | documentation of a field |
+//! | `canonical`, `minimal`, `emit` | the way back: Desired to documents, whole or short; documents to YAML |
+//! | `spans`, `layout`, `edit` | texts as users wrote them: where each node stands, the canonical layout, edits of it |
+//! | `explain`, `first_site` | documentation of a field; what `init` writes |
 //! | `report`, `diagnostic` | collecting findings; showing them |
 //! | `schema` | JSON Schema of each kind |
 
 pub mod canonical;
 pub mod diagnostic;
 pub mod document;
+pub mod edit;
 pub mod emit;
 pub mod explain;
 pub mod fill;
+pub mod first_site;
 pub mod hosts;
 pub mod layout;
+pub mod minimal;
 pub mod names;
 pub mod registry;
 pub mod render;

@@ -132,7 +132,8 @@ fn standard_input_is_printed_and_checked() {
 
 #[test]
 fn what_layout_does_not_know_is_refused_and_not_changed() {
-    assert_eq!(format("? a\n: b\n"), Err(Unformatted::Unusual));
+    assert!(matches!(format("a: [1\nb: 2\n"), Err(Unformatted::NotYaml(_))));
+    assert_eq!(format("? a\n:    - b\n     - c\n"), Err(Unformatted::Unusual));
 }
 
 /// Many fields of many kinds.

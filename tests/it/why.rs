@@ -172,7 +172,6 @@ metadata: {name: miner}
 spec: {image: busybox, placement: {labels: {gpu: nvidia}}}
 ";
     let bench = Bench::new();
-    bench.write("site.yaml", &manifest.replace("name: here", "name: here").replace("spec: {}", "spec: {}"));
     let machine = "6d6f64656c6c6564686f737400000001";
     bench.write("site.yaml", &manifest.replacen("spec: {}", &format!("spec: {{machineId: {machine}}}"), 1));
     bench.expect(0, "apply --yes");

@@ -2,7 +2,9 @@
 
 use super::{Shareable, blocking};
 use crate::api::error::{Failure, FailureKind};
-use crate::api::types::{Condition, Description, HoldListing, Listing, ObjectStatus, WhyRequest};
+use crate::api::types::{
+    Condition, Description, Export, ExportRequest, HoldListing, Listing, ObjectStatus, WhyRequest,
+};
 use crate::daemon::operations::listing::Selection;
 use crate::model::key::{Key, Kind};
 use crate::model::object::Power;
@@ -32,6 +34,7 @@ pub fn routes() -> axum::Router<Shareable> {
         .route("/1.0/bayplan/description", get(describe))
         .route("/1.0/bayplan/holds", get(holds))
         .route("/1.0/bayplan/why", post(why))
+        .route("/1.0/bayplan/export", post(export))
 }
 
 async fn list(State(daemon): State<Shareable>, Query(which): Query<Which>) -> Result<Json<Listing>, Failure> {
@@ -90,4 +93,11 @@ async fn why(
     Json(request): Json<WhyRequest>,
 ) -> Result<Json<Explanation>, Failure> {
     blocking(move || daemon.bay.why(&request)).await.map(Json)
+}
+
+async fn export(
+    State(daemon): State<Shareable>,
+    Json(request): Json<ExportRequest>,
+) -> Result<Json<Export>, Failure> {
+    blocking(move || daemon.bay.export(&request)).await.map(Json)
 }

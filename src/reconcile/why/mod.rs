@@ -132,21 +132,33 @@ pub fn explain(subject: &Subject<'_>) -> Option<Explanation> {
 
 /// The origin of a field: its own, else that of the nearest field around it; the object's own counts where it is built
 /// in as a whole.
-pub fn origin_of<'o>(origins: &'o FieldOrigins, field: &str) -> Option<&'o Origin> {
-    if let Some(origin) = origins.get(&format!("metadata.{field}")) {
-        return Some(origin);
+fn origin_of(origins: &FieldOrigins, field: &str) -> Option<Origin> {
+    if let Some(below) = field.strip_prefix("ready.") {
+        return Some(ready(origins, below));
     }
-    // Times are written with their unit: `ready.timeout: 10s`.
-    let mut path = field.strip_suffix("Ms").unwrap_or(field);
+    if let Some(origin) = origins.get(&format!("metadata.{field}")) {
+        return Some(origin.clone());
+    }
+    let mut path = field;
     loop {
         if let Some(origin) = origins.get(path) {
-            return Some(origin);
+            return Some(origin.clone());
         }
         match path.rfind(['.', '[']) {
             Some(end) => path = &path[..end],
-            None => return origins.get("").filter(|origin| origin.layer == Layer::Default),
+            None => return origins.get("").filter(|origin| origin.layer == Layer::Default).cloned(),
         }
     }
+}
+
+/// A readiness is written in other words than it is kept: `timeout: 10s`, and the probe by its name.
+fn ready(origins: &FieldOrigins, field: &str) -> Origin {
+    let written: &[&str] = match field.strip_suffix("Ms") {
+        Some(name) => &[name],
+        None => &["exec", "systemd", "alive"],
+    };
+    let found = written.iter().find_map(|name| origins.get(&format!("ready.{name}")));
+    found.cloned().unwrap_or_else(|| Origin::new(None, Layer::Default))
 }
 
 fn values(subject: &Subject<'_>, mut changes: BTreeMap<String, Vec<Change>>) -> Vec<Value> {
@@ -166,7 +178,7 @@ fn values(subject: &Subject<'_>, mut changes: BTreeMap<String, Vec<Change>>) -> 
     fields.remove("memberOf");
     let value = |field: String| Value {
         value: wanted.get(&field).cloned(),
-        origin: origin_of(origins, &field).cloned(),
+        origin: origin_of(origins, &field),
         applied: applied.get(&field).cloned(),
         observed: observed.remove(&field),
         changes: changes.remove(&field).unwrap_or_default(),
