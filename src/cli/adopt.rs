@@ -33,7 +33,16 @@ pub struct Args {
     write: bool,
     /// Where a value goes that a profile gives
     #[arg(long, value_enum, default_value_t)]
-    into: Into,
+    into: IntoArg,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+enum IntoArg {
+    /// Into the container's own document; its profile's other containers stay as they are
+    #[default]
+    Container,
+    /// Into the profile; every container that takes it from there has it
+    Profile,
 }
 
 #[derive(Serialize)]
@@ -52,6 +61,8 @@ struct Adoption {
     after: Vec<SourceText>,
     values: Vec<Difference>,
     documents: BTreeSet<Key>,
+    /// Written for what takes its values from them.
+    profiles: BTreeSet<Key>,
 }
 
 pub fn run(session: &Session, args: &Args) -> anyhow::Result<Exit> {
@@ -94,13 +105,18 @@ fn adoption(connection: &Connection, args: &Args, before: Shown, plan: &Plan) ->
         connection.describe(key)?;
     }
     let values = adopt::differences(plan, &keys).map_err(|not| refused(&not))?;
-    let mut after = adopt::edited(&before.texts, plan, &values, args.into).map_err(|not| refused(&not))?;
+    let into = match args.into {
+        IntoArg::Container => Into::Container,
+        IntoArg::Profile => Into::Profile,
+    };
+    let mut after = adopt::edited(&before.texts, plan, &values, into).map_err(|not| refused(&not))?;
     for key in &documents {
         let wanted = ExportRequest { keys: [key.clone()].into(), alone: true, ..ExportRequest::default() };
         let text = emit::documents(&connection.export(&wanted)?.documents);
         add_document(&mut after, args, key, &text)?;
     }
-    Ok(Adoption { before, after, values, documents })
+    let profiles = adopt::profiles(plan, &values, into);
+    Ok(Adoption { before, after, values, documents, profiles })
 }
 
 /// Owned by the site, and in no manifest of it.
@@ -136,7 +152,8 @@ fn refused(not: &[NotAdopted]) -> Failure {
 
 impl Adoption {
     fn keys(&self) -> BTreeSet<Key> {
-        self.values.iter().map(|value| value.key.clone()).chain(self.documents.iter().cloned()).collect()
+        let others = self.documents.iter().chain(&self.profiles);
+        self.values.iter().map(|value| &value.key).chain(others).cloned().collect()
     }
 
     fn is_empty(&self) -> bool {

@@ -204,7 +204,7 @@ impl<'t> Layout<'t> {
     }
 
     /// Writes comments and empty lines: a comment as deep as what follows it, if it was so before; else as the block
-    /// that it stood at the level of; else as what follows.
+    /// that it stood at the level of; else one level deeper than what it stands in.
     fn flush(&mut self, waiting: Vec<usize>, next: Option<(usize, usize)>, before: &[Level]) {
         for number in waiting {
             let line = self.line(number);
@@ -214,13 +214,11 @@ impl<'t> Layout<'t> {
             }
             let column = blanks(line);
             let level = before.iter().rev().find(|level| level.column == column);
+            let around = || before.iter().rev().find(|level| level.column < column);
             let indent = match (next, level) {
                 (Some((next, indent)), _) if next == column => indent,
                 (_, Some(level)) => level.indent,
-                (Some((_, indent)), None) => indent,
-                (None, None) => {
-                    before.iter().rev().find(|level| level.column < column).map_or(0, |level| level.indent)
-                }
+                _ => around().map_or(0, |level| level.indent + STEP),
             };
             self.write(indent, line.trim());
         }

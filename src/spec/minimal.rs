@@ -53,12 +53,29 @@ fn shorten(spec: &mut Fields, object: &Object, desired: &Desired, context: &Load
         Spec::Site(_) => remove_if(spec, "heal", "always"),
         _ => {}
     }
+    for field in ["config", "devices"] {
+        spec.get_mut(field).into_iter().for_each(unquote);
+    }
     spec.retain(|_, value| !value.as_object().is_some_and(Map::is_empty));
+}
+
+/// Numbers and bools as people write them: config values may be either.
+fn unquote(value: &mut Value) {
+    match value {
+        Value::Object(fields) => fields.values_mut().for_each(unquote),
+        Value::String(text) => match (text.as_str(), text.parse::<i64>()) {
+            ("true", _) => *value = Value::Bool(true),
+            ("false", _) => *value = Value::Bool(false),
+            (text, Ok(number)) if number.to_string() == text => *value = Value::from(number),
+            _ => {}
+        },
+        _ => {}
+    }
 }
 
 fn remove_if(fields: &mut Fields, name: &str, value: &str) {
     if fields.get(name).and_then(Value::as_str) == Some(value) {
-        fields.remove(name);
+        fields.shift_remove(name);
     }
 }
 
@@ -71,7 +88,7 @@ fn shorten_container(spec: &mut Fields, container: &Container, desired: &Desired
     remove_if(spec, "architecture", &context.architecture);
     remove_if(spec, "state", "running");
     if container.profiles == ["default"] {
-        spec.remove("profiles");
+        spec.shift_remove("profiles");
     }
     if let Some(ready) = inner(spec, "ready") {
         let usual = Ready::default();
@@ -93,7 +110,7 @@ fn shorten_container(spec: &mut Fields, container: &Container, desired: &Desired
             if let (Some(device), Some(below)) = (device, below)
                 && is_merged(device, below)
             {
-                devices.remove(&name);
+                devices.shift_remove(&name);
             }
         }
     }
@@ -122,7 +139,7 @@ fn is_merged(device: &mut Fields, below: &BTreeMap<String, String>) -> bool {
     }
     for (option, value) in below {
         match device.get(option).and_then(Value::as_str) {
-            Some(own) if own == escape(value) => drop(device.remove(option)),
+            Some(own) if own == escape(value) => drop(device.shift_remove(option)),
             Some(_) => {}
             None => drop(device.insert(option.clone(), Value::Null)),
         }

@@ -2,6 +2,7 @@
 // Clippy's exception for tests does not cover functions that tests share.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
 
+mod adopt;
 mod cli;
 mod cli_sources;
 mod conformance;

@@ -17,12 +17,11 @@ use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Where a value goes that a profile gives.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Into {
-    /// Into the container's own document: its profile's other containers stay as they are
-    #[default]
+    /// The container's own document: its profile's other containers stay as they are.
     Container,
-    /// Into the profile: every container that takes it from there has it
+    /// The profile: every container that takes it from there has it.
     Profile,
 }
 
@@ -74,7 +73,7 @@ pub fn differences(plan: &Plan, keys: &BTreeSet<Key>) -> Result<Vec<Difference>,
 fn value(kind: Kind, reason: &Reason) -> Result<Option<String>, String> {
     let field = reason.field.as_str();
     let is_limit = kind == Kind::Container && field.starts_with("config.limits.");
-    let is_mode = field.starts_with("files./") && field.ends_with(".mode");
+    let is_mode = file_of_mode(field).is_some();
     if is_limit || (kind == Kind::Container && (field == "state" || is_mode)) {
         return Ok(reason.from.clone());
     }
@@ -90,6 +89,37 @@ fn value(kind: Kind, reason: &Reason) -> Result<Option<String>, String> {
     }
     let note = reason.note.as_ref().map_or(String::new(), |note| format!("{note}; "));
     Err(format!("{note}a manifest cannot say that; `bayplan apply` repairs it"))
+}
+
+/// The profiles that differences are written into.
+pub fn profiles(plan: &Plan, differences: &[Difference], into: Into) -> BTreeSet<Key> {
+    let origin = |difference: &Difference| {
+        let origins = &plan.objects.get(&difference.key)?.origins;
+        origin(origins, &difference.field).filter(|origin| goes_into_profile(origin, &difference.field, into))
+    };
+    let name = |origin: &Origin| match &origin.layer {
+        Layer::Profile(name) => Some(Key::profile(name)),
+        _ => None,
+    };
+    differences.iter().filter_map(origin).filter_map(name).collect()
+}
+
+/// The origin of a field; a file has one for all that is said of it.
+fn origin<'o>(origins: &'o FieldOrigins, field: &str) -> Option<&'o Origin> {
+    match file_of_mode(field) {
+        Some(path) => origins.get(&format!("files.{path}")),
+        None => origins.get(field),
+    }
+}
+
+fn file_of_mode(field: &str) -> Option<&str> {
+    field.strip_prefix("files.").and_then(|field| field.strip_suffix(".mode"))
+}
+
+/// A file's mode is written where the file is: alone it would be no file.
+fn goes_into_profile(origin: &Origin, field: &str, into: Into) -> bool {
+    let is_profile = matches!(origin.layer, Layer::Profile(_)) && !origin.unset;
+    is_profile && (into == Into::Profile || file_of_mode(field).is_some())
 }
 
 /// The texts with every difference written where its value comes from.
@@ -181,14 +211,8 @@ fn spot(
 ) -> Result<Spot, String> {
     let field = difference.field.as_str();
     let own = origins.get("").ok_or("nothing declares it")?;
-    let file_path = field.strip_prefix("files.").and_then(|field| field.strip_suffix(".mode"));
-    let origin = match file_path {
-        Some(path) => origins.get(&format!("files.{path}")),
-        None => origins.get(field),
-    };
-    let from_profile = origin.filter(|origin| matches!(origin.layer, Layer::Profile(_)) && !origin.unset);
-    // A file's mode is written where the file is: alone it would be no file.
-    let home = from_profile.filter(|_| into == Into::Profile || file_path.is_some()).unwrap_or(own);
+    let origin = origin(origins, field);
+    let home = origin.filter(|origin| goes_into_profile(origin, field, into)).unwrap_or(own);
     let place = home.place.as_ref().ok_or("it is built in; declare it in a manifest first")?;
     let file = file_of(texts, place)?;
     let document = edit::document_at(&texts[file].text, place).ok_or("its document is gone")?;
@@ -196,7 +220,7 @@ fn spot(
     if matches!(home.layer, Layer::Set(_)) {
         path.push("template".to_owned());
     }
-    path.extend(match (file_path, field.split_once('.')) {
+    path.extend(match (file_of_mode(field), field.split_once('.')) {
         (Some(file), _) => vec!["files".to_owned(), file.to_owned(), "mode".to_owned()],
         (None, Some((first, rest))) => vec![first.to_owned(), rest.to_owned()],
         (None, None) => vec![field.to_owned()],
