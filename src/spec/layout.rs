@@ -290,6 +290,14 @@ impl<'t> Layout<'t> {
                 rest = format!("{}: {}", &self.text[key.clone()], &self.text[*value..range.end]);
             }
         }
+        if let (Some((key, _)), true) =
+            (self.keys.get(&(range.start + column)), self.blocks.contains_key(&number))
+        {
+            let head = self.text[key.end..range.end].trim_start().strip_prefix(':').map(str::trim_start);
+            if let Some(head) = head.filter(|head| head.starts_with(['|', '>'])) {
+                rest = format!("{}: {head}", &self.text[key.clone()]);
+            }
+        }
         words.push_str(if self.goes_on(number) { &rest } else { rest.trim_end() });
         words
     }

@@ -51,6 +51,7 @@ fn shorten(spec: &mut Fields, object: &Object, desired: &Desired, context: &Load
     match &object.spec {
         Spec::Container(container) => shorten_container(spec, container, desired, context),
         Spec::Site(_) => remove_if(spec, "heal", "always"),
+        Spec::Profile(_) => shorten_files(spec),
         _ => {}
     }
     for field in ["config", "devices"] {
@@ -94,6 +95,7 @@ fn shorten_container(spec: &mut Fields, container: &Container, desired: &Desired
         let usual = Ready::default();
         remove_if(ready, "timeout", &format!("{}ms", usual.timeout_ms));
         remove_if(ready, "interval", &format!("{}ms", usual.interval_ms));
+        ready.shift_remove("alive");
     }
     if let Some(config) = inner(spec, "config") {
         config.retain(|key, value| match (value.as_str(), below.config.get(key)) {
@@ -116,18 +118,21 @@ fn shorten_container(spec: &mut Fields, container: &Container, desired: &Desired
     }
     if let Some(files) = inner(spec, "files") {
         files.retain(|path, _| container.files.get(path) != below.files.get(path).copied());
-        files.values_mut().filter_map(Value::as_object_mut).for_each(shorten_file);
     }
+    shorten_files(spec);
     if let Some(environment) = inner(spec, "environment") {
         let same = |name: &String| container.environment.get(name) == below.environment.get(name).copied();
         environment.retain(|name, value| !same(name) || value.is_null());
     }
 }
 
-fn shorten_file(file: &mut Fields) {
-    remove_if(file, "mode", "0644");
-    remove_if(file, "owner", "root");
-    remove_if(file, "group", "root");
+fn shorten_files(spec: &mut Fields) {
+    let files = inner(spec, "files").into_iter().flat_map(Map::values_mut);
+    for file in files.filter_map(Value::as_object_mut) {
+        remove_if(file, "mode", "0644");
+        remove_if(file, "owner", "root");
+        remove_if(file, "group", "root");
+    }
 }
 
 /// Makes a whole device one that is merged onto the layer below, where both have one type. Answers whether nothing is

@@ -17,6 +17,7 @@ mod lifecycle;
 mod network;
 mod processes;
 mod product;
+mod provenance;
 mod prune;
 mod runtime;
 mod secrets;

@@ -6,6 +6,7 @@ mod adopt;
 mod cli;
 mod cli_sources;
 mod conformance;
+mod edit;
 mod explain;
 mod findings;
 mod golden;

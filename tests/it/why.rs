@@ -177,16 +177,16 @@ spec: {image: busybox, placement: {labels: {gpu: nvidia}}}
     bench.expect(0, "apply --yes");
     insta::assert_snapshot!(bench.expect(0, "why runner-1 image").stdout, @r"
     container/runner-1
-        a member of containerset/runner  (site.yaml:13:7)
+        a member of containerset/runner  (site.yaml:14:7)
         owner site default, generation 1
 
     image: image/busybox
-        from       site.yaml:15:39 (containerset runner)
+        from       site.yaml:16:39 (containerset runner)
         host has   content 549e9b02fbba
     ");
     insta::assert_snapshot!(bench.expect(0, "why miner -f site.yaml").stdout, @r"
     container/miner
-        declared for hosts with labels gpu=nvidia: host `here` has no label gpu (wanted nvidia)  (site.yaml:19:38)
+        declared for hosts with labels gpu=nvidia: host `here` has no label gpu (wanted nvidia)  (site.yaml:20:38)
     ");
     bench.expect(1, "why miner");
 }
@@ -248,8 +248,5 @@ fn the_command_asks_records_manifests_and_a_daemon_alike() {
 fn a_new_object_is_explained_before_it_is_there() {
     let bench = Bench::new();
     let said = bench.expect(0, "why web-1 limits.memory -f site.yaml").stdout;
-    assert!(
-        said.contains("changed in the manifest [record]: newly declared") && said.contains("host has"),
-        "{said}"
-    );
+    assert!(said.contains("changed in the manifest [create]: new, by `create root`"), "{said}");
 }

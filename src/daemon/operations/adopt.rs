@@ -163,7 +163,9 @@ pub fn edited(
     }
     let mut texts = texts.to_vec();
     // Single values first and from the end: they move no line, and no place before them.
-    for (spot, (difference, value)) in edits.iter().rev() {
+    let values = edits.iter().rev().filter(|(spot, _)| matches!(spot, Spot::Value { .. }));
+    let fields = edits.iter().filter(|(spot, _)| matches!(spot, Spot::Field { .. }));
+    for (spot, (difference, value)) in values.chain(fields) {
         let text = &mut texts[spot.file()];
         match apply(&text.text, spot, *value) {
             Ok(new) => text.text = new,
@@ -186,7 +188,7 @@ fn apply(text: &str, spot: &Spot, value: Option<&str>) -> Result<String, edit::U
     }
 }
 
-/// Where a value is to be written. Fields sort before values: edits go from the last to the first.
+/// Where a value is to be written.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Spot {
     /// In the n-th document of a text.
