@@ -186,7 +186,7 @@ spec: {image: busybox, placement: {labels: {gpu: nvidia}}}
     ");
     insta::assert_snapshot!(bench.expect(0, "why miner -f site.yaml").stdout, @r"
     container/miner
-        declared for hosts with labels gpu=nvidia: host `here` has no label gpu (wanted nvidia)  (site.yaml:20:38)
+        declared for hosts with labels gpu=nvidia: host `here` has no label gpu (wanted nvidia)  (site.yaml:20:35)
     ");
     bench.expect(1, "why miner");
 }
