@@ -13,6 +13,7 @@ use super::session::Session;
 use crate::api::error::{Failure, FailureKind};
 use crate::api::types::{ExportRequest, GoalRequest, Manifests, OUTPUT_VERSION, PlanRequest};
 use crate::daemon::operations::adopt::{self, Difference, Into, NotAdopted};
+use crate::daemon::operations::listing::Selection;
 use crate::model::key::Key;
 use crate::reconcile::plan::Plan;
 use crate::source::{self, STDIN};
@@ -98,12 +99,13 @@ pub fn run(session: &Session, args: &Args) -> anyhow::Result<Exit> {
 }
 
 fn adoption(connection: &Connection, args: &Args, before: Shown, plan: &Plan) -> anyhow::Result<Adoption> {
-    let keys: BTreeSet<Key> = args.keys.iter().cloned().collect();
-    let documents: BTreeSet<Key> = keys.iter().filter(|key| is_undeclared(plan, key)).cloned().collect();
-    for key in keys.iter().filter(|key| !documents.contains(key)) {
-        // Named, so it must be there: a mistyped key is no empty adoption.
-        connection.describe(key)?;
+    let mut keys = BTreeSet::new();
+    for key in &args.keys {
+        // Named, so it must be there: a mistyped key is no empty adoption. A set stands for its members.
+        let objects = connection.list(&Selection::Key(key.clone()))?.objects;
+        keys.extend(objects.into_iter().map(|object| object.key));
     }
+    let documents: BTreeSet<Key> = keys.iter().filter(|key| is_undeclared(plan, key)).cloned().collect();
     let values = adopt::differences(plan, &keys).map_err(|not| refused(&not))?;
     let into = match args.into {
         IntoArg::Container => Into::Container,

@@ -137,7 +137,7 @@ fn add(text: &str, map: &Node, path: &[&str], value: Option<&str>) -> Result<Str
 fn pair(path: &[&str], value: Option<&str>) -> String {
     match path {
         [] => inline(value),
-        [name, rest @ ..] if rest.is_empty() => format!("{}: {}", name_text(name), inline(value)),
+        [name] => format!("{}: {}", name_text(name), inline(value)),
         [name, rest @ ..] => format!("{}: {}", name_text(name), flow(rest, value)),
     }
 }

@@ -189,6 +189,15 @@ spec: {image: busybox, placement: {labels: {gpu: nvidia}}}
         declared for hosts with labels gpu=nvidia: host `here` has no label gpu (wanted nvidia)  (site.yaml:20:35)
     ");
     bench.expect(1, "why miner");
+    insta::assert_snapshot!(bench.expect(0, "why containerset/runner").stdout, @r"
+    containerset/runner
+        a set with 2 members, each explained by its own key: runner-0, runner-1  (site.yaml:14:7)
+    ");
+    assert_eq!(
+        bench.expect(0, "why containerset/runner").stdout,
+        bench.expect(0, "why containerset/runner -f site.yaml").stdout
+    );
+    bench.expect(1, "why containerset/miner");
 }
 
 #[test]

@@ -37,7 +37,7 @@ impl Bay {
         let desired = declared(&site, keys, &observed);
         let context = LoadContext::new(&observed.host.architecture);
         let documents = minimal::documents(&desired, &context, &folder(&desired));
-        let wanted = |key: &Key| request.alone.then(|| request.keys.contains(key)).unwrap_or(true);
+        let wanted = |key: &Key| !request.alone || request.keys.contains(key);
         let documents =
             documents.into_iter().filter(|(key, _)| wanted(key)).map(|(_, document)| document).collect();
         Ok(Export { version: OUTPUT_VERSION, site, documents })

@@ -3,21 +3,23 @@
 
 use super::load;
 use super::plan::{allocates, no_such, recorded_objects};
+use super::sets::is_member;
 use crate::api::error::{Failure, FailureKind};
 use crate::api::types::{GoalRequest, PlanRequest, WhyRequest};
 use crate::daemon::wiring::Bay;
 use crate::driver::Scope;
 use crate::model::desired::Desired;
-use crate::model::key::Key;
+use crate::model::key::{Key, Kind};
+use crate::model::object::Object;
 use crate::model::observed::Observed;
-use crate::model::origin::{Layer, Origin};
+use crate::model::origin::{FieldOrigins, Layer, Origin, Place};
 use crate::model::references::references;
 use crate::reconcile::plan::Plan;
 use crate::reconcile::why::{self, Explanation, Subject, Value};
 use crate::spec::Loaded;
 use crate::spec::registry::{INSTANCE, NETWORK, POOL, Support, Table};
 use crate::spec::words::did_you_mean;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 impl Bay {
     pub fn why(&self, request: &WhyRequest) -> Result<Explanation, Failure> {
@@ -26,6 +28,9 @@ impl Bay {
             Some(manifests) => Some(load::load(&manifests.texts(), &self.machine()?)?),
             None => None,
         };
+        if key.kind == Kind::ContainerSet {
+            return self.set(key, loaded.as_ref());
+        }
         let (plan, observed) = match &loaded {
             None => self.recorded_plan(request)?,
             Some(loaded) => self.declared_plan(request, loaded)?,
@@ -72,6 +77,29 @@ impl Bay {
         }
         let observed = self.observe(&Scope::All)?;
         Ok((plan(&wanted, &observed)?, observed))
+    }
+
+    /// A set is no object: it is told by its members.
+    fn set(&self, key: &Key, loaded: Option<&Loaded>) -> Result<Explanation, Failure> {
+        let observed = self.observe(&Scope::All)?;
+        let of_set = |(member, object): (&Key, &Object), origins: Option<&FieldOrigins>| {
+            let place = origins.and_then(|origins| origins.get("")).and_then(|origin| origin.place.clone());
+            is_member(object, key).then(|| (member.clone(), place))
+        };
+        let members: BTreeMap<Key, Option<Place>> = match loaded {
+            Some(Loaded { desired, .. }) => {
+                let objects = desired.objects.iter();
+                objects.filter_map(|one| of_set(one, desired.origins.get(one.0))).collect()
+            }
+            None => {
+                let origins = |key: &Key| observed.records.get(key).map(|record| &record.origins);
+                recorded_objects(&observed).filter_map(|one| of_set(one, origins(one.0))).collect()
+            }
+        };
+        let elsewhere = loaded.and_then(|loaded| loaded.elsewhere.get(key));
+        why::standing::of_set(&members, elsewhere)
+            .map(|standing| Explanation::of_set(key, standing))
+            .ok_or_else(|| self.unknown(key, loaded))
     }
 
     fn unknown(&self, key: &Key, loaded: Option<&Loaded>) -> Failure {
@@ -132,7 +160,6 @@ fn narrowed(explanation: &Explanation, field: &str) -> Result<Explanation, Failu
 }
 
 fn config_table(key: &Key) -> Option<&'static Table> {
-    use crate::model::key::Kind;
     match key.kind {
         Kind::Container | Kind::Profile => Some(&INSTANCE),
         Kind::Network => Some(&NETWORK),

@@ -2,7 +2,7 @@
 
 mod object;
 pub mod prune;
-mod sets;
+pub mod sets;
 
 use self::object::{Sign, index, object_text, reason_text, sign};
 use crate::model::step::{Action, Class, StepId, StopHow};

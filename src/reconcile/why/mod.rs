@@ -228,6 +228,19 @@ fn change(class: Class, reason: &Reason) -> Change {
 }
 
 impl Explanation {
+    /// Of a set, which has no values of its own.
+    pub fn of_set(key: &Key, standing: Standing) -> Explanation {
+        Explanation {
+            version: WHY_VERSION,
+            key: key.clone(),
+            owner: None,
+            generation: None,
+            standing: vec![standing],
+            changes: vec![],
+            values: vec![],
+        }
+    }
+
     /// With the values alone that `field` names: itself, or all below it; `limits.memory` is `config.limits.memory`.
     /// None: there is no such value.
     pub fn narrowed(&self, field: &str) -> Option<Explanation> {

@@ -1,13 +1,15 @@
 //! Why an object is there or is not: who declares it, what holds it, what waits, what goes.
 
 use super::Subject;
-use crate::model::key::Kind;
+use crate::model::key::{Key, Kind};
 use crate::model::object::Object;
-use crate::model::origin::{Layer, Origin, Place};
+use crate::model::origin::{Elsewhere, Layer, Origin, Place};
 use crate::model::record::Record;
 use crate::reconcile::plan::Plan;
 use crate::reconcile::render::prune::way_words;
+use crate::reconcile::render::sets::few;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// One thing about an object, in a word for machines and in words for people.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,6 +61,23 @@ pub fn standing(subject: &Subject<'_>) -> Vec<Standing> {
     list
 }
 
+/// A set by its members, each with the line that asks for it. None: there is none, and it is placed nowhere else.
+pub fn of_set(members: &BTreeMap<Key, Option<Place>>, elsewhere: Option<&Elsewhere>) -> Option<Standing> {
+    if let Some(elsewhere) = elsewhere {
+        return Some(placed_elsewhere(elsewhere));
+    }
+    let place = members.values().next()?.clone();
+    let names = few(&members.keys().collect::<Vec<_>>());
+    let count = members.len();
+    let message = format!("a set with {count} members, each explained by its own key: {names}");
+    Some(Standing { place, ..say(State::Declared, message) })
+}
+
+fn placed_elsewhere(elsewhere: &Elsewhere) -> Standing {
+    let message = format!("declared for {}: {}", elsewhere.placement, elsewhere.unmet);
+    Standing { place: Some(elsewhere.place.clone()), ..say(State::Elsewhere, message) }
+}
+
 fn say(state: State, message: impl Into<String>) -> Standing {
     Standing { state, message: message.into(), place: None }
 }
@@ -66,8 +85,7 @@ fn say(state: State, message: impl Into<String>) -> Standing {
 /// Which line declares it, or that none does.
 fn declared(subject: &Subject<'_>) -> Standing {
     if let Some(elsewhere) = subject.elsewhere {
-        let message = format!("declared for {}: {}", elsewhere.placement, elsewhere.unmet);
-        return Standing { place: Some(elsewhere.place.clone()), ..say(State::Elsewhere, message) };
+        return placed_elsewhere(elsewhere);
     }
     let origin = subject.origins().and_then(|origins| origins.get(""));
     let place = origin.and_then(|origin| origin.place.clone());

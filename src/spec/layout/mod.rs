@@ -7,10 +7,10 @@
 //! Comments, the order of documents and fields, quotes, and what stands in brackets stay as they are; so do the lines
 //! inside texts of several lines, but for their indentation. What a text says is compared before and after.
 
-use super::spans::{self, Node, NotYaml, Shape};
-use granit_parser::{ScalarStyle, StructureStyle};
-use std::collections::BTreeMap;
-use std::ops::Range;
+mod source;
+
+use self::source::{Line, Source, blanks, indicator, is_item};
+use super::spans::{self, NotYaml};
 
 /// Blanks a level.
 const STEP: usize = 2;
@@ -27,26 +27,11 @@ pub enum Unformatted {
 pub fn format(text: &str) -> Result<String, Unformatted> {
     let plain = text.strip_prefix('\u{feff}').unwrap_or(text).replace("\r\n", "\n");
     let before = spans::documents(&plain).map_err(Unformatted::NotYaml)?;
-    let formatted = Layout::new(&plain, &before).run();
+    let formatted = Layout { source: Source::new(&plain, &before), levels: vec![], written: vec![] }.run();
     match spans::documents(&formatted) {
         Ok(after) if after == before => Ok(formatted),
         _ => Err(Unformatted::Unusual),
     }
-}
-
-/// What one source line is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Line {
-    Blank,
-    Comment,
-    /// `---`, `...`, or a directive.
-    Marker,
-    /// Begins an entry, an item, or a value on a line of its own.
-    Structure,
-    /// Goes on with a value of several lines.
-    Inside,
-    /// Of a block scalar: `|`, `>`.
-    Block,
 }
 
 /// A block that is open at a line.
@@ -60,14 +45,7 @@ struct Level {
 }
 
 struct Layout<'t> {
-    text: &'t str,
-    /// Each line's bytes, without its line feed.
-    lines: Vec<Range<usize>>,
-    kinds: Vec<Line>,
-    /// Where a key of a block mapping begins → where its value does, if that is on the same line.
-    keys: BTreeMap<usize, (Range<usize>, usize)>,
-    /// The head of a block scalar → the column of its content.
-    blocks: BTreeMap<usize, usize>,
+    source: Source<'t>,
     levels: Vec<Level>,
     written: Vec<Written>,
 }
@@ -80,108 +58,22 @@ struct Written {
     is_content: bool,
 }
 
-impl<'t> Layout<'t> {
-    fn new(text: &'t str, documents: &[Node]) -> Layout<'t> {
-        let mut lines = vec![];
-        let mut start = 0;
-        for line in text.split_inclusive('\n') {
-            let end = start + line.trim_end_matches('\n').len();
-            lines.push(start..end);
-            start += line.len();
-        }
-        let mut layout = Layout {
-            text,
-            kinds: vec![Line::Structure; lines.len()],
-            lines,
-            keys: BTreeMap::new(),
-            blocks: BTreeMap::new(),
-            levels: vec![],
-            written: vec![],
-        };
-        for number in 0..layout.lines.len() {
-            layout.kinds[number] = kind(layout.line(number));
-        }
-        documents.iter().for_each(|document| layout.visit(document));
-        layout
-    }
-
-    fn line(&self, number: usize) -> &'t str {
-        &self.text[self.lines[number].clone()]
-    }
-
-    /// The line that a byte is in.
-    fn line_of(&self, byte: usize) -> usize {
-        self.lines.partition_point(|line| line.end < byte).min(self.lines.len().saturating_sub(1))
-    }
-
-    /// Notes keys of block mappings, and which lines are inside of values.
-    fn visit(&mut self, node: &Node) {
-        match &node.shape {
-            Shape::Scalar { style: ScalarStyle::Literal | ScalarStyle::Folded, .. } => self.block(node),
-            Shape::Scalar { .. } | Shape::Alias => self.inside(node),
-            Shape::List { style: StructureStyle::Flow, .. }
-            | Shape::Map { style: StructureStyle::Flow, .. } => {
-                self.inside(node);
-            }
-            Shape::List { items, .. } => items.iter().for_each(|item| self.visit(item)),
-            Shape::Map { entries, .. } => {
-                for entry in entries {
-                    self.keys
-                        .insert(entry.key.range.start, (entry.key.range.clone(), entry.value.range.start));
-                    self.visit(&entry.key);
-                    self.visit(&entry.value);
-                }
-            }
-        }
-    }
-
-    fn inside(&mut self, node: &Node) {
-        if node.range.is_empty() {
-            return;
-        }
-        let (first, last) = (self.line_of(node.range.start), self.line_of(node.range.end));
-        for kind in self.kinds.iter_mut().take(last + 1).skip(first + 1) {
-            *kind = Line::Inside;
-        }
-    }
-
-    /// The lines below a block scalar's head. Its range begins with its first line that is not empty.
-    fn block(&mut self, node: &Node) {
-        let Shape::Scalar { text, .. } = &node.shape else { return };
-        let content = self.line_of(node.range.start);
-        let is_blank = |number: &usize| self.line(*number).trim().is_empty();
-        let head = (0..content).rev().find(|number| !is_blank(number));
-        let Some(head) = head.filter(|_| !text.trim().is_empty()) else { return };
-        let column = node.range.start - self.lines[content].start;
-        let is_over = |number: &usize| {
-            let line = self.line(*number);
-            !line.trim().is_empty() && (blanks(line) < column || kind(line) == Line::Marker)
-        };
-        let mut end = (content..self.lines.len()).find(is_over).unwrap_or(self.lines.len());
-        if !indicator(self.line(head)).keeps {
-            while is_blank(&(end - 1)) {
-                end -= 1;
-            }
-        }
-        self.kinds[head + 1..end].fill(Line::Block);
-        self.blocks.insert(head, column);
-    }
-
+impl Layout<'_> {
     fn run(mut self) -> String {
         let mut comments: Vec<usize> = vec![];
         let mut number = 0;
-        while number < self.lines.len() {
-            match self.kinds[number] {
+        while number < self.source.lines.len() {
+            match self.source.kinds[number] {
                 Line::Blank | Line::Comment => comments.push(number),
                 Line::Marker => {
                     self.comments(&mut comments, None);
                     self.levels.clear();
-                    self.write(0, self.line(number).trim_end());
+                    self.write(0, self.source.line(number).trim_end());
                     number = self.follow(number, 0, 0);
                 }
                 Line::Structure => {
                     let before = self.levels.clone();
-                    let column = blanks(self.line(number));
+                    let column = blanks(self.source.line(number));
                     let indent = self.settle(number);
                     let waiting = std::mem::take(&mut comments);
                     self.flush(waiting, Some((column, indent)), &before);
@@ -207,7 +99,7 @@ impl<'t> Layout<'t> {
     /// that it stood at the level of; else one level deeper than what it stands in.
     fn flush(&mut self, waiting: Vec<usize>, next: Option<(usize, usize)>, before: &[Level]) {
         for number in waiting {
-            let line = self.line(number);
+            let line = self.source.line(number);
             if line.trim().is_empty() {
                 self.write(0, "");
                 continue;
@@ -226,13 +118,13 @@ impl<'t> Layout<'t> {
 
     /// Closes the blocks that a line ends and opens those that it begins; answers the line's indentation.
     fn settle(&mut self, number: usize) -> usize {
-        let start = self.lines[number].start;
-        let line = self.line(number);
+        let start = self.source.lines[number].start;
+        let line = self.source.line(number);
         let mut column = blanks(line);
         let mut first = None;
         loop {
             let is_item = is_item(&line[column..]);
-            let is_key = self.keys.contains_key(&(start + column));
+            let is_key = self.source.keys.contains_key(&(start + column));
             self.levels.retain(|level| level.column <= column);
             if !is_item {
                 while self
@@ -267,8 +159,8 @@ impl<'t> Layout<'t> {
 
     /// A structural line's words, with one blank behind `-` and behind a key's colon.
     fn words(&self, number: usize) -> String {
-        let range = self.lines[number].clone();
-        let line = self.line(number);
+        let range = self.source.lines[number].clone();
+        let line = self.source.line(number);
         let mut column = blanks(line);
         let mut words = String::new();
         while is_item(&line[column..]) {
@@ -281,21 +173,23 @@ impl<'t> Layout<'t> {
             column += 1 + blanks(rest);
         }
         let mut rest = line[column..].to_owned();
-        if let Some((key, value)) = self.keys.get(&(range.start + column))
+        if let Some((key, value)) = self.source.keys.get(&(range.start + column))
             && *value <= range.end
             && key.end < *value
         {
-            let gap = &self.text[key.end..*value];
+            let gap = &self.source.text[key.end..*value];
             if gap.trim() == ":" && gap.ends_with(' ') {
-                rest = format!("{}: {}", &self.text[key.clone()], &self.text[*value..range.end]);
+                rest =
+                    format!("{}: {}", &self.source.text[key.clone()], &self.source.text[*value..range.end]);
             }
         }
         if let (Some((key, _)), true) =
-            (self.keys.get(&(range.start + column)), self.blocks.contains_key(&number))
+            (self.source.keys.get(&(range.start + column)), self.source.blocks.contains_key(&number))
         {
-            let head = self.text[key.end..range.end].trim_start().strip_prefix(':').map(str::trim_start);
+            let head =
+                self.source.text[key.end..range.end].trim_start().strip_prefix(':').map(str::trim_start);
             if let Some(head) = head.filter(|head| head.starts_with(['|', '>'])) {
-                rest = format!("{}: {head}", &self.text[key.clone()]);
+                rest = format!("{}: {head}", &self.source.text[key.clone()]);
             }
         }
         words.push_str(if self.goes_on(number) { &rest } else { rest.trim_end() });
@@ -304,15 +198,15 @@ impl<'t> Layout<'t> {
 
     /// Whether the next line is inside of a value that begins on this one.
     fn goes_on(&self, number: usize) -> bool {
-        self.kinds.get(number + 1) == Some(&Line::Inside)
+        self.source.kinds.get(number + 1) == Some(&Line::Inside)
     }
 
     /// Writes the lines of the value that a structural line begins; answers the last one.
     fn follow(&mut self, number: usize, column: usize, indent: usize) -> usize {
-        let kind = self.kinds.get(number + 1).copied();
+        let kind = self.source.kinds.get(number + 1).copied();
         let mut last = number;
         while kind.is_some()
-            && self.kinds.get(last + 1).copied() == kind
+            && self.source.kinds.get(last + 1).copied() == kind
             && matches!(kind, Some(Line::Inside | Line::Block))
         {
             last += 1;
@@ -320,7 +214,7 @@ impl<'t> Layout<'t> {
         match kind {
             Some(Line::Inside) => {
                 for inside in number + 1..=last {
-                    let line = self.line(inside);
+                    let line = self.source.line(inside);
                     self.content(
                         (blanks(line) + indent).saturating_sub(column),
                         line.trim_start_matches(' '),
@@ -334,13 +228,13 @@ impl<'t> Layout<'t> {
     }
 
     fn write_block(&mut self, head: usize, last: usize) {
-        let old = self.blocks.get(&head).copied().unwrap_or_default();
-        let new = match (self.levels.last(), indicator(self.line(head)).digits) {
+        let old = self.source.blocks.get(&head).copied().unwrap_or_default();
+        let new = match (self.levels.last(), indicator(self.source.line(head)).digits) {
             (None, _) => old,
             (Some(level), digits) => level.indent + digits.unwrap_or(STEP),
         };
         for number in head + 1..=last {
-            self.content(new, self.line(number).get(old..).unwrap_or_default());
+            self.content(new, self.source.line(number).get(old..).unwrap_or_default());
         }
     }
 
@@ -373,43 +267,4 @@ impl<'t> Layout<'t> {
         };
         lines.into_iter().map(text).collect()
     }
-}
-
-fn kind(line: &str) -> Line {
-    let marker = |mark: &str| {
-        line.strip_prefix(mark).is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t']))
-    };
-    if line.trim().is_empty() {
-        Line::Blank
-    } else if line.trim_start().starts_with('#') {
-        Line::Comment
-    } else if marker("---") || marker("...") || line.starts_with('%') {
-        Line::Marker
-    } else {
-        Line::Structure
-    }
-}
-
-/// The blanks that a text begins with.
-fn blanks(text: &str) -> usize {
-    text.len() - text.trim_start_matches(' ').len()
-}
-
-/// Whether a list's item begins here.
-fn is_item(text: &str) -> bool {
-    text.strip_prefix('-').is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
-}
-
-/// What a block scalar's head says: `|2+`.
-struct Mark {
-    digits: Option<usize>,
-    /// Empty lines at the end are content.
-    keeps: bool,
-}
-
-fn indicator(head: &str) -> Mark {
-    let head = head.split(" #").next().unwrap_or_default();
-    let mark = head.rfind(['|', '>']).map_or("", |at| &head[at + 1..]);
-    let digit = mark.chars().find_map(|c| c.to_digit(10));
-    Mark { digits: digit.and_then(|digit| usize::try_from(digit).ok()), keeps: mark.contains('+') }
 }
