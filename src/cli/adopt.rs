@@ -200,6 +200,13 @@ impl Adoption {
     }
 
     fn write(&self) -> Result<(), Failure> {
+        for (old, _) in self.changes() {
+            let Some(old) = old else { continue };
+            if std::fs::read_to_string(&old.path).is_ok_and(|text| text != old.text) {
+                let message = format!("{} was changed meanwhile; nothing was written, adopt again", old.path);
+                return Err(Failure::new(FailureKind::Moved, message));
+            }
+        }
         for (old, new) in self.changes() {
             let path = Path::new(&new.path);
             let written = match old {

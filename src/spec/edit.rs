@@ -137,8 +137,8 @@ fn add(text: &str, map: &Node, path: &[&str], value: Option<&str>) -> Result<Str
 fn pair(path: &[&str], value: Option<&str>) -> String {
     match path {
         [] => inline(value),
-        [name] => format!("{}: {}", name_text(name), inline(value)),
-        [name, rest @ ..] => format!("{}: {}", name_text(name), flow(rest, value)),
+        [name] => format!("{}: {}", scalar(name), inline(value)),
+        [name, rest @ ..] => format!("{}: {}", scalar(name), flow(rest, value)),
     }
 }
 
@@ -150,19 +150,15 @@ fn flow(path: &[&str], value: Option<&str>) -> String {
 fn block(path: &[&str], value: Option<&str>, indent: usize) -> String {
     match path {
         [] => String::new(),
-        [name] => format!("{:indent$}{}: {}\n", "", name_text(name), inline(value)),
+        [name] => format!("{:indent$}{}: {}\n", "", scalar(name), inline(value)),
         [name, rest @ ..] => {
-            format!("{:indent$}{}:\n{}", "", name_text(name), block(rest, value, indent + 2))
+            format!("{:indent$}{}:\n{}", "", scalar(name), block(rest, value, indent + 2))
         }
     }
 }
 
 fn inline(value: Option<&str>) -> String {
-    value.map_or_else(|| "null".to_owned(), plain_or_quoted)
-}
-
-fn name_text(name: &str) -> String {
-    plain_or_quoted(name)
+    value.map_or_else(|| "null".to_owned(), scalar)
 }
 
 /// A scalar with the quotes that the former one had.
@@ -171,12 +167,12 @@ fn scalar_like(node: &Node, value: &str) -> String {
     match &node.shape {
         Shape::Scalar { style: ScalarStyle::SingleQuoted, .. } if is_simple => format!("'{value}'"),
         Shape::Scalar { style: ScalarStyle::DoubleQuoted | ScalarStyle::SingleQuoted, .. } => quoted(value),
-        _ => plain_or_quoted(value),
+        _ => scalar(value),
     }
 }
 
 /// Without quotes where every reader takes it for what it is: a number stays one, and so does a bool.
-fn plain_or_quoted(value: &str) -> String {
+pub fn scalar(value: &str) -> String {
     let safe = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/' | '+' | '@' | '%');
     let begins = value.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '/' || c == '_');
     let is_word = ["y", "n", "yes", "no", "on", "off"].contains(&value.to_ascii_lowercase().as_str());

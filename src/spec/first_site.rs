@@ -1,5 +1,8 @@
 //! The site that `init` writes: small, commented, loadable as it is.
 
+use super::edit::scalar;
+use super::tree::{Plain, classify};
+
 /// What stands in it of the host.
 pub struct FirstSite<'h> {
     /// The host's name; None: the site is for any host.
@@ -13,13 +16,18 @@ pub fn text(first: &FirstSite<'_>) -> String {
     let site =
         first.host.and_then(|host| host.split('.').next()).filter(|name| super::names::object(name).is_ok());
     let targets = match first.host {
-        Some(host) => format!("  targets: [{host}]        # apply on another host is refused\n"),
+        Some(host) => format!("  targets: [{}]  # apply on another host is refused\n", text_scalar(host)),
         None => "  # targets: [HOSTNAME]  # apply on another host is refused\n".to_owned(),
     };
     TEMPLATE
         .replace("SCHEMA", first.schema)
-        .replace("SITE", site.unwrap_or("home"))
+        .replace("SITE", &text_scalar(site.unwrap_or("home")))
         .replace("  TARGETS\n", &targets)
+}
+
+/// A text that stays one: names may be numbers.
+fn text_scalar(text: &str) -> String {
+    if classify(text) == Plain::Text { scalar(text) } else { format!("\"{text}\"") }
 }
 
 const TEMPLATE: &str = "\

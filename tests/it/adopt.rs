@@ -96,6 +96,7 @@ spec:
     by_hand(&bench, "web-1", memory(2 * GIB));
     let said = bench.expect(0, "why web-1 limits.memory").stdout;
     assert!(said.contains("host has   2GiB") && said.contains("drift [live]: 2GiB -> 512MiB"), "{said}");
+    insta::assert_snapshot!(bench.expect(0, "adopt -o json").stdout);
     insta::assert_snapshot!(adopt(&bench, ""), @r"
     -    limits.memory: '512MiB'   # as agreed
     +    limits.memory: '2GiB'   # as agreed
@@ -352,4 +353,12 @@ fn a_first_site_loads_plans_is_tidy_and_is_never_written_over() {
     });
     assert!(named.contains("targets: [edge-1.example.net]") && named.contains("metadata: {name: edge-1}"));
     assert_eq!(bayplan::spec::layout::format(&named).unwrap(), named);
+    let number = bayplan::spec::first_site::text(&bayplan::spec::first_site::FirstSite {
+        host: Some("17"),
+        schema: "s.json",
+    });
+    assert!(
+        crate::spec_load::load_text(&number.replace("targets: [\"17\"]", "values: {}")).is_ok(),
+        "{number}"
+    );
 }

@@ -41,13 +41,16 @@ fn container(found: &mut Found, object: Option<&Object>, view: &ContainerView<'_
     if let Some(root) = view.root {
         let content: String = root.identity.fingerprint.chars().take(12).collect();
         found.insert("image".to_owned(), format!("content {content}"));
-        found.insert("devices.root.pool".to_owned(), root.pool.clone());
     }
     let declared = object.and_then(|object| match &object.spec {
         Spec::Container(container) => Some(container.as_ref()),
         _ => None,
     });
     let Some(declared) = declared else { return };
+    let root_disk = declared.devices.iter().find(|(_, device)| is_root(&device.options));
+    if let (Some(root), Some((name, _))) = (view.root, root_disk) {
+        found.insert(format!("devices.{name}.pool"), root.pool.clone());
+    }
     if let Some(run) = view.run {
         running(found, declared, run);
     }

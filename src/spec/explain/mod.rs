@@ -10,7 +10,6 @@ use super::words::did_you_mean;
 use crate::model::key::Kind;
 use crate::model::step::Class;
 use serde::Serialize;
-use serde_json::Value;
 use std::collections::BTreeSet;
 
 /// What is known of one field.
