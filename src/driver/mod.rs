@@ -21,8 +21,11 @@ use std::time::Instant;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Scope {
     All,
-    /// These, and what they refer to as far as records tell.
+    /// These, and what they refer to as far as records tell; all records.
     Keys(BTreeSet<Key>),
+    /// The same with their records alone: it costs the same however many others there are. Nothing can be given out
+    /// on such a look.
+    Near(BTreeSet<Key>),
 }
 
 /// What surrounds a step while it is carried out.

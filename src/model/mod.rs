@@ -28,6 +28,7 @@ pub mod origin;
 pub mod prune;
 pub mod ready;
 pub mod record;
+pub mod references;
 pub mod rollout;
 pub mod root;
 pub mod run;

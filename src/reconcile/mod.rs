@@ -24,6 +24,7 @@
 //! | `graph`, `rollout`, `assemble` | the objects' order, the turns of restarts, the steps' numbers |
 //! | `plan`, `drift`, `render` | the plan, its drift rows, its text and JSON |
 //! | `apply`, `report` | carrying a plan out |
+//! | `why/` | one object explained: lines, layers, what the host has, what is planned |
 //! | `queue`, `controller` | when to look again |
 
 pub mod apply;
@@ -56,6 +57,7 @@ pub mod spans;
 pub mod undelete;
 pub mod unmanaged;
 pub mod users;
+pub mod why;
 pub mod world;
 
 use crate::driver::{Driver, Scope};

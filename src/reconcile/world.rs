@@ -2,7 +2,6 @@
 
 use super::deletions::{self, Leaving, delete, park, refuse_protected, retire};
 use super::goal::{Goal, PlanOptions};
-use super::graph::references;
 use super::intent::{Guard, Intent};
 use super::join::Joined;
 use super::ownership::{moves, orphans, owned_elsewhere};
@@ -16,6 +15,7 @@ use crate::model::observed::Observed;
 use crate::model::origin::FieldOrigins;
 use crate::model::prune::Deletion;
 use crate::model::record::{Override, OverrideField, Owner, Record};
+use crate::model::references::references;
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -6,6 +6,7 @@ use crate::api::types::{Approval, GoalRequest, HoldUntil, PlanRequest, StopWish}
 use crate::daemon::wiring::Bay;
 use crate::driver::Scope;
 use crate::model::desired::Desired;
+use crate::model::finding::Finding;
 use crate::model::key::Key;
 use crate::model::object::Object;
 use crate::model::observed::{Host, Observed};
@@ -38,8 +39,19 @@ impl Bay {
             }
             _ => (Desired::default(), vec![]),
         };
+        self.plan_for(request, &desired, warnings, observed)
+    }
+
+    /// The plan of a request whose manifests are loaded.
+    pub fn plan_for(
+        &self,
+        request: &PlanRequest,
+        desired: &Desired,
+        warnings: Vec<Finding>,
+        observed: &Observed,
+    ) -> Result<Plan, Failure> {
         let now = Timestamp::now();
-        let goal = goal(&request.goal, &desired, observed, now)?;
+        let goal = goal(&request.goal, desired, observed, now)?;
         let mut options = PlanOptions::new(now, uuid::Uuid::new_v4().into_bytes(), &request.actor);
         let recorded = recorded_objects(observed);
         options.only = sets::members(&request.only, desired.objects.iter().chain(recorded));
@@ -62,7 +74,7 @@ impl Bay {
 
     /// What the machine itself is.
     pub fn machine(&self) -> Result<Host, Failure> {
-        Ok(self.observe(&Scope::Keys(BTreeSet::new()))?.host)
+        Ok(self.observe(&Scope::Near(BTreeSet::new()))?.host)
     }
 
     /// What the host has.
@@ -100,7 +112,7 @@ fn scope(goal: &GoalRequest) -> Scope {
 }
 
 /// Whether a plan gives out ids or addresses: for that, all that others use must be known.
-fn allocates(plan: &Plan, observed: &Observed) -> bool {
+pub fn allocates(plan: &Plan, observed: &Observed) -> bool {
     plan.steps.iter().any(|step| match &step.action {
         Action::PutRecord(update) if update.identity.is_some() => {
             observed.records.get(&step.key).is_none_or(|record| record.identity != update.identity)

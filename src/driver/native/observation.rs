@@ -2,7 +2,7 @@
 
 use super::failure::failed;
 use super::{Native, files, host, ids_taken, images, limits, networks, pools, run_record};
-use crate::driver::records::store_error;
+use crate::driver::records::{near, store_error};
 use crate::driver::{Error, Scope};
 use crate::model::key::{Key, Kind};
 use crate::model::object::Spec;
@@ -21,11 +21,14 @@ use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
-/// Reads the host. Records and images are always whole; what costs something for each container, link or process is
+/// Reads the host. Images are always whole, and so are records but for [`Scope::Near`]; what costs something for each container, link or process is
 /// only read as far as the scope needs it.
 pub fn observe(native: &Native, scope: &Scope) -> Result<Observed, Error> {
     let layout = &native.layout;
-    let records = native.records.all().map_err(store_error)?;
+    let records = match scope {
+        Scope::Near(keys) => near(&native.records, keys)?,
+        Scope::All | Scope::Keys(_) => native.records.all().map_err(store_error)?,
+    };
     let part = Part::of(scope, &records);
     let images = images::observe(layout)?;
     let uuids = part.as_ref().map(|part| &part.uuids);
@@ -57,7 +60,7 @@ impl Part {
     /// The keys of a scope, and what they refer to. None: everything is wanted, or has to be looked through, because
     /// a record says nothing of where its container is.
     fn of(scope: &Scope, records: &BTreeMap<Key, Record>) -> Option<Part> {
-        let Scope::Keys(keys) = scope else { return None };
+        let (Scope::Keys(keys) | Scope::Near(keys)) = scope else { return None };
         let mut part = Part::default();
         let mut open: Vec<&Key> = keys.iter().collect();
         let mut seen = BTreeSet::new();
