@@ -9,6 +9,7 @@
 //! | `desired`, `observed`, `record` | the three sides of the comparison |
 //! | `run` | what the runtime is asked to start, with every value typed |
 //! | `step` | what changes the host |
+//! | `references` | which objects one needs |
 //! | `prune` | what becomes of what is no longer declared |
 //! | `typed` | normalised config texts as typed values |
 //! | `finding` | what is wrong with an input, and how to mend it |
@@ -23,6 +24,7 @@ pub mod observed;
 pub mod origin;
 pub mod prune;
 pub mod record;
+pub mod references;
 pub mod root;
 pub mod run;
 pub mod size;

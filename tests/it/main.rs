@@ -5,6 +5,7 @@
 mod cli;
 mod cli_sources;
 mod conformance;
+mod controller;
 mod findings;
 mod golden;
 mod host_findings;

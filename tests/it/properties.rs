@@ -9,7 +9,7 @@ use bayplan::driver::memory::Memory;
 use bayplan::model::key::Kind;
 use bayplan::model::step::Action;
 use bayplan::reconcile::goal::{DeletionApproval, Goal, PlanOptions};
-use bayplan::reconcile::graph::references;
+use bayplan::model::references::references;
 use bayplan::reconcile::plan::Plan;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, FileFailurePersistence};

@@ -49,7 +49,7 @@ impl Bay {
         if let Goal::Site(desired) = goal {
             options.missing_paths = self.missing(check::paths_to_check(desired));
         }
-        let wanted = contents::wanted(&goal, observed);
+        let wanted = contents::wanted(&goal, observed, &options.only);
         options.contents =
             self.driver().digests(&wanted).map_err(|error| Failure::from_error(FailureKind::Host, &error))?;
         let mut plan = plan::plan(&goal, observed, &options).map_err(plan_failure)?;
