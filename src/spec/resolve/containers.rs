@@ -24,8 +24,7 @@ impl Resolution<'_> {
         report: &mut Report,
     ) -> Option<Container> {
         let profiles = spec.profiles.clone().unwrap_or_else(|| vec![builtin::PROFILE.to_owned()]);
-        let builtin_profile = builtin::profile();
-        let mut layers = self.profile_layers(&profiles, &builtin_profile);
+        let mut layers = self.profile_layers(&profiles);
         layers.push(Layered {
             layer: document.layer.clone(),
             config: &spec.config,
@@ -38,8 +37,6 @@ impl Resolution<'_> {
         unset_plain(&layers, &mut config);
         let merged = merge_devices(&layers, report);
         let contents = contents::merge(&layers);
-        let merges = ["config", "devices", "files", "environment"];
-        origins.retain(|path, _| !merges.iter().any(|field| path.starts_with(field)));
         record_config(&config, origins, report);
         let devices = self.devices(&merged, document, origins, report);
         if profiles
@@ -81,7 +78,8 @@ impl Resolution<'_> {
     }
 
     /// The layers of the profiles that are declared or built in; `references` reports the others.
-    fn profile_layers<'l>(&'l self, profiles: &[String], builtin: &'l Profile) -> Vec<Layered<'l>> {
+    fn profile_layers(&self, profiles: &[String]) -> Vec<Layered<'_>> {
+        let builtin: &Profile = &builtin::PROFILE_OBJECT;
         let mut layers = vec![];
         for name in profiles {
             match self.documents.get(&Key::profile(name)) {

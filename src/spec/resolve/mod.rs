@@ -165,7 +165,8 @@ impl Resolution<'_> {
         Some((spec, origins))
     }
 
-    /// Every place in the document, with the object itself as the empty path.
+    /// Every place in the document, with the object itself as the empty path. A container's merged fields get theirs where
+    /// they are merged.
     fn document_origins(&self, document: &Document, report: &Report) -> FieldOrigins {
         let origin = |mark| Origin {
             place: Some(report.place(mark)),
@@ -174,7 +175,12 @@ impl Resolution<'_> {
             revision: None,
         };
         let envelope = |path: &str| matches!(path, "apiVersion" | "kind" | "metadata" | "spec");
-        let marks = document.marks.iter().filter(|(path, _)| !envelope(path));
+        let merges: &[&str] = match document.body {
+            Body::Container(_) => &["config", "devices", "files", "environment"],
+            _ => &[],
+        };
+        let is_merged = |path: &str| merges.iter().any(|field| path.starts_with(field));
+        let marks = document.marks.iter().filter(|(path, _)| !envelope(path) && !is_merged(path));
         let mut origins: FieldOrigins = marks.map(|(path, mark)| (path.clone(), origin(*mark))).collect();
         origins.insert(String::new(), origin(document.mark));
         origins
