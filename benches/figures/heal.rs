@@ -24,9 +24,9 @@ const POLL: Duration = Duration::from_micros(200);
 
 /// Kills among so many containers, interleaved with whole starts of one of another state folder.
 pub fn heal(bench: &Bench, table: &mut Table) -> Result<()> {
-    for (count, name) in [(KILLED, "few"), (bench.most.clamp(KILLED, 100), "many")] {
-        let ours = bench.ours(name)?;
-        let other = bench.ours(&format!("reference-{name}"))?;
+    for count in [KILLED, bench.most.clamp(KILLED, 100)] {
+        let ours = bench.ours(&format!("heal{count}"))?;
+        let other = bench.ours(&format!("reference{count}"))?;
         other.pass(&Goal::Site(&other.load(&other.site(1, Net::Bridged))?.desired))?;
         stop(&other)?;
         let daemon = Daemon::start(&ours, count)?;

@@ -88,6 +88,11 @@ impl Origin {
 /// path is the object itself (the line of its `kind`).
 pub type FieldPath = String;
 
+/// The path of a field inside another.
+pub fn below(path: &str, field: &str) -> FieldPath {
+    [path, ".", field].concat()
+}
+
 /// The side table of one object.
 pub type FieldOrigins = BTreeMap<FieldPath, Origin>;
 

@@ -108,7 +108,8 @@ impl Driver for Memory {
             let (pool, identity) = (root.pool.clone(), root.identity.clone());
             let key = root.identity.key.clone();
             facts.root = Some(RootFacts { pool, identity, image_present });
-            for path in observed.records.get(&key).map(records::file_paths).unwrap_or_default() {
+            let record = observed.records.get(&key).filter(|record| record.parked.is_none());
+            for path in record.map(records::file_paths).unwrap_or_default() {
                 let found = root.files.get(&path).cloned();
                 facts.files.insert(path, found.map_or(FileFacts::Missing, FileFacts::Regular));
             }

@@ -5,7 +5,7 @@ use super::layers::{Layered, MergedDevice, Written, merge_config, merge_devices}
 use super::{MAX_DEPENDENCIES, Resolution, builtin, devices};
 use crate::model::key::Key;
 use crate::model::object::{Config, Container, Device, DeviceType, Devices, Profile};
-use crate::model::origin::{FieldOrigins, Layer, Origin};
+use crate::model::origin::{FieldOrigins, Layer, Origin, below};
 use crate::spec::document::container::ContainerSpec;
 use crate::spec::document::environment::Secrets;
 use crate::spec::document::files::Files;
@@ -119,11 +119,11 @@ impl Resolution<'_> {
         let context = devices::Context { folders: &self.folders, mark: document.mark };
         let mut checked = Devices::new();
         for (name, device) in merged {
-            let path = format!("devices.{name}");
+            let path = below("devices", name);
             origins.insert(path.clone(), origin(&device.named, report));
-            origins.insert(format!("{path}.type"), origin(&device.device_type, report));
+            origins.insert(below(&path, "type"), origin(&device.device_type, report));
             for (option, written) in &device.options {
-                origins.insert(format!("{path}.{option}"), origin(written, report));
+                origins.insert(below(&path, option), origin(written, report));
             }
             if let Some(device) = devices::check_device(name, device, &context, report) {
                 checked.insert(name.clone(), device);
@@ -201,7 +201,7 @@ pub fn origin<T>(written: &Written<T>, report: &Report) -> Origin {
 
 fn record_config(config: &BTreeMap<String, Written<String>>, origins: &mut FieldOrigins, report: &Report) {
     for (key, written) in config {
-        origins.insert(format!("config.{key}"), origin(written, report));
+        origins.insert(below("config", key), origin(written, report));
     }
 }
 
