@@ -2,6 +2,7 @@
 
 use super::apply::{ApplyOptions, apply};
 use super::goal::{Goal, PlanOptions};
+use super::near::is_near;
 use super::plan::Plan;
 use super::queue::Queue;
 use super::report::{Report, StepOutcome};
@@ -10,7 +11,6 @@ use super::{Error, plan_on, refuse_guarded};
 use crate::driver::{Driver, Scope};
 use crate::model::key::Key;
 use crate::model::observed::Observed;
-use crate::model::step::{Action, Step};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeSet;
 
@@ -150,42 +150,6 @@ fn decide(
             Ok(Some((plan_on(driver, goal, &observed, &options)?, Scope::All)))
         }
         Err(error) => Err(error),
-    }
-}
-
-/// Whether a step is about one container that is there, and gives nothing out: it is right whatever else there is on
-/// the host. Ids, addresses, roots, and what several share, are not given or taken on a look at a part.
-fn is_near(step: &Step) -> bool {
-    match &step.action {
-        Action::Start(_)
-        | Action::Stop { .. }
-        | Action::WaitReady { .. }
-        | Action::Freeze { .. }
-        | Action::Unfreeze { .. }
-        | Action::SetLimits { .. }
-        | Action::RepairCgroup { .. }
-        | Action::AttachNic { .. }
-        | Action::DetachNic { .. }
-        | Action::AttachDisk { .. }
-        | Action::DetachDisk { .. }
-        | Action::Supervise { .. }
-        | Action::WriteFile { .. }
-        | Action::RemoveFile { .. }
-        | Action::RunInside { .. }
-        | Action::SetEnvironment { .. }
-        | Action::Note => true,
-        Action::PutRecord(_)
-        | Action::Retire
-        | Action::Park { .. }
-        | Action::ForgetRecord
-        | Action::ImportImage { .. }
-        | Action::DeleteImage { .. }
-        | Action::EnsurePool { .. }
-        | Action::DeletePool
-        | Action::CreateRoot { .. }
-        | Action::DeleteRoot { .. }
-        | Action::EnsureNetwork(_)
-        | Action::DeleteNetwork { .. } => false,
     }
 }
 

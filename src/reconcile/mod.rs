@@ -23,6 +23,7 @@
 //! | `graph`, `assemble` | the objects' order, the steps' numbers |
 //! | `plan`, `drift`, `render` | the plan, its drift rows, its text and JSON |
 //! | `apply`, `report` | carrying a plan out |
+//! | `near` | which steps are right on a look at a part of the host |
 //! | `queue`, `controller` | when to look again |
 
 pub mod apply;
@@ -40,6 +41,7 @@ pub mod graph;
 pub mod identity;
 pub mod intent;
 pub mod join;
+pub mod near;
 pub mod ownership;
 pub mod parking;
 pub mod plan;

@@ -11,6 +11,7 @@ use crate::model::object::Object;
 use crate::model::observed::{Host, Observed};
 use crate::model::step::{Action, StopHow};
 use crate::reconcile::goal::{Goal, PlanOptions};
+use crate::reconcile::near::is_near;
 use crate::reconcile::plan::{self, Plan};
 use crate::reconcile::world::recorded;
 use crate::reconcile::{check, contents, render};
@@ -22,12 +23,13 @@ impl Bay {
     /// What would be done.
     pub fn plan(&self, request: &PlanRequest) -> Result<Plan, Failure> {
         let scope = scope(&request.goal);
-        let observed = self.observe(&scope)?;
-        let plan = self.plan_on(request, &observed)?;
-        if scope == Scope::All || !allocates(&plan, &observed) {
-            return Ok(plan);
+        let planned = self.plan_on(request, &self.observe(&scope)?);
+        match planned {
+            _ if scope == Scope::All => planned,
+            Ok(plan) if plan.steps.iter().all(is_near) => Ok(plan),
+            // What more it needs, or what is wrong, is for a look at everything to say.
+            _ => self.plan_on(request, &self.observe(&Scope::All)?),
         }
-        self.plan_on(request, &self.observe(&Scope::All)?)
     }
 
     fn plan_on(&self, request: &PlanRequest, observed: &Observed) -> Result<Plan, Failure> {
@@ -97,16 +99,6 @@ fn scope(goal: &GoalRequest) -> Scope {
         }
         _ => Scope::All,
     }
-}
-
-/// Whether a plan gives out ids or addresses: for that, all that others use must be known.
-fn allocates(plan: &Plan, observed: &Observed) -> bool {
-    plan.steps.iter().any(|step| match &step.action {
-        Action::PutRecord(update) if update.identity.is_some() => {
-            observed.records.get(&step.key).is_none_or(|record| record.identity != update.identity)
-        }
-        _ => false,
-    })
 }
 
 fn goal<'a>(
