@@ -92,7 +92,8 @@ impl Daemon {
 
 impl Drop for Daemon {
     fn drop(&mut self) {
-        let ended = kill(Pid::from_raw(self.process.id() as i32), Signal::SIGTERM).map_err(anyhow::Error::from);
+        let ended =
+            kill(Pid::from_raw(self.process.id() as i32), Signal::SIGTERM).map_err(anyhow::Error::from);
         if let Err(error) = ended.and_then(|()| Ok(self.process.wait()?)) {
             crate::complain(&format!("the daemon was not ended: {error:#}"));
         }

@@ -185,7 +185,6 @@ impl Ours {
     fn keys(&self) -> Result<BTreeSet<Key>> {
         Ok(self.native.observe(&Scope::All)?.records.into_keys().collect())
     }
-
 }
 
 impl Drop for Ours {

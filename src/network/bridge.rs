@@ -124,12 +124,7 @@ fn create(netlink: &mut Netlink, spec: &BridgeSpec) -> Result<(), NetlinkError> 
 }
 
 /// Alias, address, MTU and state, in one request.
-fn set_link(
-    netlink: &mut Netlink,
-    spec: &BridgeSpec,
-    link: &Link,
-    mtu: u32,
-) -> Result<Effect, NetlinkError> {
+fn set_link(netlink: &mut Netlink, spec: &BridgeSpec, link: &Link, mtu: u32) -> Result<Effect, NetlinkError> {
     let mut message = LinkMessage::default();
     message.header.index = link.index;
     if link.alias.is_none() {

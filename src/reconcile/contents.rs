@@ -12,23 +12,40 @@ use std::collections::BTreeSet;
 /// and what they need.
 pub fn wanted(goal: &Goal<'_>, observed: &Observed, only: &BTreeSet<Key>) -> BTreeSet<Content> {
     let recorded = |key: &Key| observed.records.get(key).and_then(recorded);
+    let recalled = |keys: BTreeSet<Key>| {
+        let objects = keys.iter().filter_map(|key| Some((key, recorded(key)?)));
+        objects.flat_map(|(key, object)| with_established(key, object, observed)).collect()
+    };
     match goal {
-        Goal::Site(desired) if only.is_empty() => desired.objects.values().flat_map(of_object).collect(),
-        Goal::Site(desired) => of_part(only, |key| desired.objects.get(key)),
+        Goal::Site(desired) if only.is_empty() => {
+            let objects = desired.objects.iter();
+            objects.flat_map(|(key, object)| with_established(key, object, observed)).collect()
+        }
+        Goal::Site(desired) => {
+            let declared = |key: &Key| desired.objects.get(key);
+            let keys = with_needs(only, declared);
+            let objects = keys.iter().filter_map(|key| Some((key, declared(key)?)));
+            objects.flat_map(|(key, object)| with_established(key, object, observed)).collect()
+        }
         Goal::Delete(_) | Goal::Park(_) => BTreeSet::new(),
         // A verb changes this container alone: no file of another one is read for it.
         Goal::Power { key, .. } | Goal::Resume(key) | Goal::Restart(key) => {
-            recorded(key).into_iter().flat_map(of_object).collect()
+            recalled(BTreeSet::from([key.clone()]))
         }
         Goal::Recorded | Goal::Undelete(_) if only.is_empty() => {
-            observed.records.keys().filter_map(recorded).flat_map(of_object).collect()
+            recalled(observed.records.keys().cloned().collect())
         }
-        Goal::Recorded | Goal::Undelete(_) => of_part(only, recorded),
+        Goal::Recorded | Goal::Undelete(_) => recalled(with_needs(only, recorded)),
     }
 }
 
-fn of_part<'o>(only: &BTreeSet<Key>, object: impl Fn(&Key) -> Option<&'o Object>) -> BTreeSet<Content> {
-    with_needs(only, &object).iter().filter_map(&object).flat_map(of_object).collect()
+/// Of an object, and of what was established where it ignores what is declared.
+fn with_established(key: &Key, object: &Object, observed: &Observed) -> Vec<Content> {
+    let mut contents = of_object(object);
+    let ignores = matches!(&object.spec, Spec::Container(container) if !container.ignore.is_empty());
+    let applied = observed.records.get(key).and_then(|record| record.applied.as_ref());
+    contents.extend(applied.filter(|_| ignores).into_iter().flat_map(|applied| of_object(&applied.object)));
+    contents
 }
 
 fn of_object(object: &Object) -> Vec<Content> {

@@ -33,7 +33,11 @@ fn site(count: usize) -> String {
     let mut text = document("Site", "edge", "{}")
         + &document("Image", "tiny", "{source: {busybox: {}}}")
         + &document("Network", "lan", "{type: bridge, config: {ipv4.address: 10.213.0.1/16}}")
-        + &document("Profile", "web", "{devices: {root: {type: disk, path: /, pool: default}, eth0: {network: lan, type: nic}}}");
+        + &document(
+            "Profile",
+            "web",
+            "{devices: {root: {type: disk, path: /, pool: default}, eth0: {network: lan, type: nic}}}",
+        );
     for number in 0..count {
         let needs = if number == 0 { String::new() } else { format!("container/c{}", number - 1) };
         text += &document(
@@ -91,7 +95,8 @@ fn counts(count: usize) -> Counts {
     let host = Memory::new(HostModel::server(), Box::new(MemoryRecords::default()));
     let look = || host.observe(&Scope::All).unwrap();
     let nothing = look();
-    let plan = counted(&mut counts, "plan what is new", || plan_on(&host, &goal, &nothing, &options()).unwrap());
+    let plan =
+        counted(&mut counts, "plan what is new", || plan_on(&host, &goal, &nothing, &options()).unwrap());
     rendered(&mut counts, ["new, as text", "new, as JSON"], &plan);
     counted(&mut counts, "apply", || carried_out(&host, &plan));
     let observed = counted(&mut counts, "observe", look);
