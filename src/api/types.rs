@@ -1,5 +1,6 @@
 //! What travels between a command and whoever carries it out, in this process or over the socket.
 
+use super::saved::Basis;
 use crate::model::key::{Key, Kind};
 use crate::model::object::Power;
 use crate::model::observed::{ExitFacts, Usage};
@@ -74,6 +75,9 @@ pub struct PlanRequest {
     pub take_ownership: bool,
     /// Who asks, and by what: `apply by root`.
     pub actor: String,
+    /// What a saved plan stood on: another plan now is refused as moved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub basis: Option<Box<Basis>>,
 }
 
 impl PlanRequest {
@@ -86,6 +90,7 @@ impl PlanRequest {
             deletions: DeletionApproval::None,
             take_ownership: false,
             actor,
+            basis: None,
         }
     }
 }
@@ -118,6 +123,16 @@ pub enum GoalRequest {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         stop: Option<StopWish>,
     },
+}
+
+impl GoalRequest {
+    /// The texts that it is about.
+    pub fn manifests(&self) -> Option<&Manifests> {
+        match self {
+            GoalRequest::Site(manifests) | GoalRequest::DeleteDeclared(manifests) => Some(manifests),
+            _ => None,
+        }
+    }
 }
 
 /// What a plan may contain.

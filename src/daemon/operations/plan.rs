@@ -21,19 +21,28 @@ use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 
 impl Bay {
-    /// What would be done.
+    /// What would be done; for a saved plan what it does, if the host is as it was.
     pub fn plan(&self, request: &PlanRequest) -> Result<Plan, Failure> {
+        if let Some(basis) = &request.basis {
+            return self.plan_as_saved(request, basis);
+        }
         let scope = scope(&request.goal);
-        let planned = self.plan_on(request, &self.observe(&scope)?);
+        let planned = self.plan_on(request, &self.observe(&scope)?, Moment::now());
         match planned {
             _ if scope == Scope::All => planned,
             Ok(plan) if plan.steps.iter().all(is_near) => Ok(plan),
             // What more it needs, or what is wrong, is for a look at everything to say.
-            _ => self.plan_on(request, &self.observe(&Scope::All)?),
+            _ => self.plan_on(request, &self.observe(&Scope::All)?, Moment::now()),
         }
     }
 
-    fn plan_on(&self, request: &PlanRequest, observed: &Observed) -> Result<Plan, Failure> {
+    /// The plan of one moment: same request, host, contents and moment, same plan.
+    pub fn plan_on(
+        &self,
+        request: &PlanRequest,
+        observed: &Observed,
+        moment: Moment,
+    ) -> Result<Plan, Failure> {
         let (desired, warnings) = match &request.goal {
             GoalRequest::Site(manifests) | GoalRequest::DeleteDeclared(manifests) => {
                 let loaded = load::load(&manifests.texts(), &observed.host)?;
@@ -41,20 +50,19 @@ impl Bay {
             }
             _ => (Desired::default(), vec![]),
         };
-        self.plan_for(request, &desired, warnings, observed)
+        self.plan_for(request, (&desired, warnings), observed, moment)
     }
 
-    /// The plan of a request whose manifests are loaded.
+    /// The plan of a request whose manifests are loaded, with the warnings of that.
     pub fn plan_for(
         &self,
         request: &PlanRequest,
-        desired: &Desired,
-        warnings: Vec<Finding>,
+        (desired, warnings): (&Desired, Vec<Finding>),
         observed: &Observed,
+        moment: Moment,
     ) -> Result<Plan, Failure> {
-        let now = Timestamp::now();
-        let goal = goal(&request.goal, desired, observed, now)?;
-        let mut options = PlanOptions::new(now, uuid::Uuid::new_v4().into_bytes(), &request.actor);
+        let goal = goal(&request.goal, desired, observed, moment.now)?;
+        let mut options = PlanOptions::new(moment.now, moment.seed, &request.actor);
         let recorded = recorded_objects(observed);
         options.only = sets::members(&request.only, desired.objects.iter().chain(recorded));
         options.allow_restart = request.approval == Approval::Restart;
@@ -82,6 +90,20 @@ impl Bay {
     /// What the host has.
     pub fn observe(&self, scope: &Scope) -> Result<Observed, Failure> {
         self.driver().observe(scope).map_err(|error| Failure::from_error(FailureKind::Host, &error))
+    }
+}
+
+/// What a plan depends on besides request and host.
+#[derive(Debug, Clone, Copy)]
+pub struct Moment {
+    pub now: Timestamp,
+    /// Where new uuids come from.
+    pub seed: [u8; 16],
+}
+
+impl Moment {
+    pub fn now() -> Moment {
+        Moment { now: Timestamp::now(), seed: uuid::Uuid::new_v4().into_bytes() }
     }
 }
 
