@@ -4,15 +4,14 @@ use super::allow::Allow;
 use super::change::{self, Change};
 use super::connection::Shown as Match;
 use super::exit::Exit;
-use super::key::parse_key;
 use super::manifests::{FromArgs, Shown};
+use super::only::OnlyArgs;
 use super::question::Consent;
 use super::saved_plan;
 use super::session::Session;
 use crate::api::error::Failure;
 use crate::api::saved::SavedPlan;
 use crate::api::types::{Approval, GoalRequest, PlanRequest};
-use crate::model::key::Key;
 use crate::reconcile::goal::DeletionApproval;
 use std::path::{Path, PathBuf};
 
@@ -20,9 +19,8 @@ use std::path::{Path, PathBuf};
 pub struct Args {
     #[command(flatten)]
     from: FromArgs,
-    /// Only these objects, and what they need
-    #[arg(long, value_name = "KEY", value_parser = parse_key, value_delimiter = ',')]
-    only: Vec<Key>,
+    #[command(flatten)]
+    only: OnlyArgs,
     /// Approve what else would wait or be stopped: restart, delete, delete=N (at most N objects)
     #[arg(long, value_name = "WHAT", value_delimiter = ',')]
     allow: Vec<Allow>,
@@ -70,7 +68,8 @@ fn asked(session: &Session, args: &Args) -> Result<(PlanRequest, Shown), Failure
         said => said,
     };
     let request = PlanRequest {
-        only: args.only.iter().cloned().collect(),
+        only: args.only.keys(),
+        only_like: args.only.patterns(),
         approval: Allow::approval(&args.allow),
         deletions,
         take_ownership: args.take_ownership,

@@ -2,8 +2,8 @@
 
 use super::connection::Connection;
 use super::exit::Exit;
-use super::key::parse_key;
 use super::manifests::FromArgs;
+use super::only::OnlyArgs;
 use super::output::Format;
 use super::saved_plan;
 use super::session::Session;
@@ -19,9 +19,8 @@ use std::path::PathBuf;
 pub struct Args {
     #[command(flatten)]
     from: FromArgs,
-    /// Only these objects, and what they need
-    #[arg(long, value_name = "KEY", value_parser = parse_key, value_delimiter = ',')]
-    only: Vec<Key>,
+    #[command(flatten)]
+    only: OnlyArgs,
     /// Draw a saved plan; neither manifests nor the host are looked at
     #[arg(long, value_name = "FILE", conflicts_with_all = ["file", "only"])]
     plan: Option<PathBuf>,
@@ -60,7 +59,8 @@ fn plan(session: &Session, args: &Args) -> anyhow::Result<Plan> {
     }
     let shown = args.from.read()?;
     let request = PlanRequest {
-        only: args.only.iter().cloned().collect(),
+        only: args.only.keys(),
+        only_like: args.only.patterns(),
         ..PlanRequest::new(GoalRequest::Site(shown.manifests()), session.actor("graph"))
     };
     Connection::reader(session)?.plan(&request).map_err(|failure| shown.tell(failure))

@@ -37,6 +37,7 @@ mod interrupt;
 mod key;
 mod logs;
 mod manifests;
+mod only;
 mod outcomes;
 mod output;
 mod plan;

@@ -4,13 +4,12 @@ use super::allow::Allow;
 use super::change::SHOWN;
 use super::connection::Connection;
 use super::exit::Exit;
-use super::key::parse_key;
 use super::manifests::{FromArgs, Shown};
+use super::only::OnlyArgs;
 use super::output::complain;
 use super::saved_plan;
 use super::session::Session;
 use crate::api::types::{GoalRequest, PlanRequest};
-use crate::model::key::Key;
 use crate::model::step::Cause;
 use crate::reconcile::plan::Plan;
 use crate::reconcile::render;
@@ -21,9 +20,8 @@ use std::path::PathBuf;
 pub struct Args {
     #[command(flatten)]
     from: FromArgs,
-    /// Only these objects, and what they need
-    #[arg(long, value_name = "KEY", value_parser = parse_key, value_delimiter = ',')]
-    only: Vec<Key>,
+    #[command(flatten)]
+    only: OnlyArgs,
     /// Plan as if this were approved: restart, delete, delete=N
     #[arg(long, value_name = "WHAT", value_delimiter = ',')]
     allow: Vec<Allow>,
@@ -75,7 +73,8 @@ pub fn run(session: &Session, args: &Args) -> anyhow::Result<Exit> {
 fn make(session: &Session, args: &Args) -> anyhow::Result<(Plan, Shown)> {
     let shown = args.from.read()?;
     let request = PlanRequest {
-        only: args.only.iter().cloned().collect(),
+        only: args.only.keys(),
+        only_like: args.only.patterns(),
         approval: Allow::approval(&args.allow),
         deletions: Allow::deletions(&args.allow),
         take_ownership: args.take_ownership,

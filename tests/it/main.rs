@@ -7,6 +7,7 @@ mod cli;
 mod cli_sources;
 mod conformance;
 mod controller;
+mod drawing;
 mod edit;
 mod examples;
 mod explain;

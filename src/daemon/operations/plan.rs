@@ -2,7 +2,7 @@
 
 use super::{load, sets};
 use crate::api::error::{Failure, FailureKind};
-use crate::api::types::{Approval, GoalRequest, HoldUntil, PlanRequest, StopWish};
+use crate::api::types::{Approval, GoalRequest, HoldUntil, KeyPattern, PlanRequest, StopWish};
 use crate::daemon::wiring::Bay;
 use crate::driver::Scope;
 use crate::model::desired::Desired;
@@ -65,6 +65,10 @@ impl Bay {
         let mut options = PlanOptions::new(moment.now, moment.seed, &request.actor);
         let recorded = recorded_objects(observed);
         options.only = sets::members(&request.only, desired.objects.iter().chain(recorded));
+        if !request.only_like.is_empty() {
+            let known = desired.objects.keys().filter(|key| !desired.builtin.contains(*key));
+            options.only.extend(like(&request.only_like, known)?);
+        }
         options.allow_restart = request.approval == Approval::Restart;
         options.deletions = request.deletions;
         options.take_ownership = request.take_ownership;
@@ -123,6 +127,23 @@ pub fn digest(plan: &Plan) -> String {
         hash.update(format!("pending {} {:?}\n", pending.key, pending.class));
     }
     hex::encode(hash.finalize())
+}
+
+/// The keys that patterns match; one that matches none is an error, as a key that nothing has is.
+fn like<'a>(
+    patterns: &BTreeSet<KeyPattern>,
+    keys: impl Iterator<Item = &'a Key> + Clone,
+) -> Result<BTreeSet<Key>, Failure> {
+    let mut found = BTreeSet::new();
+    for pattern in patterns {
+        let matching: BTreeSet<Key> = keys.clone().filter(|key| pattern.matches(key)).cloned().collect();
+        if matching.is_empty() {
+            let message = format!("no declared object is like {}; nothing was changed", pattern.0);
+            return Err(Failure::new(FailureKind::NotFound, message));
+        }
+        found.extend(matching);
+    }
+    Ok(found)
 }
 
 /// A verb on one container needs a look at that one, and at what it refers to.
