@@ -19,6 +19,8 @@ pub enum Format {
     Json,
     /// What `render` writes
     Yaml,
+    /// A unified diff of manifests: what `adopt` writes
+    Patch,
     /// For a comment on a merge request
     Markdown,
     /// A test report: one case an object
@@ -80,7 +82,9 @@ impl Output {
     /// A result as Markdown, JUnit or SARIF; nothing in another format.
     pub fn outline(&self, outline: impl FnOnce() -> Outline) -> io::Result<()> {
         let text = match self.format {
-            Format::Text | Format::Json | Format::Yaml | Format::Dot | Format::Svg => return Ok(()),
+            Format::Text | Format::Json | Format::Yaml | Format::Patch | Format::Dot | Format::Svg => {
+                return Ok(());
+            }
             Format::Markdown => markdown(&outline()),
             Format::Junit => junit(&outline()),
             Format::Sarif => sarif(&outline()),

@@ -11,6 +11,7 @@ use bayplan::reconcile::goal::Goal;
 use bayplan::reconcile::imprint::imprint;
 use bayplan::reconcile::{digests, plan_on};
 use proptest::prelude::*;
+use std::collections::BTreeSet;
 
 /// A look at the same host at another time: started anew, more in use, written by somebody else.
 fn at_another_time(mut observed: Observed) -> Observed {
@@ -54,7 +55,7 @@ proptest! {
         let goal = Goal::Site(&desired);
         // Contents are no part of the host's objects: a saved plan finds them by planning again.
         let ground = |host: &Memory| {
-            let contents = digests(host, &goal, &look(host)).unwrap();
+            let contents = digests(host, &goal, &look(host), &BTreeSet::new()).unwrap();
             (imprint(&look(host)), planned(host, &goal, &options()), contents)
         };
         let mut before = ground(&host);

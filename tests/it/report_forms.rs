@@ -177,7 +177,7 @@ fn findings_are_results_at_their_lines() {
 
 #[test]
 fn a_finding_in_a_path_with_odd_letters_is_a_uri() {
-    let place = Some(Place { file: "a b/ü%#?.yaml".to_owned(), line: 3, column: 1 });
+    let place = Some(Place { file: "a b/ü%#?.yaml".into(), line: 3, column: 1 });
     let (message, help) = ("wrong\u{1b}[31m \u{0}".to_owned(), None);
     let finding = Finding {
         severity: Severity::Error,
@@ -246,7 +246,7 @@ fn row() -> impl Strategy<Value = Row> {
             remarks: vec![Remark {
                 rule: "change",
                 level: Level::Note,
-                place: Some(Place { file: text.clone(), line: 1, column: 1 }),
+                place: Some(Place { file: text.as_str().into(), line: 1, column: 1 }),
                 text,
                 help: Some(help),
                 field: String::new(),

@@ -6,11 +6,13 @@ use crate::api::types::{Approval, GoalRequest, HoldUntil, KeyPattern, PlanReques
 use crate::daemon::wiring::Bay;
 use crate::driver::Scope;
 use crate::model::desired::Desired;
+use crate::model::finding::Finding;
 use crate::model::key::Key;
 use crate::model::object::Object;
 use crate::model::observed::{Host, Observed};
 use crate::model::step::{Action, StopHow};
 use crate::reconcile::goal::{Goal, PlanOptions};
+use crate::reconcile::near::is_near;
 use crate::reconcile::plan::{self, Plan};
 use crate::reconcile::world::recorded;
 use crate::reconcile::{check, contents, render};
@@ -25,12 +27,13 @@ impl Bay {
             return self.plan_as_saved(request, basis);
         }
         let scope = scope(&request.goal);
-        let observed = self.observe(&scope)?;
-        let plan = self.plan_on(request, &observed, Moment::now())?;
-        if scope == Scope::All || !allocates(&plan, &observed) {
-            return Ok(plan);
+        let planned = self.plan_on(request, &self.observe(&scope)?, Moment::now());
+        match planned {
+            _ if scope == Scope::All => planned,
+            Ok(plan) if plan.steps.iter().all(is_near) => Ok(plan),
+            // What more it needs, or what is wrong, is for a look at everything to say.
+            _ => self.plan_on(request, &self.observe(&Scope::All)?, Moment::now()),
         }
-        self.plan_on(request, &self.observe(&Scope::All)?, Moment::now())
     }
 
     /// The plan of one moment: same request, host, contents and moment, same plan.
@@ -47,7 +50,18 @@ impl Bay {
             }
             _ => (Desired::default(), vec![]),
         };
-        let goal = goal(&request.goal, &desired, observed, moment.now)?;
+        self.plan_for(request, (&desired, warnings), observed, moment)
+    }
+
+    /// The plan of a request whose manifests are loaded, with the warnings of that.
+    pub fn plan_for(
+        &self,
+        request: &PlanRequest,
+        (desired, warnings): (&Desired, Vec<Finding>),
+        observed: &Observed,
+        moment: Moment,
+    ) -> Result<Plan, Failure> {
+        let goal = goal(&request.goal, desired, observed, moment.now)?;
         let mut options = PlanOptions::new(moment.now, moment.seed, &request.actor);
         let recorded = recorded_objects(observed);
         options.only = sets::members(&request.only, desired.objects.iter().chain(recorded));
@@ -61,7 +75,7 @@ impl Bay {
         if let Goal::Site(desired) = goal {
             options.missing_paths = self.missing(check::paths_to_check(desired));
         }
-        let wanted = contents::wanted(&goal, observed);
+        let wanted = contents::wanted(&goal, observed, &options.only);
         options.contents =
             self.driver().digests(&wanted).map_err(|error| Failure::from_error(FailureKind::Host, &error))?;
         let mut plan = plan::plan(&goal, observed, &options).map_err(plan_failure)?;
@@ -140,16 +154,6 @@ fn scope(goal: &GoalRequest) -> Scope {
         }
         _ => Scope::All,
     }
-}
-
-/// Whether a plan gives out ids or addresses: for that, all that others use must be known.
-fn allocates(plan: &Plan, observed: &Observed) -> bool {
-    plan.steps.iter().any(|step| match &step.action {
-        Action::PutRecord(update) if update.identity.is_some() => {
-            observed.records.get(&step.key).is_none_or(|record| record.identity != update.identity)
-        }
-        _ => false,
-    })
 }
 
 fn goal<'a>(

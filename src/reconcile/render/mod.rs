@@ -12,10 +12,10 @@ pub mod junit;
 pub mod markdown;
 mod object;
 pub mod outline;
-mod prune;
+pub mod prune;
 mod rollout;
 pub mod sarif;
-mod sets;
+pub mod sets;
 pub mod svg;
 
 use self::object::{Sign, index, object_text, reason_text, sign};
@@ -268,7 +268,7 @@ fn counted(counts: &[(usize, &str)]) -> String {
     words.collect::<Vec<_>>().join(", ")
 }
 
-fn class_word(class: Class) -> &'static str {
+pub fn class_word(class: Class) -> &'static str {
     match class {
         Class::Record => "record",
         Class::Create => "create",

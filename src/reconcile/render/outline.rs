@@ -85,7 +85,7 @@ impl Rows {
     }
 
     fn finding(&mut self, finding: &Finding) {
-        let file = finding.place.as_ref().map(|place| place.file.clone());
+        let file = finding.place.as_ref().map(|place| place.file.to_string());
         let key = finding.key.as_ref().map(Key::to_string);
         let name = key.or(file).unwrap_or_else(|| "manifests".to_owned());
         let (class, verdict, level) = match finding.severity {
