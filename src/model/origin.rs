@@ -70,12 +70,45 @@ pub struct Origin {
     /// Where the values of its placeholders were written: in the Site, the Host, a set's `for`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub filled: Vec<Place>,
+    /// What the layers below it wrote and this one hides, nearest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub overrides: Vec<Overridden>,
+    /// The value is taken away here (`null`, `type: none`, another `type`): the object has none.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unset: bool,
     /// The git commit of the source, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revision: Option<String>,
 }
 
+/// What a layer wrote that a stronger one hides.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Overridden {
+    /// None: the layer took the value away.
+    pub value: Option<String>,
+    pub place: Option<Place>,
+    pub layer: Layer,
+}
+
+/// An object of a load that is not rendered for this host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Elsewhere {
+    /// Where its placement stands.
+    pub place: Place,
+    /// The placement in words: `hosts a, b with labels gpu=nvidia`.
+    pub placement: String,
+    /// What of it this host does not meet.
+    pub unmet: String,
+}
+
 impl Origin {
+    /// Of a layer, and nothing more.
+    pub fn new(place: Option<Place>, layer: Layer) -> Origin {
+        Origin { place, layer, filled: vec![], overrides: vec![], unset: false, revision: None }
+    }
+
     /// `, filled from site.yaml:4`; empty without placeholders.
     pub fn filled_from(&self) -> String {
         let lines: Vec<String> =

@@ -25,6 +25,7 @@
 //! | `plan`, `drift`, `render` | the plan, its drift rows, its text and JSON |
 //! | `apply`, `report` | carrying a plan out |
 //! | `near` | which steps are right on a look at a part of the host |
+//! | `why/` | one object explained: lines, layers, what the host has, what is planned |
 //! | `queue`, `controller` | when to look again |
 
 pub mod apply;
@@ -58,6 +59,7 @@ pub mod spans;
 pub mod undelete;
 pub mod unmanaged;
 pub mod users;
+pub mod why;
 pub mod world;
 
 use crate::driver::{Driver, Scope};

@@ -6,6 +6,7 @@ use crate::api::types::{Approval, GoalRequest, HoldUntil, PlanRequest, StopWish}
 use crate::daemon::wiring::Bay;
 use crate::driver::Scope;
 use crate::model::desired::Desired;
+use crate::model::finding::Finding;
 use crate::model::key::Key;
 use crate::model::object::Object;
 use crate::model::observed::{Host, Observed};
@@ -40,8 +41,19 @@ impl Bay {
             }
             _ => (Desired::default(), vec![]),
         };
+        self.plan_for(request, &desired, warnings, observed)
+    }
+
+    /// The plan of a request whose manifests are loaded.
+    pub fn plan_for(
+        &self,
+        request: &PlanRequest,
+        desired: &Desired,
+        warnings: Vec<Finding>,
+        observed: &Observed,
+    ) -> Result<Plan, Failure> {
         let now = Timestamp::now();
-        let goal = goal(&request.goal, &desired, observed, now)?;
+        let goal = goal(&request.goal, desired, observed, now)?;
         let mut options = PlanOptions::new(now, uuid::Uuid::new_v4().into_bytes(), &request.actor);
         let recorded = recorded_objects(observed);
         options.only = sets::members(&request.only, desired.objects.iter().chain(recorded));

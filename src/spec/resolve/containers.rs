@@ -2,7 +2,7 @@
 
 use super::contents::{self, check_places, unset_plain};
 use super::layers::{Layered, MergedDevice, Written, merge_config, merge_devices};
-use super::{MAX_DEPENDENCIES, Resolution, builtin, devices, ignore};
+use super::{MAX_DEPENDENCIES, Resolution, builtin, devices, ignore, overridden};
 use crate::model::key::Key;
 use crate::model::object::{Config, Container, Device, DeviceType, Devices, Profile};
 use crate::model::origin::{FieldOrigins, Layer, Origin, below};
@@ -48,6 +48,7 @@ impl Resolution<'_> {
         distinct(&devices, &merged, document, report);
         let files = self.files(&contents, document, origins, report);
         let environment = self.environment(&contents, document, origins, report);
+        overridden::note(&layers, origins, report);
         check_places(&contents, &devices, document, report);
         let ignored = ignore::paths(spec, (&devices, &files), document, report);
         self.architecture(spec, document, report);
@@ -189,15 +190,13 @@ fn depend(
 }
 
 pub(super) fn built_in() -> Origin {
-    Origin { place: None, layer: Layer::Default, filled: vec![], revision: None }
+    Origin::new(None, Layer::Default)
 }
 
 pub fn origin<T>(written: &Written<T>, report: &Report) -> Origin {
     Origin {
-        place: written.mark.map(|mark| report.place(mark)),
-        layer: written.layer.clone(),
         filled: written.mark.map(|mark| report.filled_places(mark)).unwrap_or_default(),
-        revision: None,
+        ..Origin::new(written.mark.map(|mark| report.place(mark)), written.layer.clone())
     }
 }
 

@@ -8,6 +8,7 @@ pub mod cycles;
 pub mod devices;
 pub mod ignore;
 pub mod layers;
+pub mod overridden;
 pub mod paths;
 pub mod references;
 
@@ -15,7 +16,7 @@ use super::SourceText;
 use super::document::image::SourceSpec;
 use super::document::profile::ProfileSpec;
 use super::document::{Body, Document};
-use super::render::{Elsewhere, Rendered};
+use super::render::{Rendered, Unrendered};
 use super::report::{Report, Wrong};
 use crate::model::desired::Desired;
 use crate::model::key::{Key, Kind};
@@ -45,7 +46,7 @@ pub struct Resolution<'l> {
     pub folders: Folders<'l>,
     pub here: &'l Here<'l>,
     /// What is rendered for other hosts only.
-    pub elsewhere: &'l BTreeMap<Key, Elsewhere>,
+    pub elsewhere: &'l BTreeMap<Key, Unrendered>,
     /// The members of each set.
     pub sets: &'l BTreeMap<Key, Vec<Key>>,
     pub desired: Desired,
@@ -175,10 +176,8 @@ impl Resolution<'_> {
     /// they are merged.
     fn document_origins(&self, document: &Document, report: &Report) -> FieldOrigins {
         let origin = |mark| Origin {
-            place: Some(report.place(mark)),
-            layer: document.layer.clone(),
             filled: report.filled_places(mark),
-            revision: None,
+            ..Origin::new(Some(report.place(mark)), document.layer.clone())
         };
         let envelope = |path: &str| matches!(path, "apiVersion" | "kind" | "metadata" | "spec");
         let merges: &[&str] = match document.body {
