@@ -24,8 +24,8 @@
 //! | `graph`, `rollout`, `assemble` | the objects' order, the turns of restarts, the steps' numbers |
 //! | `plan`, `drift`, `render` | the plan, its drift rows, its text and JSON |
 //! | `apply`, `report` | carrying a plan out |
-//! | `near` | which steps are right on a look at a part of the host |
 //! | `why/` | one object explained: lines, layers, what the host has, what is planned |
+//! | `near` | which steps are right on a look at a part of the host |
 //! | `queue`, `controller` | when to look again |
 
 pub mod apply;
