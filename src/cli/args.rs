@@ -3,8 +3,8 @@
 use super::exit::Exit;
 use super::output::{Color, Format, complain};
 use super::{
-    completion, console, daemon, delete, describe, doctor, drift, get, heal, holds, inside, logs, plan,
-    power, render, schema, validate, version,
+    adopt, completion, console, daemon, delete, describe, doctor, drift, explain, export, fmt, get, heal,
+    holds, init, inside, logs, plan, power, render, schema, validate, version, why,
 };
 use crate::spec::words::did_you_mean;
 use clap::{CommandFactory, Parser, Subcommand};
@@ -12,10 +12,9 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 /// Verbs of the language that a later version brings.
-const LATER: [&str; 27] = [
-    "adopt", "export", "fmt", "pin", "graph", "history", "init", "why", "explain", "rollback", "hold",
-    "suspend", "status", "events", "sync", "observe", "file", "image", "remote", "snapshot", "man", "volume",
-    "network", "copy", "move", "migrate", "publish",
+const LATER: [&str; 21] = [
+    "pin", "graph", "history", "rollback", "hold", "suspend", "status", "events", "sync", "observe", "file",
+    "image", "remote", "snapshot", "man", "volume", "network", "copy", "move", "migrate", "publish",
 ];
 
 /// The declarative controller for Linux system containers.
@@ -79,6 +78,12 @@ pub enum Command {
     Validate(validate::Args),
     /// Print the manifests as they are for one host, every value resolved; the host is not looked at
     Render(render::Args),
+    /// Write a first site for this host
+    Init(init::Args),
+    /// Lay manifests out canonically; comments, order and quotes stay
+    Fmt(fmt::Args),
+    /// Show what a field of the language means: type, default, what a change costs
+    Explain(explain::Args),
     /// Show what apply would do; changes nothing
     Plan(plan::Args),
     /// Bring the host to what the manifests say
@@ -91,6 +96,12 @@ pub enum Command {
     Get(get::Args),
     /// Show one object with the origin of every value
     Describe(describe::Args),
+    /// Show why an object and each of its values is as it is: lines, layers, the host's value, what is planned
+    Why(why::Args),
+    /// Take what was changed on the host by hand into your own manifests; comments, order and quotes stay
+    Adopt(adopt::Args),
+    /// Print what was last declared as a minimal site
+    Export(export::Args),
     /// Compare the host with what was last applied; needs no manifests
     Drift(drift::Args),
     /// Start a container
@@ -140,8 +151,13 @@ pub fn parse(words: Vec<OsString>) -> Result<Line, Exit> {
         complain(&format!("error: --host {host} is not supported yet; without it the local daemon is used"));
         return Err(Exit::Usage);
     }
-    if line.global.output == Format::Yaml && !matches!(line.command, Command::Render(_)) {
-        complain("error: `-o yaml` is for `render`; use text or json");
+    if line.global.output == Format::Yaml && !matches!(line.command, Command::Render(_) | Command::Export(_))
+    {
+        complain("error: `-o yaml` is for `render` and `export`; use text or json");
+        return Err(Exit::Usage);
+    }
+    if line.global.output == Format::Patch && !matches!(line.command, Command::Adopt(_)) {
+        complain("error: `-o patch` is for `adopt`; use text or json");
         return Err(Exit::Usage);
     }
     Ok(line)

@@ -9,6 +9,7 @@
 //! | `exit`, `failure`, `output`, `question` | exit codes, errors, printing, asking |
 //! | the rest | one file a verb |
 
+mod adopt;
 mod allow;
 mod apply;
 mod args;
@@ -22,10 +23,14 @@ mod describe;
 mod doctor;
 mod drift;
 mod exit;
+mod explain;
+mod export;
 mod failure;
+mod fmt;
 mod get;
 mod heal;
 mod holds;
+mod init;
 mod inside;
 mod interrupt;
 mod key;
@@ -45,6 +50,7 @@ mod terminal;
 mod undelete;
 mod validate;
 mod version;
+mod why;
 mod words;
 
 use args::Command;
@@ -75,6 +81,12 @@ fn dispatch(session: &Session, command: Command) -> anyhow::Result<Exit> {
         Command::Undelete(args) => undelete::run(session, &args),
         Command::Get(args) => get::run(session, &args),
         Command::Describe(args) => describe::run(session, &args),
+        Command::Fmt(args) => fmt::run(session, &args),
+        Command::Explain(args) => explain::run(session, &args),
+        Command::Init(args) => init::run(session, &args),
+        Command::Adopt(args) => adopt::run(session, &args),
+        Command::Export(args) => export::run(session, &args),
+        Command::Why(args) => why::run(session, &args),
         Command::Drift(args) => drift::run(session, &args),
         Command::Start(args) => power::start(session, &args),
         Command::Stop(args) => power::stop(session, &args),

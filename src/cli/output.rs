@@ -14,6 +14,8 @@ pub enum Format {
     Json,
     /// What `render` writes
     Yaml,
+    /// A unified diff of manifests: what `adopt` writes
+    Patch,
 }
 
 /// When there are colours.

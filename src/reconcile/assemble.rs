@@ -1,13 +1,14 @@
 //! The objects' steps in one order: what stands before what, numbered.
 
 use super::diff::{ObjectDiff, Scene, because};
-use super::graph::{Order, Way, references};
+use super::graph::{Order, Way};
 use super::plan::{ObjectChange, PLAN_VERSION, Pending, Plan};
 use super::rollout::{Turns, is_turn};
 use super::world::recorded;
 use crate::model::finding::Finding;
 use crate::model::key::{Key, Kind};
 use crate::model::prune::Deletion;
+use crate::model::references::references;
 use crate::model::step::{Action, Cause, Class, Step, StepId};
 use std::collections::{BTreeMap, BTreeSet};
 

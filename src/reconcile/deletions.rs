@@ -1,7 +1,6 @@
 //! What is to go: deletions that are asked for, those that were begun and go on, and what protects from them.
 
 use super::goal::PlanOptions;
-use super::graph::references;
 use super::join::Joined;
 use super::parking::{grace, later};
 use super::users::users;
@@ -12,6 +11,7 @@ use crate::model::object::Spec;
 use crate::model::observed::Observed;
 use crate::model::prune::Deletion;
 use crate::model::record::{Owner, Parked, Record};
+use crate::model::references::references;
 use crate::model::step::Cause;
 use crate::model::time_span::TimeSpan;
 use crate::model::typed;

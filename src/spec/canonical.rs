@@ -21,6 +21,19 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// The documents of a declaration that was rendered for `host`.
 pub fn documents(desired: &Desired, host: Option<&Host>) -> Vec<Value> {
+    let by_key = by_key(desired, host);
+    let host = host.map(|host| {
+        let meta = Meta { labels: host.labels.clone(), ..Meta::default() };
+        document(Kind::Host, metadata(&host.name, &meta), host_spec(host))
+    });
+    let mut documents: Vec<Value> = by_key.into_values().collect();
+    let site = usize::from(documents.first().is_some_and(|document| document["kind"] == Kind::Site.name()));
+    documents.splice(site..site, host);
+    documents
+}
+
+/// The document of each object that is not built in.
+pub fn by_key<'d>(desired: &'d Desired, host: Option<&Host>) -> BTreeMap<&'d Key, Value> {
     let own = |(key, _): &(&Key, &Object)| !desired.builtin.contains(*key);
     let objects = desired.objects.iter().filter(own).map(|(key, object)| {
         let mut metadata = metadata(&key.name, &object.meta);
@@ -33,15 +46,7 @@ pub fn documents(desired: &Desired, host: Option<&Host>) -> Vec<Value> {
         let metadata = metadata(&key.name, &Meta::default());
         (key, document(key.kind, metadata, json!({"external": true})))
     });
-    let by_key: BTreeMap<&Key, Value> = objects.chain(external).collect();
-    let host = host.map(|host| {
-        let meta = Meta { labels: host.labels.clone(), ..Meta::default() };
-        document(Kind::Host, metadata(&host.name, &meta), host_spec(host))
-    });
-    let mut documents: Vec<Value> = by_key.into_values().collect();
-    let site = usize::from(documents.first().is_some_and(|document| document["kind"] == Kind::Site.name()));
-    documents.splice(site..site, host);
-    documents
+    objects.chain(external).collect()
 }
 
 fn document(kind: Kind, metadata: Value, spec: Value) -> Value {

@@ -18,6 +18,7 @@ mod lifecycle;
 mod network;
 mod processes;
 mod product;
+mod provenance;
 mod prune;
 mod rollout;
 mod runtime;

@@ -2,14 +2,19 @@
 // Clippy's exception for tests does not cover functions that tests share.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
 
+mod adopt;
 mod cli;
 mod cli_sources;
 mod conformance;
+mod controller;
+mod edit;
 mod examples;
+mod explain;
 mod findings;
 mod golden;
 mod host_findings;
 mod layers;
+mod layout;
 mod leave_alone;
 mod plan_goldens;
 mod properties;
@@ -31,3 +36,4 @@ mod spec_source;
 #[path = "../support/terminal.rs"]
 mod terminal;
 mod watch;
+mod why;

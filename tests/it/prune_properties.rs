@@ -122,7 +122,7 @@ impl Removal {
             .collect();
         loop {
             let needs = |object: &Object| {
-                bayplan::reconcile::graph::references(object).iter().any(|key| gone.contains(key))
+                bayplan::model::references::references(object).iter().any(|key| gone.contains(key))
             };
             let more: Vec<Key> = desired
                 .objects

@@ -6,11 +6,13 @@ use crate::api::types::{Approval, GoalRequest, HoldUntil, PlanRequest, StopWish}
 use crate::daemon::wiring::Bay;
 use crate::driver::Scope;
 use crate::model::desired::Desired;
+use crate::model::finding::Finding;
 use crate::model::key::Key;
 use crate::model::object::Object;
 use crate::model::observed::{Host, Observed};
 use crate::model::step::{Action, StopHow};
 use crate::reconcile::goal::{Goal, PlanOptions};
+use crate::reconcile::near::is_near;
 use crate::reconcile::plan::{self, Plan};
 use crate::reconcile::world::recorded;
 use crate::reconcile::{check, contents, render};
@@ -22,12 +24,13 @@ impl Bay {
     /// What would be done.
     pub fn plan(&self, request: &PlanRequest) -> Result<Plan, Failure> {
         let scope = scope(&request.goal);
-        let observed = self.observe(&scope)?;
-        let plan = self.plan_on(request, &observed)?;
-        if scope == Scope::All || !allocates(&plan, &observed) {
-            return Ok(plan);
+        let planned = self.plan_on(request, &self.observe(&scope)?);
+        match planned {
+            _ if scope == Scope::All => planned,
+            Ok(plan) if plan.steps.iter().all(is_near) => Ok(plan),
+            // What more it needs, or what is wrong, is for a look at everything to say.
+            _ => self.plan_on(request, &self.observe(&Scope::All)?),
         }
-        self.plan_on(request, &self.observe(&Scope::All)?)
     }
 
     fn plan_on(&self, request: &PlanRequest, observed: &Observed) -> Result<Plan, Failure> {
@@ -38,8 +41,19 @@ impl Bay {
             }
             _ => (Desired::default(), vec![]),
         };
+        self.plan_for(request, &desired, warnings, observed)
+    }
+
+    /// The plan of a request whose manifests are loaded.
+    pub fn plan_for(
+        &self,
+        request: &PlanRequest,
+        desired: &Desired,
+        warnings: Vec<Finding>,
+        observed: &Observed,
+    ) -> Result<Plan, Failure> {
         let now = Timestamp::now();
-        let goal = goal(&request.goal, &desired, observed, now)?;
+        let goal = goal(&request.goal, desired, observed, now)?;
         let mut options = PlanOptions::new(now, uuid::Uuid::new_v4().into_bytes(), &request.actor);
         let recorded = recorded_objects(observed);
         options.only = sets::members(&request.only, desired.objects.iter().chain(recorded));
@@ -49,7 +63,7 @@ impl Bay {
         if let Goal::Site(desired) = goal {
             options.missing_paths = self.missing(check::paths_to_check(desired));
         }
-        let wanted = contents::wanted(&goal, observed);
+        let wanted = contents::wanted(&goal, observed, &options.only);
         options.contents =
             self.driver().digests(&wanted).map_err(|error| Failure::from_error(FailureKind::Host, &error))?;
         let mut plan = plan::plan(&goal, observed, &options).map_err(plan_failure)?;
@@ -97,16 +111,6 @@ fn scope(goal: &GoalRequest) -> Scope {
         }
         _ => Scope::All,
     }
-}
-
-/// Whether a plan gives out ids or addresses: for that, all that others use must be known.
-fn allocates(plan: &Plan, observed: &Observed) -> bool {
-    plan.steps.iter().any(|step| match &step.action {
-        Action::PutRecord(update) if update.identity.is_some() => {
-            observed.records.get(&step.key).is_none_or(|record| record.identity != update.identity)
-        }
-        _ => false,
-    })
 }
 
 fn goal<'a>(

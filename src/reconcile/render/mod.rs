@@ -1,9 +1,9 @@
 //! Plans and reports for people (text) and machines (JSON).
 
 mod object;
-mod prune;
+pub mod prune;
 mod rollout;
-mod sets;
+pub mod sets;
 
 use self::object::{Sign, index, object_text, reason_text, sign};
 use crate::model::object::Unmanaged;
@@ -253,7 +253,7 @@ fn counted(counts: &[(usize, &str)]) -> String {
     words.collect::<Vec<_>>().join(", ")
 }
 
-fn class_word(class: Class) -> &'static str {
+pub fn class_word(class: Class) -> &'static str {
     match class {
         Class::Record => "record",
         Class::Create => "create",
