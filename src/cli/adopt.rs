@@ -89,11 +89,11 @@ pub fn run(session: &Session, args: &Args) -> anyhow::Result<Exit> {
     if !left.is_empty() {
         return Err(refused(&left).into());
     }
-    let exit = adoption.tell(session, args.write)?;
     if !args.write {
-        return Ok(exit);
+        return adoption.tell(session, args.write);
     }
     adoption.write()?;
+    adoption.tell(session, args.write)?;
     let only = adoption.keys();
     record(session, &connection, &PlanRequest { only, ..request(&adoption.after) })
 }

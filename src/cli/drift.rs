@@ -29,7 +29,7 @@ fn exit(drift: &Drift, fail_on: &[super::plan::FailOn]) -> Exit {
         FailOn::Drift => drift.exit_code() != 0,
         FailOn::Changes => !drift.not_applied.is_empty(),
         FailOn::Pending => !drift.pending.is_empty(),
-        FailOn::Unmanaged => false,
+        FailOn::Unmanaged => !drift.unmanaged.is_empty(),
     };
     let counts = if fail_on.is_empty() { drift.exit_code() != 0 } else { fail_on.iter().any(holds) };
     if counts { Exit::Changes } else { Exit::Done }

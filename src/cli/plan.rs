@@ -41,7 +41,7 @@ pub enum FailOn {
     Changes,
     /// Something waits for approval
     Pending,
-    /// Containers that no site owns (none are reported yet)
+    /// Containers on the host that no site owns
     Unmanaged,
 }
 
@@ -81,6 +81,6 @@ fn holds(plan: &Plan, word: FailOn) -> bool {
         }
         FailOn::Changes => causes.any(|cause| matches!(cause, Cause::Change | Cause::ChangeAndDrift)),
         FailOn::Pending => !plan.pending.is_empty(),
-        FailOn::Unmanaged => false,
+        FailOn::Unmanaged => !plan.unmanaged.is_empty(),
     }
 }

@@ -6,9 +6,11 @@
 use super::content::{Content, SecretRef, SecretSource};
 use super::key::{Key, Kind};
 use super::prune::{Deletion, Prune};
+use super::ready::Ready;
+use super::rollout::Rollout;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 /// Config keys to normalised values.
@@ -103,6 +105,10 @@ pub struct Site {
     pub heal: Heal,
     #[serde(default, skip_serializing_if = "Prune::is_default")]
     pub prune: Prune,
+    #[serde(default, skip_serializing_if = "Rollout::is_default")]
+    pub rollout: Rollout,
+    #[serde(default, skip_serializing_if = "Unmanaged::is_default")]
+    pub unmanaged: Unmanaged,
 }
 
 /// What the controller does about drift that it sees.
@@ -112,6 +118,33 @@ pub enum Heal {
     #[default]
     Always,
     Report,
+}
+
+/// What is said about containers on the host that no site owns.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Unmanaged {
+    #[default]
+    Ignore,
+    /// Plans list them.
+    Report,
+    /// They are an error: nothing is applied.
+    Fail,
+}
+
+impl Unmanaged {
+    pub fn is_default(&self) -> bool {
+        *self == Unmanaged::default()
+    }
+
+    /// As manifests write it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Unmanaged::Ignore => "ignore",
+            Unmanaged::Report => "report",
+            Unmanaged::Fail => "fail",
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -230,6 +263,10 @@ pub struct Container {
     pub depends_on: Vec<Key>,
     #[serde(default)]
     pub ready: Ready,
+    /// Field paths that are neither compared nor written: `config.limits.memory`, `devices.eth0`, `files./etc/motd`,
+    /// `environment.COLOUR`.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub ignore: BTreeSet<String>,
     #[serde(default)]
     pub ephemeral: bool,
 }
@@ -289,34 +326,5 @@ impl Power {
             Power::Frozen => "frozen",
             Power::Any => "any",
         }
-    }
-}
-
-/// When a started container counts as ready.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Ready {
-    pub probe: ReadyProbe,
-    /// How long apply waits, in milliseconds.
-    pub timeout_ms: u64,
-    /// Between two tries, in milliseconds.
-    pub interval_ms: u64,
-}
-
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum ReadyProbe {
-    /// Its init runs.
-    #[default]
-    Alive,
-    /// `systemctl is-system-running` says running or degraded.
-    Systemd,
-    /// A command inside ends with status 0.
-    Exec(Vec<String>),
-}
-
-impl Default for Ready {
-    fn default() -> Ready {
-        Ready { probe: ReadyProbe::Alive, timeout_ms: 60_000, interval_ms: 250 }
     }
 }

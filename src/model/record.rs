@@ -102,12 +102,15 @@ pub struct Applied {
     /// An ephemeral container: how often it was complete and made afresh.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub remakes: u64,
+    /// A container: it was restarted, and was not seen ready since.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unready: bool,
 }
 
 impl Applied {
     /// An object without content of its own.
     pub fn plain(object: Object) -> Applied {
-        Applied { object, fingerprint: None, remakes: 0 }
+        Applied { object, fingerprint: None, remakes: 0, unready: false }
     }
 }
 

@@ -2,8 +2,9 @@
 
 use super::content::{Content, Digest};
 use super::key::Key;
-use super::object::{Image, Object, Ready, StoragePool};
+use super::object::{Image, Object, StoragePool};
 use super::origin::FieldOrigins;
+use super::ready::Ready;
 use super::record::{Applied, Identity, Override, Owner, RootIdentity};
 use super::run::{ContainerRun, Disk, Limits, Nic, SecretUse};
 use ipnet::{Ipv4Net, Ipv6Net};
@@ -31,6 +32,9 @@ pub struct Step {
     pub downtime_ms: u64,
     /// The steps that must be done before.
     pub after: Vec<StepId>,
+    /// The steps that must have ended before, whatever came of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub after_end: Vec<StepId>,
     /// What the record's `applied` is once this step is done; written by the driver as the step's last act.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub applied: Option<Box<Applied>>,

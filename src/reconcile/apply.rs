@@ -11,7 +11,8 @@
 
 use super::plan::Plan;
 use super::render::step_words;
-use super::report::{REPORT_VERSION, Report, StepOutcome, StepReport, error_chain};
+use super::report::{REPORT_VERSION, Report, StepOutcome, StepReport, error_chain, stopped};
+use super::rollout::is_turn;
 use crate::driver::{Driver, Error, StepContext};
 use crate::model::step::{Step, StepId};
 use jiff::Timestamp;
@@ -47,9 +48,21 @@ struct Board {
     outcomes: BTreeMap<StepId, StepOutcome>,
     /// Steps whose predecessors are done; the first one in the plan's order goes first.
     ready: BTreeSet<usize>,
-    /// How many predecessors of each step are not done.
+    /// How many predecessors of each step are not done, or have not ended where that is enough.
     waiting: Vec<usize>,
     running: usize,
+}
+
+impl Board {
+    /// One predecessor less for each of these.
+    fn release(&mut self, steps: &[usize]) {
+        for at in steps {
+            self.waiting[*at] -= 1;
+            if self.waiting[*at] == 0 {
+                self.ready.insert(*at);
+            }
+        }
+    }
 }
 
 /// What does not change while a plan is carried out.
@@ -59,6 +72,8 @@ struct Work<'a> {
     options: &'a ApplyOptions<'a>,
     /// Each step's successors.
     next: Vec<Vec<usize>>,
+    /// Those that wait for its end, whatever comes of it.
+    next_at_end: Vec<Vec<usize>>,
     board: Mutex<Board>,
     changed: Condvar,
 }
@@ -86,11 +101,13 @@ pub fn apply(driver: &dyn Driver, plan: &Plan, options: &ApplyOptions<'_>) -> Re
             id: step.id,
             key: step.key.clone(),
             what: step_words(&step.action),
+            takes_down: is_turn(&step.action, step.class),
             outcome: outcomes.remove(&step.id).unwrap_or(StepOutcome::Skipped),
         })
         .collect();
+    let rollouts = plan.rollouts.iter().filter_map(|turns| stopped(turns, &steps)).collect();
     let interrupted = steps.iter().any(|step| step.outcome == StepOutcome::Skipped);
-    Report { version: REPORT_VERSION, steps, interrupted }
+    Report { version: REPORT_VERSION, steps, interrupted, rollouts }
 }
 
 impl<'a> Work<'a> {
@@ -98,16 +115,21 @@ impl<'a> Work<'a> {
         let places: BTreeMap<StepId, usize> =
             plan.steps.iter().enumerate().map(|(at, step)| (step.id, at)).collect();
         let mut next = vec![vec![]; plan.steps.len()];
+        let mut next_at_end = next.clone();
         let mut waiting = vec![0; plan.steps.len()];
         for (at, step) in plan.steps.iter().enumerate() {
             for before in step.after.iter().filter_map(|id| places.get(id)) {
                 next[*before].push(at);
                 waiting[at] += 1;
             }
+            for before in step.after_end.iter().filter_map(|id| places.get(id)) {
+                next_at_end[*before].push(at);
+                waiting[at] += 1;
+            }
         }
         let ready = (0..waiting.len()).filter(|at| waiting[*at] == 0).collect();
         let board = Mutex::new(Board { outcomes: BTreeMap::new(), ready, waiting, running: 0 });
-        Work { driver, plan, options, next, board, changed: Condvar::new() }
+        Work { driver, plan, options, next, next_at_end, board, changed: Condvar::new() }
     }
 
     fn lock(&self) -> MutexGuard<'_, Board> {
@@ -144,14 +166,12 @@ impl<'a> Work<'a> {
         board.running -= 1;
         board.outcomes.insert(step.id, outcome);
         if done {
-            for next in &self.next[at] {
-                board.waiting[*next] -= 1;
-                if board.waiting[*next] == 0 {
-                    board.ready.insert(*next);
-                }
-            }
+            board.release(&self.next[at]);
         } else if failed {
             self.block(&mut board, at);
+        }
+        if done || failed {
+            board.release(&self.next_at_end[at]);
         }
         drop(board);
         self.changed.notify_all();
@@ -169,6 +189,7 @@ impl<'a> Work<'a> {
             let outcome = StepOutcome::Blocked { by };
             (self.options.progress)(&Progress::End(step, &outcome));
             board.outcomes.insert(step.id, outcome);
+            board.release(&self.next_at_end[at]);
             open.extend(&self.next[at]);
         }
     }

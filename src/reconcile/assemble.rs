@@ -3,12 +3,13 @@
 use super::diff::{ObjectDiff, Scene, because};
 use super::graph::{Order, Way};
 use super::plan::{ObjectChange, PLAN_VERSION, Pending, Plan};
+use super::rollout::{Turns, is_turn};
 use super::world::recorded;
 use crate::model::finding::Finding;
 use crate::model::key::{Key, Kind};
 use crate::model::prune::Deletion;
 use crate::model::references::references;
-use crate::model::step::{Cause, Class, Step, StepId};
+use crate::model::step::{Action, Cause, Class, Step, StepId};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What comes before each object.
@@ -65,8 +66,10 @@ pub fn assemble(
     scene: &Scene<'_>,
     mut diffs: BTreeMap<Key, ObjectDiff>,
     order: &Order,
-    warnings: Vec<Finding>,
+    (rollouts, warnings): (Vec<Turns>, Vec<Finding>),
 ) -> Plan {
+    let turns: BTreeMap<Key, Turn> = rollouts.iter().flat_map(Turn::all).collect();
+    let mut ends: BTreeMap<Key, StepId> = BTreeMap::new();
     let mut plan = Plan {
         version: PLAN_VERSION,
         generation: scene.generation,
@@ -80,7 +83,10 @@ pub fn assemble(
         parked: scene.world.parked.clone(),
         sets: scene.world.sets.clone(),
         holds: scene.world.holds(),
+        rollouts,
         broken: vec![],
+        unmanaged: vec![],
+        unmanaged_policy: Default::default(),
         stale: vec![],
         unchanged: 0,
         warnings,
@@ -99,6 +105,22 @@ pub fn assemble(
         }
         for draft in diff.steps {
             let id = StepId(u32::try_from(plan.steps.len()).unwrap_or(u32::MAX));
+            let mut after_end = vec![];
+            if let Some(turn) = turns.get(key).filter(|_| is_turn(&draft.action, draft.class)) {
+                let former = turn.before.iter().filter_map(|other| ends.get(other)).copied();
+                match turn.failures {
+                    Failures::Stop => after.extend(former),
+                    Failures::Pass => after_end.extend(former),
+                }
+            }
+            let is_end = match &draft.action {
+                Action::Start(_) => true,
+                Action::WaitReady { .. } => turns.get(key).is_none_or(|turn| turn.waits_ready),
+                _ => false,
+            };
+            if is_end {
+                ends.insert(key.clone(), id);
+            }
             plan.steps.push(Step {
                 id,
                 key: key.clone(),
@@ -107,6 +129,7 @@ pub fn assemble(
                 reasons: draft.reasons,
                 downtime_ms: draft.downtime_ms,
                 after: after.into_iter().collect(),
+                after_end,
                 applied: draft.applied.map(Box::new),
             });
             after = BTreeSet::from([id]);
@@ -123,6 +146,32 @@ pub fn assemble(
         plan.pending.push(unconfirmed(key, *way));
     }
     plan
+}
+
+/// What a container of a turn waits for before it is stopped.
+struct Turn {
+    before: Vec<Key>,
+    failures: Failures,
+    /// Whether it has had its turn once it is ready; else once it is started.
+    waits_ready: bool,
+}
+
+/// What a failure does to the turns after it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Failures {
+    Stop,
+    Pass,
+}
+
+impl Turn {
+    fn all(turns: &Turns) -> Vec<(Key, Turn)> {
+        let failures = if turns.rollout.stop_on_failure { Failures::Stop } else { Failures::Pass };
+        let waits_ready = turns.rollout.wait_ready;
+        let turn = |(key, before): (&Key, &[Key])| {
+            (key.clone(), Turn { before: before.to_vec(), failures, waits_ready })
+        };
+        turns.before().into_iter().map(turn).collect()
+    }
 }
 
 fn unconfirmed(key: &Key, way: Deletion) -> Pending {

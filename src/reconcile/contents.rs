@@ -3,6 +3,7 @@
 use super::goal::Goal;
 use super::world::recorded;
 use crate::model::content::{Content, Contents, Digest};
+use crate::model::key::Key;
 use crate::model::object::{Container, Object, Spec};
 use crate::model::observed::Observed;
 use std::collections::BTreeSet;
@@ -10,16 +11,35 @@ use std::collections::BTreeSet;
 /// The contents of the files and secrets of every container that `goal` may change.
 pub fn wanted(goal: &Goal<'_>, observed: &Observed) -> BTreeSet<Content> {
     match goal {
-        Goal::Site(desired) => desired.objects.values().flat_map(of_object).collect(),
+        Goal::Site(desired) => {
+            let ignored = desired.objects.iter().flat_map(|(key, object)| established(key, object, observed));
+            desired.objects.values().flat_map(of_object).chain(ignored).collect()
+        }
         Goal::Delete(_) | Goal::Park(_) => BTreeSet::new(),
         // A verb changes this container alone: no file of another one is read for it.
         Goal::Power { key, .. } | Goal::Resume(key) | Goal::Restart(key) => {
-            observed.records.get(key).and_then(recorded).into_iter().flat_map(of_object).collect()
+            let object = observed.records.get(key).and_then(recorded);
+            object.into_iter().flat_map(|object| recalled(key, object, observed)).collect()
         }
         Goal::Recorded | Goal::Undelete(_) => {
-            observed.records.values().filter_map(recorded).flat_map(of_object).collect()
+            let objects = observed.records.iter().filter_map(|(key, record)| Some((key, recorded(record)?)));
+            objects.flat_map(|(key, object)| recalled(key, object, observed)).collect()
         }
     }
+}
+
+/// Of a recorded object, and of what it ignores.
+fn recalled(key: &Key, object: &Object, observed: &Observed) -> Vec<Content> {
+    let mut contents = of_object(object);
+    contents.extend(established(key, object, observed));
+    contents
+}
+
+/// What was established counts where a container ignores what is declared.
+fn established(key: &Key, object: &Object, observed: &Observed) -> Vec<Content> {
+    let ignores = matches!(&object.spec, Spec::Container(container) if !container.ignore.is_empty());
+    let applied = observed.records.get(key).and_then(|record| record.applied.as_ref());
+    applied.filter(|_| ignores).map(|applied| of_object(&applied.object)).unwrap_or_default()
 }
 
 fn of_object(object: &Object) -> Vec<Content> {

@@ -1,6 +1,7 @@
 //! Drift as rows: what was applied against what the host has. Made from a plan for [`super::goal::Goal::Recorded`].
 
 use super::plan::{Broken, Pending, Plan};
+use super::unmanaged::UnmanagedContainer;
 use crate::model::key::Key;
 use crate::model::step::{Cause, Reason};
 use serde::{Deserialize, Serialize};
@@ -21,6 +22,9 @@ pub struct Drift {
     pub pending: Vec<Pending>,
     /// Drift that no step repairs.
     pub broken: Vec<Broken>,
+    /// Containers that no site owns.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unmanaged: Vec<UnmanagedContainer>,
 }
 
 /// One field that is not as it should be.
@@ -67,6 +71,7 @@ pub fn drift(plan: &Plan) -> Drift {
         not_applied,
         pending: plan.pending.clone(),
         broken: plan.broken.clone(),
+        unmanaged: plan.unmanaged.clone(),
     }
 }
 

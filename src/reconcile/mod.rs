@@ -14,13 +14,14 @@
 //! | `prune`, `candidates`, `users`, `intent` | what a site no longer declares: how it goes, who needs it, what stops it |
 //! | `parking`, `undelete` | parked objects: their time is over, or they come back |
 //! | `ownership`, `external` | one owner a key; objects that must be there |
+//! | `ignore`, `unmanaged` | what is left alone in a container; containers that no site has |
 //! | `sets` | how many members each set had and is to have |
 //! | `join` | records and host facts side by side |
 //! | `identity`, `spans`, `realize` | what the planner chooses: ids, addresses; container → run |
 //! | `contents` | which contents of files and secrets a plan needs to know |
 //! | `check` | findings that need the host |
 //! | `diff/` | one file a kind: differences → steps of one object |
-//! | `graph`, `assemble` | the objects' order, the steps' numbers |
+//! | `graph`, `rollout`, `assemble` | the objects' order, the turns of restarts, the steps' numbers |
 //! | `plan`, `drift`, `render` | the plan, its drift rows, its text and JSON |
 //! | `apply`, `report` | carrying a plan out |
 //! | `why/` | one object explained: lines, layers, what the host has, what is planned |
@@ -39,6 +40,7 @@ pub mod external;
 pub mod goal;
 pub mod graph;
 pub mod identity;
+pub mod ignore;
 pub mod intent;
 pub mod join;
 pub mod ownership;
@@ -49,9 +51,11 @@ pub mod queue;
 pub mod realize;
 pub mod render;
 pub mod report;
+pub mod rollout;
 pub mod sets;
 pub mod spans;
 pub mod undelete;
+pub mod unmanaged;
 pub mod users;
 pub mod why;
 pub mod world;

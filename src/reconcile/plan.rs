@@ -4,15 +4,18 @@ use super::assemble::{assemble, needs, ways};
 use super::check;
 use super::diff::{self, ImageState, ObjectDiff, Scene};
 use super::goal::{Goal, PlanOptions};
-use super::graph::order;
+use super::graph::{Order, order};
 use super::identity::{Allocator, Networks};
+use super::ignore;
 use super::intent::{Guard, Intent};
 use super::join::{Joined, join};
-use super::users::former_users;
+use super::rollout::{self, Turns};
+use super::unmanaged::{self, UnmanagedContainer};
+use super::users::{Users, former_users};
 use super::world::{World, world};
 use crate::model::finding::{Finding, Severity};
 use crate::model::key::Key;
-use crate::model::object::{Container, Object, Power, Spec};
+use crate::model::object::{Container, Object, Power, Spec, Unmanaged};
 use crate::model::observed::Observed;
 use crate::model::origin::FieldOrigins;
 use crate::model::prune::Deletion;
@@ -56,8 +59,17 @@ pub struct Plan {
     pub parked: BTreeMap<Key, Timestamp>,
     /// Holds in force.
     pub holds: Vec<Hold>,
+    /// The containers that are stopped and started, in turns; none where there is one turn.
+    #[serde(default)]
+    pub rollouts: Vec<Turns>,
     /// What is broken and not repaired by itself.
     pub broken: Vec<Broken>,
+    /// Containers on the host that no site owns, whether or not the site wants to know.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unmanaged: Vec<UnmanagedContainer>,
+    /// What the site says about them.
+    #[serde(default, skip_serializing_if = "Unmanaged::is_default")]
+    pub unmanaged_policy: Unmanaged,
     /// Containers whose root stands on another content than their image now names.
     pub stale: Vec<Key>,
     /// Objects looked at that need nothing.
@@ -188,6 +200,18 @@ pub fn plan(goal: &Goal<'_>, observed: &Observed, options: &PlanOptions) -> Resu
     }
     findings.sort_by(|a, b| (&a.place, &a.key, &a.message).cmp(&(&b.place, &b.key, &b.message)));
     // Healing goes on with what is right; a load with an error has no effect at all.
+    let external = match goal {
+        Goal::Site(desired) => Some(&desired.external),
+        _ => None,
+    };
+    let unmanaged = unmanaged::containers(&world, observed, &joined, external);
+    let policy = match goal {
+        Goal::Site(desired) => unmanaged::policy(desired),
+        _ => Unmanaged::Ignore,
+    };
+    if let (Goal::Site(desired), Unmanaged::Fail, true) = (goal, policy, options.only.is_empty()) {
+        findings.extend(unmanaged::findings(desired, &unmanaged));
+    }
     let strict = !matches!(goal, Goal::Recorded);
     if strict && findings.iter().any(|finding| finding.severity == Severity::Error) {
         return Err(Error::Findings(findings));
@@ -202,10 +226,36 @@ pub fn plan(goal: &Goal<'_>, observed: &Observed, options: &PlanOptions) -> Resu
         images: BTreeMap::new(),
     };
     scene.images = image_states(&scene);
-    let diffs = diffs(&scene, &identities);
+    let mut diffs = diffs(&scene, &identities);
     let former = former_users(&world, observed, &joined);
-    let order = order(&needs(&scene, &diffs), &ways(&diffs), &former)?;
-    Ok(assemble(&scene, diffs, &order, findings))
+    let (order, rollouts) = in_turns(&scene, &mut diffs, former)?;
+    let plan = assemble(&scene, diffs, &order, (rollouts, findings));
+    Ok(Plan { unmanaged, unmanaged_policy: policy, ..plan })
+}
+
+/// The order of the objects' steps, with the turns of what is stopped and started.
+fn in_turns(
+    scene: &Scene<'_>,
+    diffs: &mut BTreeMap<Key, ObjectDiff>,
+    mut former: Users,
+) -> Result<(Order, Vec<Turns>), Error> {
+    let plain = order(&needs(scene, diffs), &ways(diffs), &former)?;
+    let mut rollouts = rollout::turns(scene, diffs, &plain);
+    rollouts.retain(|turns| turns.turns.len() > 1 || !turns.unready.is_empty());
+    if rollouts.is_empty() {
+        return Ok((plain, rollouts));
+    }
+    rollout::wait_for_unready(scene, &rollouts, diffs);
+    for (key, before) in rollout::edges(&rollouts) {
+        former.entry(key).or_default().extend(before);
+    }
+    let turned = order(&needs(scene, diffs), &ways(diffs), &former)?;
+    // The turns are about the restarts alone: the rest of an object waits for what it needs, and for nothing else.
+    let mut before = plain.before;
+    for (key, turned) in &turned.before {
+        before.entry(key.clone()).or_insert_with(|| turned.clone());
+    }
+    Ok((Order { keys: turned.keys, before }, rollouts))
 }
 
 /// The bridges that nics refer to, by name.
@@ -240,7 +290,9 @@ fn identities(
     let mut identities = BTreeMap::new();
     for (key, target) in &world.targets {
         let Some(container) = container_of(target.object) else { continue };
-        match allocator.identity(key, container, &networks, joined.view(key).identity()) {
+        let applied = observed.records.get(key).and_then(|record| record.applied.as_ref());
+        let container = ignore::effective(container, applied.map(|applied| &applied.object));
+        match allocator.identity(key, &container, &networks, joined.view(key).identity()) {
             Ok(identity) => {
                 identities.insert(key.clone(), identity);
             }

@@ -1,8 +1,11 @@
 //! What became of a plan's steps.
 
+use super::rollout::Turns;
 use crate::model::key::Key;
+use crate::model::record::Owner;
 use crate::model::step::StepId;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 /// The version of a report's JSON.
 pub const REPORT_VERSION: u32 = 1;
@@ -15,6 +18,22 @@ pub struct Report {
     pub steps: Vec<StepReport>,
     /// Whether Ctrl-C or the deadline kept steps from starting.
     pub interrupted: bool,
+    /// The rollouts that a failure stopped.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rollouts: Vec<RolloutStop>,
+}
+
+/// Where a rollout stopped.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RolloutStop {
+    pub owner: Owner,
+    /// The containers that failed, or were not ready.
+    pub at: Vec<Key>,
+    /// Those that were to be stopped and were left as they are.
+    pub left: Vec<Key>,
+    /// How many were to be stopped.
+    pub total: usize,
 }
 
 /// What became of one step.
@@ -26,6 +45,9 @@ pub struct StepReport {
     /// The step in a few words: `start`.
     pub what: String,
     pub outcome: StepOutcome,
+    /// It takes a running container down to bring it up again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub takes_down: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,6 +82,20 @@ impl Report {
     pub fn exit_code(&self) -> u8 {
         if self.is_done() { 0 } else { 3 }
     }
+}
+
+/// Where the rollout stopped, if a failure left some of its containers as they were.
+pub fn stopped(turns: &Turns, steps: &[StepReport]) -> Option<RolloutStop> {
+    let with = |wanted: fn(&StepReport) -> bool| -> BTreeSet<&Key> {
+        steps.iter().filter(|step| wanted(step)).map(|step| &step.key).collect()
+    };
+    let failed = with(|step| matches!(step.outcome, StepOutcome::Failed { .. }));
+    let blocked = with(|step| step.takes_down && matches!(step.outcome, StepOutcome::Blocked { .. }));
+    let all = || turns.unready.iter().chain(turns.turns.iter().flatten());
+    let left: Vec<Key> = all().filter(|key| blocked.contains(key)).cloned().collect();
+    let at = all().filter(|key| failed.contains(key)).cloned().collect();
+    let (owner, total) = (turns.owner.clone(), turns.count());
+    (!left.is_empty()).then_some(RolloutStop { owner, at, left, total })
 }
 
 /// An error and its causes, outermost first; a cause whose text its parent already has is left out.

@@ -12,9 +12,10 @@ use crate::model::desired::Desired;
 use crate::model::key::{Key, Kind};
 use crate::model::object::{
     Container, Device, DeviceLayer, DeviceType, Heal, Image, ImageSource, Meta, Network, NetworkType, Object,
-    Power, Profile, Ready, ReadyProbe, Site, Spec, StoragePool,
+    Power, Profile, Site, Spec, StoragePool,
 };
 use crate::model::prune::{Prune, PruneEmpty, PruneMode};
+use crate::model::ready::{Ready, ReadyProbe};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -115,6 +116,17 @@ fn site(site: &Site, host: Option<&Host>) -> Value {
     if !site.prune.is_default() {
         spec["prune"] = prune(&site.prune);
     }
+    if !site.rollout.is_default() {
+        let rollout = &site.rollout;
+        spec["rollout"] = json!({
+            "maxUnavailable": rollout.max_unavailable.to_string(),
+            "waitReady": rollout.wait_ready,
+            "stopOnFailure": rollout.stop_on_failure,
+        });
+    }
+    if !site.unmanaged.is_default() {
+        spec["unmanaged"] = json!(site.unmanaged.word());
+    }
     if let Some(host) = host {
         spec["targets"] = json!([host.name]);
     }
@@ -132,7 +144,7 @@ fn prune(prune: &Prune) -> Value {
         PruneEmpty::Allow => "allow",
     };
     let max = prune.max.to_string();
-    json!({"mode": mode, "max": max, "empty": empty, "grace": format!("{}ms", prune.grace_ms)})
+    json!({"mode": mode, "max": max, "empty": empty, "grace": prune.grace})
 }
 
 fn image(image: &Image) -> Value {
@@ -239,6 +251,9 @@ fn container(desired: &Desired, container: &Container) -> Value {
     if container.ready != Ready::default() {
         spec["ready"] = ready(&container.ready);
     }
+    if !container.ignore.is_empty() {
+        spec["ignore"] = container.ignore.iter().map(|path| text(path)).collect();
+    }
     if container.ephemeral {
         spec["ephemeral"] = json!(true);
     }
@@ -309,7 +324,7 @@ fn ready(ready: &Ready) -> Value {
             json!({"exec": command.iter().map(|word| text(word)).collect::<Vec<_>>()})
         }
     };
-    fields["timeout"] = json!(format!("{}ms", ready.timeout_ms));
-    fields["interval"] = json!(format!("{}ms", ready.interval_ms));
+    fields["timeout"] = json!(ready.timeout);
+    fields["interval"] = json!(ready.interval);
     fields
 }

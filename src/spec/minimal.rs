@@ -8,7 +8,8 @@ use super::{LoadContext, SourceText, load};
 use crate::model::content::SecretRef;
 use crate::model::desired::Desired;
 use crate::model::key::Key;
-use crate::model::object::{Container, ContainerFile, Object, Ready, Spec};
+use crate::model::object::{Container, ContainerFile, Object, Spec};
+use crate::model::ready::Ready;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -93,8 +94,8 @@ fn shorten_container(spec: &mut Fields, container: &Container, desired: &Desired
     }
     if let Some(ready) = inner(spec, "ready") {
         let usual = Ready::default();
-        remove_if(ready, "timeout", &format!("{}ms", usual.timeout_ms));
-        remove_if(ready, "interval", &format!("{}ms", usual.interval_ms));
+        remove_if(ready, "timeout", &usual.timeout.to_string());
+        remove_if(ready, "interval", &usual.interval.to_string());
         ready.shift_remove("alive");
     }
     if let Some(config) = inner(spec, "config") {

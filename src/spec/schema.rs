@@ -467,6 +467,33 @@ pub fn prune(_: &mut SchemaGenerator) -> Schema {
     })
 }
 
+pub fn rollout(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "description": "How changes that stop and start containers go through the site.",
+        "type": "object",
+        "properties": {
+            "maxUnavailable": {
+                "description": "The most containers that are stopped at once: a number, or a share of the site's.",
+                "type": ["integer", "string"],
+                "minimum": 1,
+                "pattern": "^(0*[1-9][0-9]*|[1-9][0-9]?%|100%)$",
+                "default": 1,
+            },
+            "waitReady": {
+                "description": "Whether they are ready before the next ones are stopped.",
+                "type": "boolean",
+                "default": true,
+            },
+            "stopOnFailure": {
+                "description": "Whether one that fails, or is not ready, keeps the rest as it is.",
+                "type": "boolean",
+                "default": true,
+            },
+        },
+        "additionalProperties": false,
+    })
+}
+
 pub fn architecture(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "description": "Debian's word for the processor; absent: the host's.",

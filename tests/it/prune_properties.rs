@@ -7,9 +7,11 @@ use bayplan::driver::memory::Memory;
 use bayplan::model::desired::Desired;
 use bayplan::model::key::{Key, Kind};
 use bayplan::model::object::{Object, Profile, Site, Spec};
-use bayplan::model::prune::{Deletion, Prune, PruneEmpty, PruneMax, PruneMode};
+use bayplan::model::prune::{Deletion, Prune, PruneEmpty, PruneMode};
 use bayplan::model::record::{Owner, Record, RootIdentity};
+use bayplan::model::share::Share;
 use bayplan::model::step::Action;
+use bayplan::model::time_span::TimeSpan;
 use bayplan::reconcile::goal::{DeletionApproval, Goal, PlanOptions};
 use bayplan::reconcile::plan::Plan;
 use jiff::Timestamp;
@@ -31,13 +33,13 @@ struct Removal {
 
 fn removal() -> impl Strategy<Value = Removal> {
     let mode = prop::sample::select(vec![PruneMode::Off, PruneMode::Confirm, PruneMode::Auto]);
-    let max = prop_oneof![(1_u32..=100).prop_map(PruneMax::Percent), (0_u32..12).prop_map(PruneMax::Number)];
+    let max = prop_oneof![(1_u32..=100).prop_map(Share::Percent), (0_u32..12).prop_map(Share::Number)];
     let empty = prop::sample::select(vec![PruneEmpty::Refuse, PruneEmpty::Allow]);
-    let prune = (mode, max, empty, 1_u64..1_000_000).prop_map(|(mode, max, empty, grace_ms)| Prune {
+    let prune = (mode, max, empty, 1_u64..1_000_000).prop_map(|(mode, max, empty, grace)| Prune {
         mode,
         max,
         empty,
-        grace_ms,
+        grace: TimeSpan::of_milliseconds(grace),
     });
     let approval = prop_oneof![
         3 => Just(DeletionApproval::None),
@@ -196,7 +198,7 @@ fn in_service(host: &Memory) -> BTreeSet<Key> {
 }
 
 fn at_end_of_grace(removal: &Removal) -> PlanOptions {
-    let grace = jiff::SignedDuration::from_millis(removal.prune.grace_ms as i64);
+    let grace = jiff::SignedDuration::from_millis(removal.prune.grace.milliseconds() as i64);
     PlanOptions { now: Timestamp::from_second(SECOND).unwrap().checked_add(grace).unwrap(), ..options() }
 }
 

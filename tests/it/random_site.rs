@@ -47,7 +47,19 @@ pub struct RandomContainer {
     note: u8,
     files: Vec<(usize, usize)>,
     secrets: Vec<usize>,
+    ignored: Vec<usize>,
 }
+
+/// Fields to leave alone.
+const IGNORED: [&str; 7] = [
+    "config.limits.memory",
+    "config.limits.processes",
+    "config.security.nesting",
+    "config.environment.TZ",
+    "devices.eth1",
+    "files./etc/app.conf",
+    "environment.SECRET_A",
+];
 
 /// Settings to choose from; the same key twice: the later one wins.
 const CONFIG: [(&str, &str); 15] = [
@@ -129,10 +141,24 @@ fn container_strategy() -> impl Strategy<Value = RandomContainer> {
         0_u8..2,
         prop::collection::vec((0..PATHS.len(), 0_usize..5), 0..3),
         prop::collection::vec(0_usize..2, 0..2),
+        prop_oneof![3 => Just(vec![]), 1 => prop::collection::vec(0..IGNORED.len(), 1..3)],
     )
-        .prop_map(|(other_image, state, options, devices, needs, ephemeral, note, files, secrets)| {
-            RandomContainer { other_image, state, options, devices, needs, ephemeral, note, files, secrets }
-        })
+        .prop_map(
+            |(other_image, state, options, devices, needs, ephemeral, note, files, secrets, ignored)| {
+                RandomContainer {
+                    other_image,
+                    state,
+                    options,
+                    devices,
+                    needs,
+                    ephemeral,
+                    note,
+                    files,
+                    secrets,
+                    ignored,
+                }
+            },
+        )
 }
 
 fn name(number: u8) -> String {
@@ -192,6 +218,7 @@ impl RandomSite {
             (format!("SECRET_{name}"), SecretRef { name: None, from: SecretSource::Env(name.to_owned()) })
         });
         container.environment = secrets.collect();
+        container.ignore = random.ignored.iter().map(|at| IGNORED[*at].to_owned()).collect();
         // Only to lower numbers: no cycle.
         let lower = |other: &&u8| **other < number && self.containers.contains_key(*other);
         container.depends_on = random.needs.iter().filter(lower).map(|other| key(*other)).collect();

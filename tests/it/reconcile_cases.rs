@@ -317,3 +317,52 @@ fn content_that_nothing_names_goes_once_when_several_images_go() {
 fn other_image(path: &str) -> Object {
     object(Spec::Image(Image { source: ImageSource::Directory { path: path.into() }, fingerprint: None }))
 }
+
+#[test]
+fn containers_that_become_isolated_no_longer_share_their_ids() {
+    let host = server();
+    let names = ["web-1", "web-2", "web-3"];
+    converge(&host, &Goal::Site(&site(&names.map(|name| (name, container())))), &options());
+    let bases = || {
+        let records = look(&host).records;
+        names.map(|name| records[&Key::container(name)].identity.as_ref().unwrap().id_base)
+    };
+    let [shared, ..] = bases();
+    assert_eq!(bases(), [shared; 3]);
+    let isolated = || Container { config: config(&[("security.idmap.isolated", "true")]), ..container() };
+    let desired = site(&names.map(|name| (name, isolated())));
+    let options = PlanOptions { allow_restart: true, ..options() };
+    converge(&host, &Goal::Site(&desired), &options);
+    let [a, b, c] = bases();
+    assert!(a != b && b != c && a != c, "{:?}", bases());
+    let plan = planned(&host, &Goal::Site(&desired), &options);
+    assert!(plan.is_empty(), "{:#?}", plan.steps);
+}
+
+/// The state folder and the store are lost, and the first pass after that loses one of its steps.
+#[test]
+fn content_that_a_root_lacks_comes_back_though_another_root_could_name_its_image() {
+    let tree = Image { source: ImageSource::Directory { path: "/srv/tree".into() }, fingerprint: None };
+    let with_tree = |containers: &[(&str, Container)]| {
+        let mut desired = site(containers);
+        desired.objects.insert(Key::image("tree"), object(Spec::Image(tree.clone())));
+        desired
+    };
+    let on_tree = Container { image: Key::image("tree"), ..container() };
+    let host = server();
+    converge(&host, &Goal::Site(&with_tree(&[("web-1", container()), ("web-2", on_tree)])), &options());
+    host.reboot_host();
+    host.lose_records().unwrap();
+    host.edit_host(|host| host.images.clear());
+    // web-2's root stands on the tree; declared is the other image.
+    let desired = with_tree(&[("web-1", container()), ("web-2", container())]);
+    let mut plan = planned(&host, &Goal::Site(&desired), &options());
+    plan.steps.retain(|step| step.key == Key::image("tree"));
+    assert!(carry_out(&host, &plan, 1).is_done());
+    for _ in 0..2 {
+        converge(&host, &Goal::Site(&desired), &options());
+    }
+    let plan = planned(&host, &Goal::Site(&desired), &options());
+    assert!(plan.is_empty() && plan.broken.is_empty(), "{:#?} {:#?}", plan.steps, plan.broken);
+    assert_eq!(host.host().runs.len(), 2);
+}

@@ -8,6 +8,7 @@ use crate::daemon::wiring::Bay;
 use crate::driver::Scope;
 use crate::model::key::Key;
 use crate::model::object::Object;
+use crate::model::origin::Origin;
 use jiff::Timestamp;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,7 +29,7 @@ impl Bay {
                 field: field.clone(),
                 desired: desired.get(field).cloned(),
                 applied: applied.get(field).cloned(),
-                origin: record.origins.get(field).cloned(),
+                origin: origin(&record.origins, field).cloned(),
             })
             .collect();
         let meta = record.desired.as_ref().map(|object| object.meta.clone()).unwrap_or_default();
@@ -41,6 +42,11 @@ impl Bay {
             fields,
         })
     }
+}
+
+/// Where a field comes from: what no manifest says in parts comes from where the whole does.
+fn origin<'r>(origins: &'r BTreeMap<String, Origin>, field: &str) -> Option<&'r Origin> {
+    origins.get(field).or_else(|| origin(origins, field.rsplit_once('.')?.0))
 }
 
 /// A spec as field paths and texts.

@@ -11,6 +11,7 @@ use crate::model::key::{Key, Kind};
 use crate::model::object::{Container, Spec};
 use crate::model::observed::{ContainerFacts, Observed, RunFacts};
 use crate::model::record::{OverrideField, Record};
+use crate::reconcile::ignore;
 use jiff::Timestamp;
 use std::collections::BTreeSet;
 
@@ -96,7 +97,11 @@ fn is_applied(record: &Record, now: Timestamp) -> bool {
             container.state = held;
         }
     }
-    record.applied.as_ref().is_some_and(|applied| applied.object == wanted)
+    let Some(applied) = record.applied.as_ref().map(|applied| &applied.object) else { return false };
+    if let Spec::Container(container) = &mut wanted.spec {
+        **container = ignore::effective(container, Some(applied));
+    }
+    *applied == wanted
 }
 
 fn presence(key: &Key, record: &Record, observed: &Observed) -> &'static str {
@@ -142,6 +147,9 @@ fn add_container(status: &mut ObjectStatus, record: &Record, observed: &Observed
         status
             .conditions
             .push(condition("Stale", "its image has another content now; its root keeps the old one"));
+    }
+    if run.is_some() && record.applied.as_ref().is_some_and(|applied| applied.unready) {
+        status.conditions.push(condition("NotReady", "it was restarted, and was not ready in time"));
     }
     if run.is_some_and(|run| !run.supervised) {
         status.conditions.push(condition("Unsupervised", "its monitor is gone; `bayplan apply` replaces it"));

@@ -1,6 +1,6 @@
 //! Records, images, pools, networks, roots.
 
-use super::script::{step, uuid};
+use super::script::step;
 use super::{Bench, nobody};
 use crate::driver::Error;
 use crate::model::key::Key;
@@ -137,10 +137,10 @@ pub fn identity_beside_root(bench: &Bench<'_>) {
         bench.does(step);
     }
     bench.changes(&fixture.put(&fixture.container_key(), &fixture.container_object(), "two"));
-    let root = bench.look().containers[&uuid()].root.clone().expect("the root");
+    let root = bench.look().containers[&bench.fixture.uuid].root.clone().expect("the root");
     assert_eq!(root.identity.owner, Owner::Site("two".to_owned()));
     // A root that stands is brought to what is asked, not refused.
     bench.changes(&fixture.create_root(ImageContent::ImportOf(fixture.image_key())));
-    let root = bench.look().containers[&uuid()].root.clone().expect("the root");
+    let root = bench.look().containers[&bench.fixture.uuid].root.clone().expect("the root");
     assert_eq!(root.identity.owner, Owner::Site("conformance".to_owned()));
 }

@@ -7,6 +7,7 @@ use crate::driver::{Error, StepContext};
 use crate::model::content::{Content, Digest};
 use crate::model::key::Key;
 use crate::model::observed::RegularFile;
+use crate::model::ready::{Ready, ReadyProbe};
 use crate::model::run::SecretUse;
 use crate::model::step::FileWrite;
 use crate::store::Records;
@@ -109,11 +110,26 @@ pub fn run(
     if !files.iter().any(|path| record.files.get(path).is_some_and(|file| file.unsettled)) {
         return Ok(false);
     }
-    let is_false = command.first().is_some_and(|program| program == "false");
-    if is_false || host.failing_commands.contains(command) {
+    if fails(host, command) {
         let command = command.join(" ");
         return Err(Error::Command { key: key.clone(), command, ended: "ended with status 1".to_owned() });
     }
     host.commands_run.push(command.to_vec());
     records::settle(records, key, files)
+}
+
+fn fails(host: &HostModel, command: &[String]) -> bool {
+    command.first().is_some_and(|program| program == "false") || host.failing_commands.contains(command)
+}
+
+/// A container whose probe is a command that fails never gets ready.
+pub fn require_ready(host: &HostModel, key: &Key, ready: &Ready) -> Result<(), Error> {
+    match &ready.probe {
+        ReadyProbe::Exec(command) if fails(host, command) => Err(Error::NotReady {
+            key: key.clone(),
+            waited_ms: ready.timeout.milliseconds(),
+            last: format!("{} ended with status 1", command.join(" ")),
+        }),
+        _ => Ok(()),
+    }
 }

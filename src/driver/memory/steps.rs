@@ -81,8 +81,13 @@ pub fn execute(
         Action::WaitReady { uuid, ready } => {
             if !host.runs.contains_key(uuid) {
                 let last = "its init does not run".to_owned();
-                return Err(Error::NotReady { key: key.clone(), waited_ms: ready.timeout_ms, last });
+                return Err(Error::NotReady {
+                    key: key.clone(),
+                    waited_ms: ready.timeout.milliseconds(),
+                    last,
+                });
             }
+            contents::require_ready(host, key, ready)?;
             false
         }
     };

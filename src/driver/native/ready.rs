@@ -6,13 +6,16 @@ use super::failure::failed;
 use super::inside::{self, Waited};
 use crate::driver::{Error, StepContext};
 use crate::model::key::Key;
-use crate::model::object::{Ready, ReadyProbe};
+use crate::model::ready::{Ready, ReadyProbe};
 use crate::runtime::exec::{self, ExecSpec, Streams};
 use crate::runtime::records;
 use std::fs::File;
 use std::io::{ErrorKind, PipeReader, Read};
 use std::time::{Duration, Instant};
 use uuid::Uuid;
+
+/// Between two tries, whatever the interval says.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
 
 /// Tries until the probe says ready, or its time is over, or the container has ended.
 pub fn wait(
@@ -23,7 +26,7 @@ pub fn wait(
     context: &StepContext<'_>,
 ) -> Result<(), Error> {
     let begun = Instant::now();
-    let deadline = begun + Duration::from_millis(ready.timeout_ms);
+    let deadline = begun + ready.timeout.duration();
     let mut told = String::new();
     loop {
         if let Err(Error::Precondition { .. }) = Running::find(native, key, uuid) {
@@ -45,7 +48,7 @@ pub fn wait(
             (context.progress)(&format!("waiting until it is ready ({last})"));
             told = last;
         }
-        std::thread::sleep(Duration::from_millis(ready.interval_ms.max(10)));
+        std::thread::sleep(ready.interval.duration().max(SHORTEST_PAUSE));
     }
 }
 

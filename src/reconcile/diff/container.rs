@@ -20,6 +20,7 @@ use crate::model::step::{Action, Cause, Class, ImageContent, Reason, RootSeed, S
 use crate::model::typed;
 use crate::reconcile::contents::digest;
 use crate::reconcile::graph::Way;
+use crate::reconcile::ignore;
 use crate::reconcile::join::ContainerView;
 use crate::reconcile::plan::{Broken, Pending};
 use crate::reconcile::realize;
@@ -75,17 +76,17 @@ impl<'a> Walk<'a> {
         identity: &'a Identity,
     ) -> Walk<'a> {
         let view = scene.joined.view(key);
-        let desired = Container { state: target.power, ..container.clone() };
-        let (secrets, unresolved) = secrets(container, view.run, &scene.options.contents);
+        let before = view.record.and_then(|record| record.applied.as_ref()).map(|applied| &applied.object);
+        let desired = Container { state: target.power, ..ignore::effective(container, before) };
+        let (secrets, unresolved) = secrets(&desired, view.run, &scene.options.contents);
         let memory = scene.observed.host.memory;
-        let run = realize::run(key, container, identity, scene.networks, secrets, memory);
+        let run = realize::run(key, &desired, identity, scene.networks, secrets, memory);
         let mut diff = ObjectDiff::new(key);
         let object =
             Object { meta: target.object.meta.clone(), spec: Spec::Container(Box::new(desired.clone())) };
         let adopted = view.is_unrecorded().then(|| Applied {
-            object: object.clone(),
             fingerprint: view.root.map(|root| root.identity.fingerprint.clone()),
-            remakes: 0,
+            ..Applied::plain(object.clone())
         });
         let applied = view.record.and_then(|record| record.applied.clone()).or_else(|| adopted.clone());
         if let Some((update, reasons)) = record_update(scene, target, view.record, Some(identity), adopted) {
@@ -218,11 +219,22 @@ impl<'a> Walk<'a> {
         let class = if fresh { Class::Create } else { class };
         let state = if self.target.power == Power::Frozen { Power::Running } else { self.target.power };
         self.establish_all(state);
+        // What was running is to be ready again before others are stopped, in this plan or a later one.
+        let proves = class == Class::Restart || self.applied.as_ref().is_some_and(|applied| applied.unready);
+        self.note_unready(proves);
         self.diff.push(Action::Start(Box::new(self.run.clone())), class, reasons, self.applied.clone());
+        self.note_unready(false);
         let wait = Action::WaitReady { uuid: self.identity.uuid, ready: self.desired.ready.clone() };
-        self.diff.push(wait, class, vec![because(Cause::Consequence, "ready", "started")], None);
+        let ready = proves.then(|| self.applied.clone()).flatten();
+        self.diff.push(wait, class, vec![because(Cause::Consequence, "ready", "started")], ready);
         if self.target.power == Power::Frozen {
             self.freeze(because(Cause::Consequence, "state", "declared frozen"));
+        }
+    }
+
+    fn note_unready(&mut self, unready: bool) {
+        if let Some(applied) = &mut self.applied {
+            applied.unready = unready;
         }
     }
 
@@ -385,6 +397,11 @@ impl<'a> Walk<'a> {
         barred
     }
 
+    /// Whether a field is neither compared nor written; a root that this plan makes gets all.
+    pub fn ignores(&self, field: &Field) -> bool {
+        ignore::ignores(&self.desired.ignore, field) && !self.has_fresh_root()
+    }
+
     pub fn was_parked(&self) -> bool {
         self.view.record.is_some_and(|record| record.parked.is_some())
     }
@@ -408,6 +425,7 @@ impl<'a> Walk<'a> {
         let mut desired = Container { state, ..self.desired.clone() };
         let fingerprint = self.view.root.map(|root| root.identity.fingerprint.clone());
         let mut kept = fingerprint;
+        let unready = self.applied.as_ref().is_some_and(|applied| applied.unready);
         if let Some(Applied { object: Object { spec: Spec::Container(before), .. }, fingerprint, .. }) =
             &self.applied
         {
@@ -417,7 +435,7 @@ impl<'a> Walk<'a> {
         }
         let spec = Spec::Container(Box::new(desired));
         let object = Object { meta: self.target.object.meta.clone(), spec };
-        self.applied = Some(Applied { object, fingerprint: kept, remakes: self.remakes });
+        self.applied = Some(Applied { object, fingerprint: kept, remakes: self.remakes, unready });
         self.changed.retain(Field::serves_creation);
     }
 }
@@ -431,13 +449,18 @@ fn secrets(
 ) -> (BTreeMap<String, SecretUse>, Vec<(String, String)>) {
     let (mut secrets, mut unresolved) = (BTreeMap::new(), vec![]);
     for (name, secret) in &container.environment {
+        let given = running.and_then(|facts| facts.run.secrets.get(name));
+        let is_ignored = ignore::ignores(&container.ignore, &Field::Environment(name.clone()));
+        if let Some(given) = given.filter(|_| is_ignored) {
+            secrets.insert(name.clone(), given.clone());
+            continue;
+        }
         match digest(contents, &Content::Secret(secret.clone())) {
             Ok(digest) => {
                 let given = SecretUse { secret: secret.clone(), digest: digest.clone() };
                 secrets.insert(name.clone(), given);
             }
             Err(why) => {
-                let given = running.and_then(|facts| facts.run.secrets.get(name));
                 if let Some(given) = given.filter(|given| given.secret.from == secret.from) {
                     secrets.insert(name.clone(), given.clone());
                 }

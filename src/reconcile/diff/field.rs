@@ -20,6 +20,7 @@ pub enum Field {
     State,
     DependsOn,
     Ready,
+    Ignore,
     Ephemeral,
 }
 
@@ -27,9 +28,12 @@ impl Field {
     /// What a change costs a running container (manifest.md, section 3).
     pub fn class(&self) -> Class {
         match self {
-            Field::Meta | Field::Profiles | Field::DependsOn | Field::Ready | Field::Ephemeral => {
-                Class::Record
-            }
+            Field::Meta
+            | Field::Profiles
+            | Field::DependsOn
+            | Field::Ready
+            | Field::Ignore
+            | Field::Ephemeral => Class::Record,
             Field::Image | Field::Architecture => Class::Deferred,
             Field::Device(_) | Field::File(_) | Field::Environment(_) | Field::State => Class::Live,
             Field::Config(key) => config_class(key),
@@ -57,6 +61,7 @@ impl Field {
             Field::State => into.state = from.state,
             Field::DependsOn => into.depends_on.clone_from(&from.depends_on),
             Field::Ready => into.ready.clone_from(&from.ready),
+            Field::Ignore => into.ignore.clone_from(&from.ignore),
             Field::Ephemeral => into.ephemeral = from.ephemeral,
         }
     }
@@ -81,6 +86,7 @@ impl Field {
             Field::State => path == "state",
             Field::DependsOn => path == "dependsOn",
             Field::Ready => path == "ready" || path.starts_with("ready."),
+            Field::Ignore => path == "ignore",
             Field::Ephemeral => path == "ephemeral",
         }
     }
@@ -104,6 +110,7 @@ pub fn class_of(path: &str) -> Option<Class> {
         "state" => Field::State,
         "dependsOn" => Field::DependsOn,
         "ready" => Field::Ready,
+        "ignore" => Field::Ignore,
         "ephemeral" => Field::Ephemeral,
         _ => return None,
     };
@@ -132,6 +139,7 @@ pub fn differing(before: (&Meta, &Container), after: (&Meta, &Container)) -> BTr
         (Field::State, before.state != after.state),
         (Field::DependsOn, before.depends_on != after.depends_on),
         (Field::Ready, before.ready != after.ready),
+        (Field::Ignore, before.ignore != after.ignore),
         (Field::Ephemeral, before.ephemeral != after.ephemeral),
     ];
     fields.extend(plain.into_iter().filter(|(_, differs)| *differs).map(|(field, _)| field));

@@ -22,7 +22,9 @@ pub enum Audience {
 /// The steps that bring the files of a container's root to what is declared.
 pub fn diff(walk: &mut Walk<'_>, audience: Audience) {
     let declared = walk.desired.files.clone();
-    for (path, file) in &declared {
+    let ignored = |path: &&String| walk.ignores(&Field::File((*path).clone()));
+    let left_alone: BTreeSet<String> = declared.keys().filter(ignored).cloned().collect();
+    for (path, file) in declared.iter().filter(|(path, _)| !left_alone.contains(*path)) {
         one(walk, path, file, audience);
     }
     let fresh = walk.has_fresh_root();
@@ -31,6 +33,9 @@ pub fn diff(walk: &mut Walk<'_>, audience: Audience) {
     let known: BTreeSet<String> = written.chain(applied).cloned().collect();
     for path in known.into_iter().filter(|path| !declared.contains_key(path)) {
         let field = Field::File(path.clone());
+        if walk.ignores(&field) {
+            continue;
+        }
         let mut reasons = walk.reasons_of(|changed| *changed == field);
         if reasons.is_empty() {
             reasons = vec![because(Cause::Consequence, &format!("files.{path}"), "it is no longer declared")];

@@ -9,6 +9,7 @@ use crate::model::run::{CpuAllowance, CpuLimit, Disk, Limits, MemoryEnforce, Nic
 use crate::model::size::Size;
 use crate::model::step::{Action, Cause, Class, Reason};
 use crate::model::typed;
+use crate::reconcile::ignore;
 use ipnet::IpNet;
 use std::collections::BTreeSet;
 
@@ -26,7 +27,7 @@ pub fn diff(walk: &mut Walk<'_>, facts: &RunFacts) {
 
 fn limits(walk: &mut Walk<'_>, facts: &RunFacts) {
     let uuid = walk.identity.uuid;
-    let wanted = walk.run.limits.clone();
+    let wanted = ignore::limits(&walk.desired.ignore, walk.run.limits.clone(), &facts.limits);
     if facts.in_cgroup && facts.limits == wanted {
         return;
     }
@@ -138,6 +139,9 @@ fn nics(walk: &mut Walk<'_>, facts: &RunFacts) {
     let names: BTreeSet<&String> =
         facts.run.nics.iter().map(|nic| &nic.device).chain(facts.nics.keys()).collect();
     for device in names {
+        if walk.ignores(&Field::Device(device.clone())) {
+            continue;
+        }
         let keeps = wanted.iter().find(|nic| nic.device == *device);
         let replaced = keeps.is_some_and(|nic| asked(device).is_some_and(|asked| asked != nic));
         if keeps.is_none() || replaced {
@@ -153,6 +157,9 @@ fn nics(walk: &mut Walk<'_>, facts: &RunFacts) {
         }
     }
     for nic in wanted {
+        if walk.ignores(&Field::Device(nic.device.clone())) {
+            continue;
+        }
         let same = asked(&nic.device) == Some(&nic);
         let fault = nic_fault(&nic, facts);
         if same && fault.is_none() {
@@ -202,6 +209,9 @@ fn disks(walk: &mut Walk<'_>, facts: &RunFacts) {
     let wanted = walk.run.disks.clone();
     let stands = |disk: &Disk| facts.disks.contains(&disk.device);
     for disk in &facts.run.disks {
+        if walk.ignores(&Field::Device(disk.device.clone())) {
+            continue;
+        }
         let keeps = wanted.iter().find(|wanted| wanted.device == disk.device);
         if keeps == Some(disk) {
             continue;
@@ -217,6 +227,9 @@ fn disks(walk: &mut Walk<'_>, facts: &RunFacts) {
         walk.diff.push(action, Class::Live, reasons, applied);
     }
     for disk in wanted {
+        if walk.ignores(&Field::Device(disk.device.clone())) {
+            continue;
+        }
         let asked = facts.run.disks.contains(&disk);
         let absent = !disk.required && walk.scene.options.missing_paths.contains(&disk.source);
         if asked && (stands(&disk) || absent) {

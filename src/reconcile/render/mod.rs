@@ -2,12 +2,15 @@
 
 mod object;
 pub mod prune;
+mod rollout;
 pub mod sets;
 
 use self::object::{Sign, index, object_text, reason_text, sign};
+use crate::model::object::Unmanaged;
 use crate::model::step::{Action, Class, StepId, StopHow};
 use crate::reconcile::plan::{Pending, Plan, Summary};
 use crate::reconcile::report::{Report, StepOutcome, StepReport};
+use crate::reconcile::unmanaged::UnmanagedContainer;
 use anstyle::{AnsiColor, Style};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -79,6 +82,8 @@ pub fn plan_text(plan: &Plan, options: TextOptions) -> String {
         let _ =
             writeln!(text, "  {key}  stale: its image names a newer content, which serves new containers");
     }
+    rollout::turns_text(&mut text, plan);
+    unmanaged_text(&mut text, plan);
     sets::changes_text(&mut text, plan);
     prune::kept_text(&mut text, plan);
     for warning in &plan.warnings {
@@ -106,6 +111,7 @@ pub fn plan_json(plan: &Plan) -> Value {
 pub fn report_text(report: &Report, options: TextOptions) -> String {
     let mut text = String::new();
     let by_id: BTreeMap<StepId, &StepReport> = report.steps.iter().map(|step| (step.id, step)).collect();
+    let left = rollout::left(report);
     let (mut changed, mut unchanged, mut failed, mut blocked, mut skipped) = (0, 0, 0, 0, 0);
     for step in &report.steps {
         match &step.outcome {
@@ -123,6 +129,9 @@ pub fn report_text(report: &Report, options: TextOptions) -> String {
             }
             StepOutcome::Blocked { by } => {
                 blocked += 1;
+                if left.contains(&step.key) {
+                    continue;
+                }
                 let cause = by_id.get(by);
                 let cause = cause.map_or(String::new(), |other| format!("{} {}", other.what, other.key));
                 let _ = writeln!(text, "blocked: {} {}: waits for {cause}", step.what, step.key);
@@ -130,6 +139,7 @@ pub fn report_text(report: &Report, options: TextOptions) -> String {
             StepOutcome::Skipped => skipped += 1,
         }
     }
+    rollout::stops_text(&mut text, report, options);
     let counts = [
         (changed, "changed"),
         (unchanged, "unchanged"),
@@ -179,6 +189,16 @@ pub fn step_words(action: &Action) -> String {
         Action::SetEnvironment { .. } => "set environment".to_owned(),
         Action::Supervise { .. } => "supervise".to_owned(),
         Action::WaitReady { .. } => "wait until ready".to_owned(),
+    }
+}
+
+fn unmanaged_text(text: &mut String, plan: &Plan) {
+    if plan.unmanaged_policy == Unmanaged::Ignore {
+        return;
+    }
+    for UnmanagedContainer { name, running, why } in &plan.unmanaged {
+        let state = if *running { "running" } else { "stopped" };
+        let _ = writeln!(text, "  {name}  unmanaged, {state}: {why}");
     }
 }
 

@@ -6,7 +6,8 @@ use super::host::architecture;
 use super::layer;
 use super::reader::{Fields, Reader};
 use crate::model::key::Key;
-use crate::model::object::{DeviceLayer, Power, Ready, ReadyProbe};
+use crate::model::object::{DeviceLayer, Power};
+use crate::model::ready::{Ready, ReadyProbe};
 use crate::spec::registry::INSTANCE;
 use crate::spec::report::Wrong;
 use crate::spec::tree::{Mark, Node, Value};
@@ -24,12 +25,13 @@ pub const FIELDS: Fields = Fields {
         "state",
         "dependsOn",
         "ready",
+        "ignore",
         "ephemeral",
         "environment",
         "placement",
         "external",
     ],
-    later: &["restartWith", "update", "persist", "ignore"],
+    later: &["restartWith", "update", "persist"],
 };
 
 const READY: Fields =
@@ -71,6 +73,9 @@ pub struct ContainerSpec {
     /// When a started container counts as ready.
     #[schemars(default, schema_with = "crate::spec::schema::ready")]
     pub ready: Ready,
+    /// Fields that are neither compared nor written: `config.KEY`, `devices.NAME`, `files.PATH`, `environment.NAME`.
+    #[schemars(default, inner(regex(pattern = r"^(config|devices|files|environment)\..+$")))]
+    pub ignore: Vec<String>,
     /// A power-off from inside is completion.
     #[schemars(default)]
     pub ephemeral: bool,
@@ -105,6 +110,7 @@ pub fn read(node: &Node, mark: Mark, reader: &mut Reader) -> Option<ContainerSpe
         state: reader.field(node, "state", "state").and_then(|n| state(n, reader)).unwrap_or_default(),
         depends_on: reader.field(node, "dependsOn", "dependsOn").map(|n| keys(n, reader)).unwrap_or_default(),
         ready: reader.field(node, "ready", "ready").and_then(|node| ready(node, reader)).unwrap_or_default(),
+        ignore: reader.field(node, "ignore", "ignore").map(|n| reader.texts(n, "ignore")).unwrap_or_default(),
         ephemeral: reader
             .field(node, "ephemeral", "ephemeral")
             .and_then(|node| reader.flag(node, "ephemeral"))
@@ -176,12 +182,12 @@ fn ready(node: &Node, reader: &mut Reader) -> Option<Ready> {
     let probe = probes.first().and_then(|entry| probe(&entry.key, &entry.value, reader));
     let mut time = |name: &str| {
         let path = format!("ready.{name}");
-        reader.field(node, name, &path).and_then(|node| reader.duration(node, &path))
+        reader.field(node, name, &path).and_then(|node| reader.time_span(node, &path))
     };
     let default = Ready::default();
     Some(Ready {
-        timeout_ms: time("timeout").unwrap_or(default.timeout_ms),
-        interval_ms: time("interval").unwrap_or(default.interval_ms),
+        timeout: time("timeout").unwrap_or(default.timeout),
+        interval: time("interval").unwrap_or(default.interval),
         probe: probe.unwrap_or_default(),
     })
 }

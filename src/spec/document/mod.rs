@@ -14,6 +14,7 @@ pub mod pool;
 pub mod profile;
 pub mod prune;
 pub mod reader;
+pub mod rollout;
 pub mod secret;
 pub mod set;
 pub mod site;

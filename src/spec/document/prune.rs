@@ -2,7 +2,8 @@
 
 use super::reader::{Fields, Reader};
 use crate::model::key::Kind;
-use crate::model::prune::{Deletion, Prune, PruneEmpty, PruneMax, PruneMode};
+use crate::model::prune::{Deletion, Prune, PruneEmpty, PruneMode};
+use crate::model::share::Share;
 use crate::spec::names;
 use crate::spec::report::Wrong;
 use crate::spec::tree::Node;
@@ -22,25 +23,27 @@ pub fn read(node: &Node, reader: &mut Reader) -> Prune {
         mode: field(reader, "mode")
             .and_then(|node| reader.choice(node, "prune.mode", &modes))
             .unwrap_or_default(),
-        max: field(reader, "max").and_then(|node| max(node, reader)).unwrap_or_default(),
+        max: field(reader, "max").and_then(|node| share(node, "prune.max", reader)).unwrap_or(default.max),
         empty: field(reader, "empty")
             .and_then(|node| reader.choice(node, "prune.empty", &empties))
             .unwrap_or_default(),
-        grace_ms: field(reader, "grace")
-            .and_then(|node| reader.duration(node, "prune.grace"))
-            .unwrap_or(default.grace_ms),
+        grace: field(reader, "grace")
+            .and_then(|node| reader.time_span(node, "prune.grace"))
+            .unwrap_or(default.grace),
     }
 }
 
-fn max(node: &Node, reader: &mut Reader) -> Option<PruneMax> {
+/// So many, or a share of all.
+pub fn share(node: &Node, path: &str, reader: &mut Reader) -> Option<Share> {
     let Some((text, _)) = node.scalar() else {
-        reader.mistyped(node, "prune.max", "a number or a share", Some("for example 5 or 20%".to_owned()));
+        reader.mistyped(node, path, "a number or a share", Some("for example 5 or 20%".to_owned()));
         return None;
     };
     text.parse()
         .map_err(|wrong| {
-            let help = "for example `max: 5` or `max: 20%`";
-            reader.report.error(node.mark, Wrong::new("bad-value", format!("prune.max: {wrong}")).help(help));
+            let name = path.rsplit('.').next().unwrap_or(path);
+            let help = format!("for example `{name}: 5` or `{name}: 20%`");
+            reader.report.error(node.mark, Wrong::new("bad-value", format!("{path}: {wrong}")).help(help));
         })
         .ok()
 }

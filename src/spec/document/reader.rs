@@ -6,6 +6,7 @@ use super::super::registry::value::BadValue;
 use super::super::report::{Report, Wrong};
 use super::super::tree::{Mark, Node, Plain, Value};
 use super::super::words::{alternatives, did_you_mean};
+use crate::model::time_span::TimeSpan;
 use std::collections::BTreeMap;
 
 /// Field path → where its value stands.
@@ -170,25 +171,14 @@ impl<'r> Reader<'r> {
         found
     }
 
-    /// A time span (`500ms`, `10s`, `2m`, `1h`, `7d`) in milliseconds.
-    pub fn duration(&mut self, node: &Node, path: &str) -> Option<u64> {
-        let text = node.scalar().map(|(text, _)| text);
-        let parsed = text.and_then(|text| {
-            let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-            let factor = match text.get(digits.len()..)? {
-                "ms" => 1,
-                "s" => 1000,
-                "m" => 60_000,
-                "h" => 3_600_000,
-                "d" => 86_400_000,
-                _ => return None,
-            };
-            digits.parse::<u64>().ok()?.checked_mul(factor).filter(|span| *span > 0)
-        });
-        if parsed.is_none() {
+    /// A time span (`500ms`, `10s`, `2m`, `1h`, `7d`) that is not zero.
+    pub fn time_span(&mut self, node: &Node, path: &str) -> Option<TimeSpan> {
+        let parsed = node.scalar().and_then(|(text, _)| text.parse::<TimeSpan>().ok());
+        let span = parsed.filter(|span| span.milliseconds() > 0);
+        if span.is_none() {
             self.mistyped(node, path, "a time span", Some("for example 500ms, 10s, 2m or 1h".to_owned()));
         }
-        parsed
+        span
     }
 
     /// Reports a value that breaks a rule of names or values.

@@ -2,8 +2,9 @@
 
 use super::reader::{Fields, Reader};
 use super::values;
-use crate::model::object::Heal;
+use crate::model::object::{Heal, Unmanaged};
 use crate::model::prune::Prune;
+use crate::model::rollout::Rollout;
 use crate::spec::fill::Values;
 use crate::spec::names;
 use crate::spec::report::Wrong;
@@ -12,7 +13,7 @@ use schemars::JsonSchema;
 use std::collections::BTreeMap;
 
 pub const FIELDS: Fields =
-    Fields { known: &["heal", "prune", "targets", "values"], later: &["unmanaged", "rollout"] };
+    Fields { known: &["heal", "prune", "rollout", "targets", "unmanaged", "values"], later: &[] };
 
 /// The apply set: the owner of the objects loaded with it; one a load, at most.
 #[derive(Debug, Clone, Default, JsonSchema)]
@@ -24,6 +25,12 @@ pub struct SiteSpec {
     /// What becomes of objects that are no longer declared.
     #[schemars(default, schema_with = "crate::spec::schema::prune")]
     pub prune: Prune,
+    /// How changes that stop and start containers go through the site.
+    #[schemars(default, schema_with = "crate::spec::schema::rollout")]
+    pub rollout: Rollout,
+    /// What is said about containers on the host that no site owns: nothing, a list in plans, or an error.
+    #[schemars(default)]
+    pub unmanaged: Unmanaged,
     /// The hosts that it is for; apply on another one is refused. Absent: every host.
     #[schemars(default, length(min = 1), inner(regex(pattern = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")))]
     pub targets: Option<Vec<String>>,
@@ -39,10 +46,17 @@ pub fn read(node: &Node, reader: &mut Reader) -> Option<SiteSpec> {
     let words = [("always", Heal::Always), ("report", Heal::Report)];
     let heal = reader.field(node, "heal", "heal").and_then(|node| reader.choice(node, "heal", &words));
     let prune = reader.field(node, "prune", "prune").map(|node| super::prune::read(node, reader));
+    let rollout = reader.field(node, "rollout", "rollout").map(|node| super::rollout::read(node, reader));
+    let words = [Unmanaged::Ignore, Unmanaged::Report, Unmanaged::Fail].map(|policy| (policy.word(), policy));
+    let unmanaged = reader
+        .field(node, "unmanaged", "unmanaged")
+        .and_then(|node| reader.choice(node, "unmanaged", &words));
     let (targets, values) = rendering(node, reader);
     Some(SiteSpec {
         heal: heal.unwrap_or_default(),
         prune: prune.unwrap_or_default(),
+        rollout: rollout.unwrap_or_default(),
+        unmanaged: unmanaged.unwrap_or_default(),
         targets: targets.map(|targets| targets.names.into_iter().map(|(name, _)| name).collect()),
         values: values.into_iter().map(|(name, given)| (name, given.text)).collect(),
     })

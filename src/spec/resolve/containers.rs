@@ -2,7 +2,7 @@
 
 use super::contents::{self, check_places, unset_plain};
 use super::layers::{Layered, MergedDevice, Written, merge_config, merge_devices};
-use super::{MAX_DEPENDENCIES, Resolution, builtin, devices, overridden};
+use super::{MAX_DEPENDENCIES, Resolution, builtin, devices, ignore, overridden};
 use crate::model::key::Key;
 use crate::model::object::{Config, Container, Device, DeviceType, Devices, Profile};
 use crate::model::origin::{FieldOrigins, Layer, Origin};
@@ -53,6 +53,7 @@ impl Resolution<'_> {
         let environment = self.environment(&contents, document, origins, report);
         overridden::note(&layers, origins, report);
         check_places(&contents, &devices, document, report);
+        let ignored = ignore::paths(spec, (&devices, &files), document, report);
         self.architecture(spec, document, report);
         let default = |field: &str, origins: &mut FieldOrigins| {
             origins.entry(field.to_owned()).or_insert_with(built_in);
@@ -71,6 +72,7 @@ impl Resolution<'_> {
             state: spec.state,
             depends_on: self.depends_on(spec, document, origins, report),
             ready: spec.ready.clone(),
+            ignore: ignored,
             ephemeral: spec.ephemeral,
         })
     }

@@ -6,6 +6,7 @@ pub mod containers;
 pub mod contents;
 pub mod cycles;
 pub mod devices;
+pub mod ignore;
 pub mod layers;
 pub mod overridden;
 pub mod paths;
@@ -139,7 +140,12 @@ impl Resolution<'_> {
     fn object(&self, document: &Document, report: &mut Report) -> Option<(Spec, FieldOrigins)> {
         let mut origins = self.document_origins(document, report);
         let spec = match &document.body {
-            Body::Site(site) => Spec::Site(Site { heal: site.heal, prune: site.prune.clone() }),
+            Body::Site(site) => Spec::Site(Site {
+                heal: site.heal,
+                prune: site.prune.clone(),
+                rollout: site.rollout.clone(),
+                unmanaged: site.unmanaged,
+            }),
             Body::External => return None,
             Body::Image(image) => {
                 let source = self.image_source(&image.source, document, report)?;
