@@ -8,14 +8,14 @@ use crate::daemon::wiring::Bay;
 use crate::driver::Scope;
 use crate::model::key::Key;
 use crate::model::object::Object;
-use crate::model::origin::Origin;
+use crate::reconcile::why::origin_of;
 use jiff::Timestamp;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 impl Bay {
     pub fn describe(&self, key: &Key) -> Result<Description, Failure> {
-        let observed = self.observe(&Scope::Keys(BTreeSet::from([key.clone()])))?;
+        let observed = self.observe(&Scope::Near(BTreeSet::from([key.clone()])))?;
         let Some(record) = observed.records.get(key) else {
             return Err(no_such(key));
         };
@@ -29,7 +29,7 @@ impl Bay {
                 field: field.clone(),
                 desired: desired.get(field).cloned(),
                 applied: applied.get(field).cloned(),
-                origin: origin(&record.origins, field).cloned(),
+                origin: origin_of(&record.origins, field),
             })
             .collect();
         let meta = record.desired.as_ref().map(|object| object.meta.clone()).unwrap_or_default();
@@ -42,11 +42,6 @@ impl Bay {
             fields,
         })
     }
-}
-
-/// Where a field comes from: what no manifest says in parts comes from where the whole does.
-fn origin<'r>(origins: &'r BTreeMap<String, Origin>, field: &str) -> Option<&'r Origin> {
-    origins.get(field).or_else(|| origin(origins, field.rsplit_once('.')?.0))
 }
 
 /// A spec as field paths and texts.

@@ -135,7 +135,7 @@ pub fn explain(subject: &Subject<'_>) -> Option<Explanation> {
 
 /// The origin of a field: its own, else that of the nearest field around it; the object's own counts where it is built
 /// in as a whole.
-fn origin_of(origins: &FieldOrigins, field: &str) -> Option<Origin> {
+pub fn origin_of(origins: &FieldOrigins, field: &str) -> Option<Origin> {
     if field.starts_with("ready.") {
         // Its parts have defaults of their own.
         return origins.get(field).cloned().or_else(|| Some(Origin::new(None, Layer::Default)));
