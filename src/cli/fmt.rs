@@ -80,7 +80,7 @@ fn format_all(texts: &[SourceText]) -> Result<Vec<String>, Failure> {
 
 fn finding(text: &SourceText, error: Unformatted) -> Finding {
     let place = |line: usize, column: usize| Place {
-        file: if text.path.is_empty() { STDIN.to_owned() } else { text.path.clone() },
+        file: if text.path.is_empty() { STDIN } else { &text.path }.into(),
         line: u32::try_from(line).unwrap_or(u32::MAX),
         column: u32::try_from(column).unwrap_or(u32::MAX),
     };

@@ -5,7 +5,6 @@ use crate::model::content::Digest;
 use crate::model::key::Key;
 use crate::model::object::Spec;
 use crate::model::record::{Parked, RECORD_VERSION, Record, WrittenFile};
-use crate::model::references::references;
 use crate::model::step::{Action, Outcome, RecordUpdate, Step};
 use crate::store::Records;
 use jiff::Timestamp;
@@ -54,22 +53,6 @@ pub fn commit(
 /// The record of `key`, which an earlier step must have written.
 pub fn existing(records: &dyn Records, key: &Key) -> Result<Record, Error> {
     records.get(key).map_err(store_error)?.ok_or_else(|| Error::NoRecord { key: key.clone() })
-}
-
-/// The records of `keys`, and of what they refer to.
-pub fn near(records: &dyn Records, keys: &BTreeSet<Key>) -> Result<BTreeMap<Key, Record>, Error> {
-    let mut near = BTreeMap::new();
-    let mut open: Vec<Key> = keys.iter().cloned().collect();
-    while let Some(key) = open.pop() {
-        if near.contains_key(&key) {
-            continue;
-        }
-        let Some(record) = records.get(&key).map_err(store_error)? else { continue };
-        let applied = record.applied.as_ref().map(|applied| &applied.object);
-        open.extend(record.desired.iter().chain(applied).flat_map(references));
-        near.insert(key, record);
-    }
-    Ok(near)
 }
 
 /// A failed store as a driver's error.

@@ -10,6 +10,7 @@
 //! | `desired`, `observed`, `record` | the three sides of the comparison |
 //! | `run` | what the runtime is asked to start, with every value typed |
 //! | `step` | what changes the host |
+//! | `references` | which objects one needs |
 //! | `ready` | when a started container counts as ready |
 //! | `prune` | what becomes of what is no longer declared |
 //! | `rollout` | how many containers may be without service at once |

@@ -4,12 +4,15 @@ use super::key::Key;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 /// A place in a source text; line and column count from 1.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Place {
-    pub file: String,
+    /// All values of a file share its name.
+    #[serde(with = "shared_text")]
+    pub file: Arc<str>,
     pub line: u32,
     pub column: u32,
 }
@@ -17,6 +20,19 @@ pub struct Place {
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}:{}", self.file, self.line, self.column)
+    }
+}
+
+mod shared_text {
+    use serde::{Deserialize, Deserializer, Serializer};
+    use std::sync::Arc;
+
+    pub fn serialize<S: Serializer>(text: &Arc<str>, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(text)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Arc<str>, D::Error> {
+        String::deserialize(deserializer).map(Arc::from)
     }
 }
 
@@ -104,6 +120,11 @@ impl Origin {
 /// A field of an object, in dots: `config.limits.memory`, `devices.eth0.ipv4.address`, `state`, `image`; the empty
 /// path is the object itself (the line of its `kind`).
 pub type FieldPath = String;
+
+/// The path of a field inside another.
+pub fn below(path: &str, field: &str) -> FieldPath {
+    [path, ".", field].concat()
+}
 
 /// The side table of one object.
 pub type FieldOrigins = BTreeMap<FieldPath, Origin>;

@@ -1,4 +1,4 @@
-//! What an object refers to.
+//! What an object needs besides itself.
 
 use super::content::{Content, SecretRef};
 use super::key::Key;

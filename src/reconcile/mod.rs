@@ -25,6 +25,7 @@
 //! | `plan`, `drift`, `render` | the plan, its drift rows, its text and JSON |
 //! | `apply`, `report` | carrying a plan out |
 //! | `why/` | one object explained: lines, layers, what the host has, what is planned |
+//! | `near` | which steps are right on a look at a part of the host |
 //! | `queue`, `controller` | when to look again |
 
 pub mod apply;
@@ -43,6 +44,7 @@ pub mod identity;
 pub mod ignore;
 pub mod intent;
 pub mod join;
+pub mod near;
 pub mod ownership;
 pub mod parking;
 pub mod plan;
@@ -62,11 +64,13 @@ pub mod world;
 
 use crate::driver::{Driver, Scope};
 use crate::model::content::Contents;
+use crate::model::key::Key;
 use crate::model::observed::Observed;
 use apply::ApplyOptions;
 use goal::{Goal, PlanOptions};
 use plan::Plan;
 use report::Report;
+use std::collections::BTreeSet;
 
 /// Why a pass ended before its first step.
 #[derive(Debug, thiserror::Error)]
@@ -102,13 +106,18 @@ pub fn plan_on(
     observed: &Observed,
     options: &PlanOptions,
 ) -> Result<Plan, Error> {
-    let contents = digests(driver, goal, observed)?;
+    let contents = digests(driver, goal, observed, &options.only)?;
     Ok(plan::plan(goal, observed, &PlanOptions { contents, ..options.clone() })?)
 }
 
-/// What the contents of a goal are now.
-pub fn digests(driver: &dyn Driver, goal: &Goal<'_>, observed: &Observed) -> Result<Contents, Error> {
-    driver.digests(&contents::wanted(goal, observed)).map_err(Error::Observe)
+/// What the contents of a goal are now; where `only` is not empty, of those objects and what they need.
+pub fn digests(
+    driver: &dyn Driver,
+    goal: &Goal<'_>,
+    observed: &Observed,
+    only: &BTreeSet<Key>,
+) -> Result<Contents, Error> {
+    driver.digests(&contents::wanted(goal, observed, only)).map_err(Error::Observe)
 }
 
 /// One pass: looks, plans and carries out.

@@ -19,7 +19,7 @@ use crate::model::object::{Container, Object, Power, Spec, Unmanaged};
 use crate::model::observed::Observed;
 use crate::model::origin::FieldOrigins;
 use crate::model::prune::Deletion;
-use crate::model::record::{Identity, Owner, Parked};
+use crate::model::record::{Identity, Owner, Parked, Record};
 use crate::model::step::{Class, ImageContent, Reason, Step};
 use crate::model::typed;
 use jiff::Timestamp;
@@ -222,7 +222,7 @@ pub fn plan(goal: &Goal<'_>, observed: &Observed, options: &PlanOptions) -> Resu
         world: &world,
         networks: &networks,
         options,
-        generation: generation(observed),
+        generation: generation(goal, observed),
         images: BTreeMap::new(),
     };
     scene.images = image_states(&scene);
@@ -309,9 +309,15 @@ fn container_of(object: &Object) -> Option<&Container> {
     }
 }
 
-/// One more than any record's.
-fn generation(observed: &Observed) -> u64 {
-    observed.records.values().map(|record| record.generation).max().unwrap_or(0) + 1
+/// One more than any record's; a verb declares nothing: what it changes keeps its number.
+fn generation(goal: &Goal<'_>, observed: &Observed) -> u64 {
+    let of = |record: &Record| record.generation;
+    match goal {
+        Goal::Power { key, .. } | Goal::Resume(key) | Goal::Restart(key) => {
+            observed.records.get(key).map_or(0, of)
+        }
+        _ => observed.records.values().map(of).max().unwrap_or(0) + 1,
+    }
 }
 
 fn image_states(scene: &Scene<'_>) -> BTreeMap<Key, ImageState> {

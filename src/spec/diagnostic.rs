@@ -69,7 +69,7 @@ struct Excerpt {
 }
 
 fn excerpt(place: &Place, texts: &[SourceText]) -> Excerpt {
-    let source = texts.iter().find(|text| text.path == place.file);
+    let source = texts.iter().find(|text| *text.path == *place.file);
     let line = source.and_then(|source| line(&source.text, place.line));
     Excerpt { margin: place.line.to_string().len(), lines: line.map(|line| underline(line, place.column)) }
 }

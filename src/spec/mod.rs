@@ -117,7 +117,7 @@ pub struct LoadedHosts {
 
 /// Loads manifests for one host. All findings of all documents in one run, in the order of their places.
 pub fn load(texts: &[SourceText], context: &LoadContext) -> Result<Loaded, Vec<Finding>> {
-    let mut report = Report::new(texts.iter().map(|text| text.path.clone()).collect());
+    let mut report = Report::new(texts.iter().map(|text| text.path.as_str().into()));
     let opened = open(texts, &mut report);
     let hosts = Hosts::read(&opened, &mut report);
     let Ok(host) = hosts.choose(&context.render_for, &mut report) else {
@@ -134,7 +134,7 @@ pub fn load(texts: &[SourceText], context: &LoadContext) -> Result<Loaded, Vec<F
 
 /// Loads manifests for all their hosts. What is wrong for every host is said once, the rest with the hosts' names.
 pub fn load_hosts(texts: &[SourceText], architecture: &str) -> Result<LoadedHosts, Vec<Finding>> {
-    let mut report = Report::new(texts.iter().map(|text| text.path.clone()).collect());
+    let mut report = Report::new(texts.iter().map(|text| text.path.as_str().into()));
     let opened = open(texts, &mut report);
     let hosts = Hosts::read(&opened, &mut report);
     let loads = each_host(&opened, &hosts, texts, &LoadContext::new(architecture), &mut report);

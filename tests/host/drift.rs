@@ -167,6 +167,16 @@ const ROWS: &[Row] = &[
         },
     },
     Row {
+        name: "bridge MTU changed, though none is declared",
+        damage: |product| ip(&["link", "set", &product.bridge(), "mtu", "1400"]),
+        cause: &["network/", "bridge.mtu", "1400", "1500"],
+        keeps_init: true,
+        repaired: |product| {
+            let link = ip_text(&["-o", "link", "show", &product.bridge()]);
+            assert!(link.contains(" mtu 1500 "), "{link}");
+        },
+    },
+    Row {
         name: "bridge deleted",
         damage: |product| ip(&["link", "del", &product.bridge()]),
         cause: &["network/"],

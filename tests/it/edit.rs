@@ -87,7 +87,7 @@ fn what_stands_for_many_places_is_not_edited() {
 #[test]
 fn places_name_documents_and_single_values() {
     let text = "a: 1\n---\nb: {c: x, d: 'ü'}\n";
-    let place = |line, column| Place { file: String::new(), line, column };
+    let place = |line, column| Place { file: "".into(), line, column };
     assert_eq!(document_at(text, &place(3, 1)), Some(1));
     assert_eq!(replace(text, &place(3, 14), "y").unwrap(), "a: 1\n---\nb: {c: x, d: 'y'}\n");
     assert!(replace(text, &place(3, 4), "y").is_err());

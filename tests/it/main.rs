@@ -6,6 +6,7 @@ mod adopt;
 mod cli;
 mod cli_sources;
 mod conformance;
+mod controller;
 mod edit;
 mod examples;
 mod explain;

@@ -198,13 +198,13 @@ fn a_mark_for_what_the_site_does_not_declare_is_no_error() {
         let plan_options = PlanOptions { now: second(number), ..options() };
         controller.pass(&host, &Goal::Site(&desired), &plan_options, &apply_options).unwrap()
     };
-    assert!(pass(&mut controller, 0).unwrap().0.is_empty());
+    assert!(pass(&mut controller, 0).unwrap().plan.is_empty());
     controller.mark_dirty([Key::container("stranger")], second(1));
     assert!(pass(&mut controller, 2).is_none());
     host.kill_init(&Key::container("web-1"));
     controller.mark_dirty([Key::container("stranger"), Key::container("web-1")], second(3));
-    let (plan, report) = pass(&mut controller, 4).unwrap();
-    assert!(report.is_done() && report.changed(), "{plan:#?}");
+    let done = pass(&mut controller, 4).unwrap();
+    assert!(done.report.is_done() && done.report.changed(), "{:#?}", done.plan);
     assert_eq!(controller.next_wakeup(second(5)), second(60));
 }
 

@@ -252,7 +252,7 @@ fn placeholder(
 fn file_of(texts: &[SourceText], place: &Place) -> Result<usize, String> {
     texts
         .iter()
-        .position(|text| text.path == place.file)
+        .position(|text| *text.path == *place.file)
         .ok_or_else(|| format!("{} is not among these manifests", place.file))
 }
 

@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 impl Bay {
     pub fn describe(&self, key: &Key) -> Result<Description, Failure> {
-        let observed = self.observe(&Scope::Near(BTreeSet::from([key.clone()])))?;
+        let observed = self.observe(&Scope::Keys(BTreeSet::from([key.clone()])))?;
         let Some(record) = observed.records.get(key) else {
             return Err(no_such(key));
         };

@@ -30,7 +30,7 @@ impl Bay {
         let scope = match selection {
             Selection::All | Selection::Kind(_) | Selection::Parked => Scope::All,
             Selection::Key(key) if key.kind == Kind::ContainerSet => Scope::All,
-            Selection::Key(key) => Scope::Near(BTreeSet::from([key.clone()])),
+            Selection::Key(key) => Scope::Keys(BTreeSet::from([key.clone()])),
         };
         let observed = self.observe(&scope)?;
         let keys = match selection {

@@ -12,6 +12,7 @@ use crate::model::object::Object;
 use crate::model::observed::{Host, Observed};
 use crate::model::step::{Action, StopHow};
 use crate::reconcile::goal::{Goal, PlanOptions};
+use crate::reconcile::near::is_near;
 use crate::reconcile::plan::{self, Plan};
 use crate::reconcile::world::recorded;
 use crate::reconcile::{check, contents, render};
@@ -23,12 +24,13 @@ impl Bay {
     /// What would be done.
     pub fn plan(&self, request: &PlanRequest) -> Result<Plan, Failure> {
         let scope = scope(&request.goal);
-        let observed = self.observe(&scope)?;
-        let plan = self.plan_on(request, &observed)?;
-        if scope == Scope::All || !allocates(&plan, &observed) {
-            return Ok(plan);
+        let planned = self.plan_on(request, &self.observe(&scope)?);
+        match planned {
+            _ if scope == Scope::All => planned,
+            Ok(plan) if plan.steps.iter().all(is_near) => Ok(plan),
+            // What more it needs, or what is wrong, is for a look at everything to say.
+            _ => self.plan_on(request, &self.observe(&Scope::All)?),
         }
-        self.plan_on(request, &self.observe(&Scope::All)?)
     }
 
     fn plan_on(&self, request: &PlanRequest, observed: &Observed) -> Result<Plan, Failure> {
@@ -61,7 +63,7 @@ impl Bay {
         if let Goal::Site(desired) = goal {
             options.missing_paths = self.missing(check::paths_to_check(desired));
         }
-        let wanted = contents::wanted(&goal, observed);
+        let wanted = contents::wanted(&goal, observed, &options.only);
         options.contents =
             self.driver().digests(&wanted).map_err(|error| Failure::from_error(FailureKind::Host, &error))?;
         let mut plan = plan::plan(&goal, observed, &options).map_err(plan_failure)?;
@@ -74,7 +76,7 @@ impl Bay {
 
     /// What the machine itself is.
     pub fn machine(&self) -> Result<Host, Failure> {
-        Ok(self.observe(&Scope::Near(BTreeSet::new()))?.host)
+        Ok(self.observe(&Scope::Keys(BTreeSet::new()))?.host)
     }
 
     /// What the host has.
@@ -109,16 +111,6 @@ fn scope(goal: &GoalRequest) -> Scope {
         }
         _ => Scope::All,
     }
-}
-
-/// Whether a plan gives out ids or addresses: for that, all that others use must be known.
-pub fn allocates(plan: &Plan, observed: &Observed) -> bool {
-    plan.steps.iter().any(|step| match &step.action {
-        Action::PutRecord(update) if update.identity.is_some() => {
-            observed.records.get(&step.key).is_none_or(|record| record.identity != update.identity)
-        }
-        _ => false,
-    })
 }
 
 fn goal<'a>(

@@ -2,7 +2,7 @@
 //! or declared by the manifests at hand.
 
 use super::load;
-use super::plan::{allocates, no_such, recorded_objects};
+use super::plan::{no_such, recorded_objects};
 use super::sets::is_member;
 use crate::api::error::{Failure, FailureKind};
 use crate::api::types::{GoalRequest, PlanRequest, WhyRequest};
@@ -14,6 +14,7 @@ use crate::model::object::Object;
 use crate::model::observed::Observed;
 use crate::model::origin::{FieldOrigins, Layer, Origin, Place};
 use crate::model::references::references;
+use crate::model::step::Action;
 use crate::reconcile::plan::Plan;
 use crate::reconcile::why::{self, Explanation, Subject, Value};
 use crate::spec::Loaded;
@@ -53,7 +54,7 @@ impl Bay {
 
     /// From what was last declared.
     fn recorded_plan(&self, request: &WhyRequest) -> Result<(Plan, Observed), Failure> {
-        let observed = self.observe(&Scope::Near(BTreeSet::from([request.key.clone()])))?;
+        let observed = self.observe(&Scope::Keys(BTreeSet::from([request.key.clone()])))?;
         let request = plan_request(GoalRequest::Recorded, request);
         let plan = self.plan_for(&request, &Desired::default(), vec![], &observed)?;
         Ok((plan, observed))
@@ -67,7 +68,7 @@ impl Bay {
             self.plan_for(wanted, &loaded.desired, vec![], observed)
         };
         if loaded.desired.objects.contains_key(&request.key) {
-            let observed = self.observe(&Scope::Near(closure(&loaded.desired, &request.key)))?;
+            let observed = self.observe(&Scope::Keys(closure(&loaded.desired, &request.key)))?;
             let near = plan(&wanted, &observed)?;
             if !allocates(&near, &observed) {
                 return Ok((near, observed));
@@ -112,6 +113,16 @@ impl Bay {
             None => no_such(key),
         }
     }
+}
+
+/// Whether a plan gives out ids or addresses: for that, all that others use must be known.
+fn allocates(plan: &Plan, observed: &Observed) -> bool {
+    plan.steps.iter().any(|step| match &step.action {
+        Action::PutRecord(update) if update.identity.is_some() => {
+            observed.records.get(&step.key).is_none_or(|record| record.identity != update.identity)
+        }
+        _ => false,
+    })
 }
 
 fn plan_request(goal: GoalRequest, request: &WhyRequest) -> PlanRequest {

@@ -223,7 +223,8 @@ fn ensure_network(host: &mut HostModel, key: &Key, network: &BridgeNetwork) -> R
     let facts = NetworkFacts {
         ours: true,
         up: true,
-        mtu: network.mtu.unwrap_or(1500),
+        mtu: network.mtu_beside(None),
+        port_mtu: None,
         addresses,
         rules: network.rules_digest(),
         forwarding: true,

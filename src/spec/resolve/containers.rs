@@ -5,7 +5,7 @@ use super::layers::{Layered, MergedDevice, Written, merge_config, merge_devices}
 use super::{MAX_DEPENDENCIES, Resolution, builtin, devices, ignore, overridden};
 use crate::model::key::Key;
 use crate::model::object::{Config, Container, Device, DeviceType, Devices, Profile};
-use crate::model::origin::{FieldOrigins, Layer, Origin};
+use crate::model::origin::{FieldOrigins, Layer, Origin, below};
 use crate::spec::document::container::ContainerSpec;
 use crate::spec::document::environment::Secrets;
 use crate::spec::document::files::Files;
@@ -24,8 +24,7 @@ impl Resolution<'_> {
         report: &mut Report,
     ) -> Option<Container> {
         let profiles = spec.profiles.clone().unwrap_or_else(|| vec![builtin::PROFILE.to_owned()]);
-        let builtin_profile = builtin::profile();
-        let mut layers = self.profile_layers(&profiles, &builtin_profile);
+        let mut layers = self.profile_layers(&profiles);
         layers.push(Layered {
             layer: document.layer.clone(),
             config: &spec.config,
@@ -38,8 +37,6 @@ impl Resolution<'_> {
         unset_plain(&layers, &mut config);
         let merged = merge_devices(&layers, report);
         let contents = contents::merge(&layers);
-        let merges = ["config", "devices", "files", "environment"];
-        origins.retain(|path, _| !merges.iter().any(|field| path.starts_with(field)));
         record_config(&config, origins, report);
         let devices = self.devices(&merged, document, origins, report);
         if profiles
@@ -84,7 +81,8 @@ impl Resolution<'_> {
     }
 
     /// The layers of the profiles that are declared or built in; `references` reports the others.
-    fn profile_layers<'l>(&'l self, profiles: &[String], builtin: &'l Profile) -> Vec<Layered<'l>> {
+    fn profile_layers(&self, profiles: &[String]) -> Vec<Layered<'_>> {
+        let builtin: &Profile = &builtin::PROFILE_OBJECT;
         let mut layers = vec![];
         for name in profiles {
             match self.documents.get(&Key::profile(name)) {
@@ -124,11 +122,11 @@ impl Resolution<'_> {
         let context = devices::Context { folders: &self.folders, mark: document.mark };
         let mut checked = Devices::new();
         for (name, device) in merged {
-            let path = format!("devices.{name}");
+            let path = below("devices", name);
             origins.insert(path.clone(), origin(&device.named, report));
-            origins.insert(format!("{path}.type"), origin(&device.device_type, report));
+            origins.insert(below(&path, "type"), origin(&device.device_type, report));
             for (option, written) in &device.options {
-                origins.insert(format!("{path}.{option}"), origin(written, report));
+                origins.insert(below(&path, option), origin(written, report));
             }
             if let Some(device) = devices::check_device(name, device, &context, report) {
                 checked.insert(name.clone(), device);
@@ -204,7 +202,7 @@ pub fn origin<T>(written: &Written<T>, report: &Report) -> Origin {
 
 fn record_config(config: &BTreeMap<String, Written<String>>, origins: &mut FieldOrigins, report: &Report) {
     for (key, written) in config {
-        origins.insert(format!("config.{key}"), origin(written, report));
+        origins.insert(below("config", key), origin(written, report));
     }
 }
 

@@ -172,14 +172,20 @@ impl Resolution<'_> {
         Some((spec, origins))
     }
 
-    /// Every place in the document, with the object itself as the empty path.
+    /// Every place in the document, with the object itself as the empty path. A container's merged fields get theirs where
+    /// they are merged.
     fn document_origins(&self, document: &Document, report: &Report) -> FieldOrigins {
         let origin = |mark| Origin {
             filled: report.filled_places(mark),
             ..Origin::new(Some(report.place(mark)), document.layer.clone())
         };
         let envelope = |path: &str| matches!(path, "apiVersion" | "kind" | "metadata" | "spec");
-        let marks = document.marks.iter().filter(|(path, _)| !envelope(path));
+        let merges: &[&str] = match document.body {
+            Body::Container(_) => &["config", "devices", "files", "environment"],
+            _ => &[],
+        };
+        let is_merged = |path: &str| merges.iter().any(|field| path.starts_with(field));
+        let marks = document.marks.iter().filter(|(path, _)| !envelope(path) && !is_merged(path));
         let mut origins: FieldOrigins = marks.map(|(path, mark)| (path.clone(), origin(*mark))).collect();
         origins.insert(String::new(), origin(document.mark));
         origins
