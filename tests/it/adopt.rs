@@ -146,7 +146,7 @@ fn a_limit_taken_away_by_hand_becomes_null_and_a_single_processor_stays_a_set() 
 }
 
 #[test]
-fn a_state_and_a_bridges_address_are_adopted_too() {
+fn a_state_is_adopted_and_a_bridges_address_is_refused() {
     let bench = applied(
         "\
 kind: Network
@@ -170,9 +170,11 @@ spec: {image: busybox}
     let mut host: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
     host["networks"]["lan0"]["addresses"] = serde_json::json!(["10.9.0.254/24"]);
     std::fs::write(&path, host.to_string()).unwrap();
+    let said = bench.expect(1, "adopt --write").stderr;
+    assert!(said.contains("network/lan0 config.ipv4.address: a bridge is set up as a whole"), "{said}");
+    host["networks"]["lan0"]["addresses"] = serde_json::json!(["10.9.0.1/24"]);
+    std::fs::write(&path, host.to_string()).unwrap();
     insta::assert_snapshot!(adopt(&bench, ""), @r"
-    -spec: {type: bridge, config: {ipv4.address: 10.9.0.1/24}}
-    +spec: {type: bridge, config: {ipv4.address: 10.9.0.254/24}}
     -  state: running # for now
     +  state: frozen # for now
     -spec: {image: busybox}
