@@ -8,7 +8,7 @@ use super::interrupt;
 use super::key::parse_key;
 use super::manifests::{FromArgs, Shown};
 use super::output::Format;
-use super::progress;
+use super::progress::Display;
 use super::session::Session;
 use crate::api::error::{Failure, FailureKind};
 use crate::api::types::{ExportRequest, GoalRequest, Manifests, OUTPUT_VERSION, PlanRequest};
@@ -269,8 +269,11 @@ fn record(session: &Session, connection: &Connection, request: &PlanRequest) -> 
     if plan.is_empty() {
         return Ok(Exit::Done);
     }
-    let progress = |line| progress::show(session, &line);
-    match connection.apply(request, &plan, Match::MayMove, interrupt::flag(), &progress) {
+    let display = Display::new(session.out, plan.steps.len());
+    let outcome =
+        connection.apply(request, &plan, Match::MayMove, interrupt::flag(), &|line| display.show(&line));
+    display.end();
+    match outcome {
         Ok(report) if report.is_done() => Ok(Exit::Done),
         Ok(_) => Ok(Exit::Incomplete),
         Err(failure) if failure.kind == FailureKind::Refused => Ok(Exit::Done),
