@@ -126,7 +126,12 @@ impl SavedPlan {
         if written != Some(Value::String(seal(&value))) {
             return Err(SavedPlanError::Changed);
         }
-        serde_json::from_value(value).map_err(|_| SavedPlanError::Changed)
+        let saved: SavedPlan = serde_json::from_value(value).map_err(|_| SavedPlanError::Changed)?;
+        // What is shown must be what will be done, also where somebody renewed the seal.
+        match exact_digest(&saved.plan) {
+            Ok(digest) if digest == saved.basis.plan => Ok(saved),
+            _ => Err(SavedPlanError::Changed),
+        }
     }
 }
 

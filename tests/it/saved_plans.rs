@@ -1,6 +1,7 @@
 //! `plan --out`, `plan --plan`, `apply --plan`: the real binary with a modelled host.
 
 use crate::cli::{Bench, SITE};
+use bayplan::api::saved::{SavedPlan, exact_digest};
 use std::os::unix::fs::PermissionsExt;
 
 fn with_memory(memory: &str) -> String {
@@ -121,6 +122,26 @@ fn a_file_that_was_changed_or_is_no_plan_is_refused() {
     {
         bench.expect(64, usage);
     }
+}
+
+#[test]
+fn a_plan_that_was_edited_and_sealed_anew_is_neither_shown_nor_carried_out() {
+    let bench = Bench::new();
+    bench.expect(2, "plan --out p.plan");
+    let honest = SavedPlan::open(&saved(&bench)).unwrap();
+    let mut shown_otherwise = honest.clone();
+    shown_otherwise.plan.steps.pop();
+    bench.write("p.plan", &shown_otherwise.seal().unwrap());
+    for command in ["plan --plan p.plan", "apply --plan p.plan"] {
+        assert!(bench.expect(1, command).stderr.contains("it was changed since it was saved"));
+    }
+    // With a digest that fits, the planner says otherwise.
+    shown_otherwise.basis.plan = exact_digest(&shown_otherwise.plan).unwrap();
+    bench.write("p.plan", &shown_otherwise.seal().unwrap());
+    let said = bench.expect(1, "apply --plan p.plan");
+    assert!(said.stderr.contains("what the plan stands on has changed"), "{}", said.stderr);
+    bench.write("p.plan", &honest.seal().unwrap());
+    bench.expect(0, "apply --plan p.plan");
 }
 
 #[test]

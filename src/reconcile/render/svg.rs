@@ -81,29 +81,37 @@ fn place(graph: &Graph) -> Vec<Place> {
         })
         .collect();
     let layers = graph.layers();
-    let widest = layers.iter().map(|layer| length(layer, &places)).fold(0.0, f64::max).min(ROW);
     for _ in 0..SWEEPS {
         let mut y = GAP;
         for layer in &layers {
             let mut order: Vec<(f64, usize)> =
                 layer.iter().map(|at| (middle_above(graph, *at, &places), *at)).collect();
             order.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
-            for row in rows(order.into_iter().map(|(_, at)| at), &places) {
-                let mut x = GAP + (widest - length(&row, &places)).max(0.0) / 2.0;
-                for at in row {
-                    (places[at].x, places[at].y) = (x, y);
-                    x += places[at].width + GAP;
-                }
+            for row in rows(order, &places) {
+                spread(&row, y, &mut places);
                 y += HEIGHT + GAP / 2.0;
             }
             y += BETWEEN - GAP / 2.0;
         }
     }
+    let left = places.iter().map(|place| place.x).fold(f64::MAX, f64::min);
+    places.iter_mut().for_each(|place| place.x += GAP - left);
     places
 }
 
-fn length(row: &[usize], places: &[Place]) -> f64 {
-    row.iter().map(|at| places[*at].width + GAP).sum::<f64>() - GAP
+/// Nodes side by side, on the whole as near as can be to where each wants its middle.
+fn spread(row: &[(f64, usize)], y: f64, places: &mut [Place]) {
+    let mut free = f64::MIN;
+    let mut off = 0.0;
+    for (middle, at) in row {
+        let wanted = middle - places[*at].width / 2.0;
+        let x = wanted.max(free);
+        (places[*at].x, places[*at].y) = (x, y);
+        free = x + places[*at].width + GAP;
+        off += x - wanted;
+    }
+    let off = off / f64::from(u32::try_from(row.len().max(1)).unwrap_or(u32::MAX));
+    row.iter().for_each(|(_, at)| places[*at].x -= off);
 }
 
 /// Of what a node waits for; where it waits for nothing, of what waits for it, as placed before.
@@ -122,16 +130,16 @@ fn middle_above(graph: &Graph, node: usize, places: &[Place]) -> f64 {
 }
 
 /// As many nodes in a row as fit.
-fn rows(order: impl Iterator<Item = usize>, places: &[Place]) -> Vec<Vec<usize>> {
-    let mut rows: Vec<Vec<usize>> = vec![];
+fn rows(order: Vec<(f64, usize)>, places: &[Place]) -> Vec<Vec<(f64, usize)>> {
+    let mut rows: Vec<Vec<(f64, usize)>> = vec![];
     let mut used = f64::MAX;
-    for at in order {
+    for (middle, at) in order {
         if used + places[at].width > ROW {
             rows.push(vec![]);
             used = 0.0;
         }
         if let Some(row) = rows.last_mut() {
-            row.push(at);
+            row.push((middle, at));
         }
         used += places[at].width + GAP;
     }
