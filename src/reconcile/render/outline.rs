@@ -263,7 +263,7 @@ pub fn findings<'a>(
 
 /// A command that was not done.
 pub fn failure(message: &str, list: &[Finding]) -> Outline {
-    let mut outline = findings("bayplan", std::iter::empty(), list);
+    let mut outline = findings("failed", std::iter::empty(), list);
     if list.is_empty() {
         let remarks = vec![Remark::new("failed", Level::Error, message)];
         let (name, class, verdict) = ("bayplan".to_owned(), "error", Verdict::Wrong);
