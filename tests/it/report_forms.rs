@@ -150,6 +150,31 @@ fn drift_validate_and_apply_have_every_form() {
 }
 
 #[test]
+fn what_no_site_owns_is_a_note_where_the_site_wants_to_know() {
+    let bench = Bench::new();
+    let web_2 = "---\nkind: Container\nmetadata: {name: web-2}\nspec: {image: busybox}\n";
+    bench.write("site.yaml", &format!("{SITE}{web_2}"));
+    bench.expect(0, "apply");
+    let lost = walk(&bench.path().join("state/records"));
+    let lost: Vec<_> = lost.into_iter().filter(|path| path.to_string_lossy().contains("web-2")).collect();
+    assert_eq!(lost.len(), 1, "{lost:?}");
+    std::fs::remove_file(&lost[0]).unwrap();
+    for (site, told) in [(SITE.to_owned(), 0), (SITE.replacen("spec: {}", "spec: {unmanaged: report}", 1), 1)]
+    {
+        bench.write("site.yaml", &site);
+        let document = assert_sarif(&bench.run("plan -o sarif").stdout);
+        let results = document["runs"][0]["results"].as_array().unwrap();
+        let unmanaged = results.iter().filter(|result| result["ruleId"] == "unmanaged").count();
+        assert_eq!(unmanaged, told, "{document:#}");
+    }
+}
+
+fn walk(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { walk(&path) } else { vec![path] }).collect()
+}
+
+#[test]
 fn findings_are_results_at_their_lines() {
     let bench = Bench::new();
     bench.write("bad.yaml", &SITE.replace("image: busybox", "imgae: busybox"));
