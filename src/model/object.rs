@@ -260,6 +260,9 @@ pub struct Container {
     pub state: Power,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub depends_on: Vec<Key>,
+    /// Containers whose restart restarts it too; they are among `depends_on`.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub restart_with: BTreeSet<Key>,
     #[serde(default)]
     pub ready: Ready,
     /// Field paths that are neither compared nor written: `config.limits.memory`, `devices.eth0`, `files./etc/motd`,

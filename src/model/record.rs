@@ -105,12 +105,15 @@ pub struct Applied {
     /// A container: it was restarted, and was not seen ready since.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unready: bool,
+    /// A container: which incarnation of each that it restarts with ran when it started; 0: none.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub started_with: BTreeMap<Key, u64>,
 }
 
 impl Applied {
     /// An object without content of its own.
     pub fn plain(object: Object) -> Applied {
-        Applied { object, fingerprint: None, remakes: 0, unready: false }
+        Applied { object, fingerprint: None, remakes: 0, unready: false, started_with: BTreeMap::new() }
     }
 }
 

@@ -97,6 +97,10 @@ pub enum Action {
         until: Timestamp,
     },
     ForgetRecord,
+    /// Moves the record of another key here, and the name beside a root.
+    Rename {
+        from: Key,
+    },
     /// Only writes the step's `applied` (live keys that exist in records alone: user.*, environment.*).
     Note,
 

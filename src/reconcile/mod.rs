@@ -13,6 +13,7 @@
 //! | `deletions` | what is to go because it was asked for; what protects from it |
 //! | `prune`, `candidates`, `users`, `intent` | what a site no longer declares: how it goes, who needs it, what stops it |
 //! | `parking`, `undelete` | parked objects: their time is over, or they come back |
+//! | `rename` | objects that have another name now |
 //! | `ownership`, `external` | one owner a key; objects that must be there |
 //! | `ignore`, `unmanaged` | what is left alone in a container; containers that no site has |
 //! | `sets` | how many members each set had and is to have |
@@ -20,6 +21,7 @@
 //! | `identity`, `spans`, `realize` | what the planner chooses: ids, addresses; container → run |
 //! | `contents` | which contents of files and secrets a plan needs to know |
 //! | `check` | findings that need the host |
+//! | `follow` | containers that restart with another |
 //! | `diff/` | one file a kind: differences → steps of one object |
 //! | `graph`, `rollout`, `assemble` | the objects' order, the turns of restarts, the steps' numbers |
 //! | `plan`, `drift`, `render` | the plan, its drift rows, its text and JSON |
@@ -36,6 +38,7 @@ pub mod deletions;
 pub mod diff;
 pub mod drift;
 pub mod external;
+pub mod follow;
 pub mod goal;
 pub mod graph;
 pub mod identity;
@@ -48,6 +51,7 @@ pub mod plan;
 pub mod prune;
 pub mod queue;
 pub mod realize;
+pub mod rename;
 pub mod render;
 pub mod report;
 pub mod rollout;

@@ -3,12 +3,14 @@
 use super::assemble::{assemble, needs, ways};
 use super::check;
 use super::diff::{self, ImageState, ObjectDiff, Scene};
+use super::follow;
 use super::goal::{Goal, PlanOptions};
 use super::graph::{Order, order};
 use super::identity::{Allocator, Networks};
 use super::ignore;
 use super::intent::{Guard, Intent};
 use super::join::{Joined, join};
+use super::rename::{self, Renames};
 use super::rollout::{self, Turns};
 use super::unmanaged::{self, UnmanagedContainer};
 use super::users::{Users, former_users};
@@ -189,6 +191,12 @@ impl Plan {
 
 /// What has to happen so that the host has what `goal` wants. Pure: same input, same plan.
 pub fn plan(goal: &Goal<'_>, observed: &Observed, options: &PlanOptions) -> Result<Plan, Error> {
+    let renames = match goal {
+        Goal::Site(desired) => rename::due(desired, observed),
+        _ => Renames::new(),
+    };
+    let renamed = (!renames.is_empty()).then(|| rename::view(observed, &renames));
+    let observed = renamed.as_ref().unwrap_or(observed);
     let joined = join(observed);
     let mut world = world(goal, observed, &joined, options);
     let networks = networks(&world);
@@ -200,6 +208,12 @@ pub fn plan(goal: &Goal<'_>, observed: &Observed, options: &PlanOptions) -> Resu
     }
     findings.sort_by(|a, b| (&a.place, &a.key, &a.message).cmp(&(&b.place, &b.key, &b.message)));
     // Healing goes on with what is right; a load with an error has no effect at all.
+    if let Goal::Site(desired) = goal {
+        findings.extend(rename::refused(desired, observed));
+        if options.only.is_empty() {
+            findings.extend(rename::proposals(desired, observed));
+        }
+    }
     let external = match goal {
         Goal::Site(desired) => Some(&desired.external),
         _ => None,
@@ -227,6 +241,7 @@ pub fn plan(goal: &Goal<'_>, observed: &Observed, options: &PlanOptions) -> Resu
     };
     scene.images = image_states(&scene);
     let mut diffs = diffs(&scene, &identities);
+    rename::begin_with(&renames, &mut diffs);
     let former = former_users(&world, observed, &joined);
     let (order, rollouts) = in_turns(&scene, &mut diffs, former)?;
     let plan = assemble(&scene, diffs, &order, (rollouts, findings));
@@ -333,6 +348,7 @@ fn image_states(scene: &Scene<'_>) -> BTreeMap<Key, ImageState> {
 }
 
 fn diffs(scene: &Scene<'_>, identities: &BTreeMap<Key, Identity>) -> BTreeMap<Key, ObjectDiff> {
+    let alone = BTreeMap::new();
     let wanted = scene.world.targets.iter().filter_map(|(key, target)| {
         Some(match &target.object.spec {
             Spec::Site(_) | Spec::Profile(_) | Spec::Secret(_) => diff::record_only::diff(scene, key, target),
@@ -340,12 +356,14 @@ fn diffs(scene: &Scene<'_>, identities: &BTreeMap<Key, Identity>) -> BTreeMap<Ke
             Spec::StoragePool(pool) => diff::pool::diff(scene, key, target, pool),
             Spec::Network(network) => diff::network::diff(scene, key, target, network),
             Spec::Container(container) => {
-                diff::container::diff(scene, key, target, container, identities.get(key)?)
+                diff::container::diff(scene, key, target, container, (identities.get(key)?, &alone))
             }
         })
     });
     let gone = scene.world.leaving.iter().map(|(key, leaving)| diff::delete::diff(scene, key, leaving));
-    wanted.chain(gone).map(|diff| (diff.key.clone(), diff)).collect()
+    let mut diffs = wanted.chain(gone).map(|diff| (diff.key.clone(), diff)).collect();
+    follow::others(scene, identities, &mut diffs);
+    diffs
 }
 
 /// The owner that a goal writes into the records of its objects.

@@ -8,7 +8,7 @@ use super::join::Joined;
 use super::ownership::{moves, orphans, owned_elsewhere};
 use super::plan::{Hold, SetChange, site_owner};
 use super::undelete::undelete;
-use super::{external, parking, prune, sets};
+use super::{external, follow, parking, prune, sets};
 use crate::model::finding::{Finding, Severity};
 use crate::model::key::{Key, Kind};
 use crate::model::object::{Object, Power, Spec};
@@ -223,7 +223,15 @@ fn verb<'a>(
             target.overrides = vec![];
             target.power = declared;
         }
-        _ => target.restart = true,
+        _ => {
+            target.restart = true;
+            for follower in follow::followers(observed, key) {
+                let record = observed.records.get(&follower).filter(|record| record.parked.is_none());
+                if let Some(target) = record.and_then(|record| recorded_target(record, options)) {
+                    world.targets.insert(follower, target);
+                }
+            }
+        }
     }
     target.verb = true;
     let starts = target.restart || matches!(target.power, Power::Running | Power::Frozen);

@@ -26,6 +26,9 @@ pub fn documents(desired: &Desired, host: Option<&Host>) -> Vec<Value> {
         if let Some(site) = desired.moved_from.get(key) {
             metadata["movedFromSite"] = json!(site);
         }
+        if let Some(former) = desired.renamed_from.get(key) {
+            metadata["renamedFrom"] = json!(former.name);
+        }
         (key, document(key.kind, metadata, spec(desired, object, host)))
     });
     let external = desired.external.iter().map(|key| {
@@ -241,6 +244,9 @@ fn container(desired: &Desired, container: &Container) -> Value {
     contents(&mut spec, files, removed.map(|name| (*name, None)).chain(own).collect());
     if !container.depends_on.is_empty() {
         spec["dependsOn"] = container.depends_on.iter().map(|key| json!(key.to_string())).collect();
+    }
+    if !container.restart_with.is_empty() {
+        spec["restartWith"] = container.restart_with.iter().map(|key| json!(key.to_string())).collect();
     }
     if container.ready != Ready::default() {
         spec["ready"] = ready(&container.ready);

@@ -129,12 +129,14 @@ fn document(kind: Kind) -> Value {
         let absent: &[&str] = match kind {
             Kind::Container => &[],
             // What it says is its members'.
-            Kind::ContainerSet => &["memberOf"],
-            Kind::Site => &["memberOf", "deletion"],
-            Kind::Host => &["memberOf", "deletion", "movedFromSite"],
-            _ => {
+            Kind::ContainerSet => &["memberOf", "renamedFrom"],
+            Kind::Site => &["memberOf", "deletion", "renamedFrom"],
+            Kind::Host => &["memberOf", "deletion", "movedFromSite", "renamedFrom"],
+            kind => {
                 fields["deletion"]["enum"] = json!(["delete", "retain"]);
-                &["memberOf"]
+                // Networks and pools have their names on the host.
+                let named = matches!(kind, Kind::Network | Kind::StoragePool);
+                if named { &["memberOf", "renamedFrom"] } else { &["memberOf"] }
             }
         };
         fields.retain(|name, _| !absent.contains(&name.as_str()));

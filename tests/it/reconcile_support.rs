@@ -65,6 +65,7 @@ pub fn container() -> Container {
         environment: BTreeMap::new(),
         state: Power::Running,
         depends_on: vec![],
+        restart_with: Default::default(),
         ready: Ready::default(),
         ignore: Default::default(),
         ephemeral: false,

@@ -55,7 +55,16 @@ fn a_schema_lists_the_fields_that_the_loader_reads() {
         let own = fields.known.iter().copied().filter(|field| *field != "external");
         assert_eq!(listed, own.collect(), "{kind}");
     }
-    let known = ["name", "labels", "annotations", "description", "memberOf", "deletion", "movedFromSite"];
+    let known = [
+        "name",
+        "labels",
+        "annotations",
+        "description",
+        "memberOf",
+        "deletion",
+        "movedFromSite",
+        "renamedFrom",
+    ];
     assert_eq!(metadata.known, known);
 }
 

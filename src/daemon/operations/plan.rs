@@ -13,7 +13,7 @@ use crate::model::step::{Action, StopHow};
 use crate::reconcile::goal::{Goal, PlanOptions};
 use crate::reconcile::plan::{self, Plan};
 use crate::reconcile::world::recorded;
-use crate::reconcile::{check, contents, render};
+use crate::reconcile::{check, contents, follow, render};
 use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
@@ -21,8 +21,15 @@ use std::collections::BTreeSet;
 impl Bay {
     /// What would be done.
     pub fn plan(&self, request: &PlanRequest) -> Result<Plan, Failure> {
-        let scope = scope(&request.goal);
-        let observed = self.observe(&scope)?;
+        let mut scope = scope(&request.goal);
+        let mut observed = self.observe(&scope)?;
+        if let (Scope::Keys(keys), GoalRequest::Restart { key, .. }) = (&mut scope, &request.goal) {
+            let followers = follow::followers(&observed, key);
+            if !followers.is_empty() {
+                keys.extend(followers);
+                observed = self.observe(&scope)?;
+            }
+        }
         let plan = self.plan_on(request, &observed)?;
         if scope == Scope::All || !allocates(&plan, &observed) {
             return Ok(plan);

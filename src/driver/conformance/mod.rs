@@ -48,13 +48,14 @@ pub struct Fixture {
 pub type Case = fn(&Bench<'_>);
 
 /// The whole suite, each case with what it holds.
-pub const SUITE: [(&str, Case); 15] = [
+pub const SUITE: [(&str, Case); 16] = [
     ("records are written, noted and forgotten", things::records),
     ("images are imported once and deleted", things::images),
     ("pools are made and deleted", things::pools),
     ("networks are set up, changed and deleted", things::networks),
     ("roots need a pool and a content, and keep both", things::roots),
     ("the identity beside a root follows its record", things::identity_beside_root),
+    ("a container that runs gets another name and stays what it is", things::renaming),
     ("a container starts, runs as asked, stops and starts anew", runs::life),
     ("a container is parked, and comes back as it was", runs::parking),
     ("a container is frozen and thawed", runs::freezing),

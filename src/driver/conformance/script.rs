@@ -94,6 +94,7 @@ impl Fixture {
             environment: BTreeMap::new(),
             state: Power::Running,
             depends_on: vec![],
+            restart_with: Default::default(),
             ready: Ready::default(),
             ignore: Default::default(),
             ephemeral: false,

@@ -120,9 +120,9 @@ impl Driver for Memory {
         let mut outcome = match records::execute(self.records(), step, context)? {
             Some(outcome) => {
                 let mut refreshed = false;
-                if matches!(step.action, Action::PutRecord(_)) {
+                if matches!(step.action, Action::PutRecord(_) | Action::Rename { .. }) {
                     let record = records::existing(self.records(), &step.key)?;
-                    refreshed = steps::refresh_identity(&mut self.lock(), &record);
+                    refreshed = steps::refresh_identity(&mut self.lock(), &step.key, &record);
                 }
                 Outcome { changed: outcome.changed || refreshed, ..outcome }
             }

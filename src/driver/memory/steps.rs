@@ -25,9 +25,12 @@ pub fn execute(
 ) -> Result<Outcome, Error> {
     let key = &step.key;
     let changed = match &step.action {
-        Action::PutRecord(_) | Action::Retire | Action::Park { .. } | Action::ForgetRecord | Action::Note => {
-            false
-        }
+        Action::PutRecord(_)
+        | Action::Retire
+        | Action::Park { .. }
+        | Action::ForgetRecord
+        | Action::Rename { .. }
+        | Action::Note => false,
         Action::ImportImage { image } => return import(host, key, image),
         Action::CreateRoot { pool, image, root } => {
             let fingerprint = content(records, image)?;
@@ -91,11 +94,15 @@ pub fn execute(
 }
 
 /// The copy beside the root follows the record.
-pub fn refresh_identity(host: &mut HostModel, record: &Record) -> bool {
+pub fn refresh_identity(host: &mut HostModel, key: &Key, record: &Record) -> bool {
     let Some(identity) = &record.identity else { return false };
     let Some(root) = host.roots.get_mut(&identity.uuid) else { return false };
     let owned = set(&mut root.identity.owner, record.owner.clone());
-    set(&mut root.identity.identity, identity.clone()) || owned
+    let named = set(&mut root.identity.key, key.clone());
+    if let Some(run) = host.runs.get_mut(&identity.uuid) {
+        run.run.key = key.clone();
+    }
+    set(&mut root.identity.identity, identity.clone()) || owned || named
 }
 
 pub fn refused(key: &Key, wanted: impl Into<String>, found: impl Into<String>) -> Error {

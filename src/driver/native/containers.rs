@@ -257,6 +257,21 @@ pub fn set_environment(
     Ok(changed || recorded)
 }
 
+/// What the run folder says of a container that has another name now; its init keeps the host name that it has.
+pub fn rename(native: &Native, key: &Key, uuid: Uuid) -> Result<bool, Error> {
+    let what = || format!("{key}: its run folder could not be brought up to its name");
+    let Some(seen) = look(native, key, uuid)? else { return Ok(false) };
+    let on_reboot = native.on_reboot(key);
+    let mut changed = run_record::change(&native.layout.run, key, uuid, |run| run.key = key.clone())?;
+    if seen.spec.name != key.name || seen.spec.on_reboot != on_reboot {
+        let spec = StartSpec { name: key.name.clone(), on_reboot, ..seen.spec };
+        let folder = records::folder(&native.layout.run, &uuid);
+        records::write(&folder, records::START, &spec).map_err(|error| failed(what(), error))?;
+        changed = true;
+    }
+    Ok(changed)
+}
+
 /// A replacement for a lost monitor.
 pub fn supervise(native: &Native, key: &Key, uuid: Uuid) -> Result<bool, Error> {
     let running = Running::find(native, key, uuid)?;

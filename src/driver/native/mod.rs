@@ -195,17 +195,25 @@ impl Native {
         }
     }
 
-    /// The copy beside the root follows the record's owner and identity.
+    /// The copy beside the root follows the record's key, owner and identity; so does what the run folder says of it.
     fn refresh_identity(&self, step: &Step) -> Result<bool, Error> {
-        let Action::PutRecord(update) = &step.action else { return Ok(false) };
+        if !matches!(step.action, Action::PutRecord(_) | Action::Rename { .. }) {
+            return Ok(false);
+        }
         let Some(record) = self.records.get(&step.key).map_err(store_error)? else { return Ok(false) };
         let (Some(identity), Some(applied)) = (&record.identity, &record.applied) else { return Ok(false) };
         let Spec::Container(container) = &applied.object.spec else { return Ok(false) };
         let Some(pool) = typed::root_pool(&container.devices) else { return Ok(false) };
-        pools::refresh_identity(&step.key, &self.pool(pool)?, identity.uuid, |beside| {
-            beside.owner = update.owner.clone();
+        let renamed = match step.action {
+            Action::Rename { .. } => containers::rename(self, &step.key, identity.uuid)?,
+            _ => false,
+        };
+        let beside = pools::refresh_identity(&step.key, &self.pool(pool)?, identity.uuid, |beside| {
+            beside.key = step.key.clone();
+            beside.owner = record.owner.clone();
             beside.identity = identity.clone();
-        })
+        })?;
+        Ok(renamed || beside)
     }
 
     /// The pool of that name, by its record.

@@ -50,6 +50,8 @@ pub struct Walk<'a> {
     pub reasons: Vec<Reason>,
     /// How often its root was made afresh because it was complete.
     pub remakes: u64,
+    /// The incarnation of each that it restarts with, once this plan is done; none that does not run then.
+    pub others: &'a BTreeMap<Key, u64>,
     pub diff: ObjectDiff,
 }
 
@@ -58,9 +60,9 @@ pub fn diff<'a>(
     key: &'a Key,
     target: &'a Target<'a>,
     container: &Container,
-    identity: &'a Identity,
+    (identity, others): (&'a Identity, &'a BTreeMap<Key, u64>),
 ) -> ObjectDiff {
-    let mut walk = Walk::new(scene, key, target, container, identity);
+    let mut walk = Walk::new(scene, key, target, container, (identity, others));
     walk.power();
     walk.note();
     walk.stale();
@@ -73,7 +75,7 @@ impl<'a> Walk<'a> {
         key: &'a Key,
         target: &'a Target<'a>,
         container: &Container,
-        identity: &'a Identity,
+        (identity, others): (&'a Identity, &'a BTreeMap<Key, u64>),
     ) -> Walk<'a> {
         let view = scene.joined.view(key);
         let before = view.record.and_then(|record| record.applied.as_ref()).map(|applied| &applied.object);
@@ -113,6 +115,7 @@ impl<'a> Walk<'a> {
             changed,
             reasons,
             remakes,
+            others,
             diff,
         }
     }
@@ -222,6 +225,7 @@ impl<'a> Walk<'a> {
         // What was running is to be ready again before others are stopped, in this plan or a later one.
         let proves = class == Class::Restart || self.applied.as_ref().is_some_and(|applied| applied.unready);
         self.note_unready(proves);
+        self.note_others(|_, now| now);
         self.diff.push(Action::Start(Box::new(self.run.clone())), class, reasons, self.applied.clone());
         self.note_unready(false);
         let wait = Action::WaitReady { uuid: self.identity.uuid, ready: self.desired.ready.clone() };
@@ -230,6 +234,16 @@ impl<'a> Walk<'a> {
         if self.target.power == Power::Frozen {
             self.freeze(because(Cause::Consequence, "state", "declared frozen"));
         }
+    }
+
+    /// What it restarts with as it is once this plan is done; `pick` chooses from the incarnation noted before and
+    /// the one now.
+    fn note_others(&mut self, pick: impl Fn(Option<u64>, u64) -> u64) {
+        let Some(applied) = &mut self.applied else { return };
+        let now = |key: &Key| self.others.get(key).copied().unwrap_or(0);
+        let noted = self.desired.restart_with.iter();
+        let noted = noted.map(|key| (key.clone(), pick(applied.started_with.get(key).copied(), now(key))));
+        applied.started_with = noted.collect();
     }
 
     fn note_unready(&mut self, unready: bool) {
@@ -325,6 +339,9 @@ impl<'a> Walk<'a> {
         let class = rest.iter().map(note_class).max().unwrap_or(Class::Record);
         for field in &rest {
             self.establish(field);
+        }
+        if rest.contains(&Field::RestartWith) {
+            self.note_others(|before, now| before.unwrap_or(now));
         }
         if !rest.is_empty() {
             self.diff.push(Action::Note, class, reasons, self.applied.clone());
@@ -426,6 +443,8 @@ impl<'a> Walk<'a> {
         let fingerprint = self.view.root.map(|root| root.identity.fingerprint.clone());
         let mut kept = fingerprint;
         let unready = self.applied.as_ref().is_some_and(|applied| applied.unready);
+        let started_with =
+            self.applied.as_ref().map(|applied| applied.started_with.clone()).unwrap_or_default();
         if let Some(Applied { object: Object { spec: Spec::Container(before), .. }, fingerprint, .. }) =
             &self.applied
         {
@@ -435,7 +454,8 @@ impl<'a> Walk<'a> {
         }
         let spec = Spec::Container(Box::new(desired));
         let object = Object { meta: self.target.object.meta.clone(), spec };
-        self.applied = Some(Applied { object, fingerprint: kept, remakes: self.remakes, unready });
+        self.applied =
+            Some(Applied { object, fingerprint: kept, remakes: self.remakes, unready, started_with });
         self.changed.retain(Field::serves_creation);
     }
 }

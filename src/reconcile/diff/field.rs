@@ -19,6 +19,7 @@ pub enum Field {
     Environment(String),
     State,
     DependsOn,
+    RestartWith,
     Ready,
     Ignore,
     Ephemeral,
@@ -31,6 +32,7 @@ impl Field {
             Field::Meta
             | Field::Profiles
             | Field::DependsOn
+            | Field::RestartWith
             | Field::Ready
             | Field::Ignore
             | Field::Ephemeral => Class::Record,
@@ -60,6 +62,7 @@ impl Field {
             Field::Environment(name) => copy_entry(name, &from.environment, &mut into.environment),
             Field::State => into.state = from.state,
             Field::DependsOn => into.depends_on.clone_from(&from.depends_on),
+            Field::RestartWith => into.restart_with.clone_from(&from.restart_with),
             Field::Ready => into.ready.clone_from(&from.ready),
             Field::Ignore => into.ignore.clone_from(&from.ignore),
             Field::Ephemeral => into.ephemeral = from.ephemeral,
@@ -85,6 +88,7 @@ impl Field {
             Field::Environment(name) => is_in(path, "environment.", name).is_some(),
             Field::State => path == "state",
             Field::DependsOn => path == "dependsOn",
+            Field::RestartWith => path == "restartWith",
             Field::Ready => path == "ready" || path.starts_with("ready."),
             Field::Ignore => path == "ignore",
             Field::Ephemeral => path == "ephemeral",
@@ -119,6 +123,7 @@ pub fn differing(before: (&Meta, &Container), after: (&Meta, &Container)) -> BTr
         (Field::Profiles, before.profiles != after.profiles),
         (Field::State, before.state != after.state),
         (Field::DependsOn, before.depends_on != after.depends_on),
+        (Field::RestartWith, before.restart_with != after.restart_with),
         (Field::Ready, before.ready != after.ready),
         (Field::Ignore, before.ignore != after.ignore),
         (Field::Ephemeral, before.ephemeral != after.ephemeral),

@@ -163,6 +163,7 @@ pub fn step_words(action: &Action) -> String {
         Action::Retire => "retire".to_owned(),
         Action::Park { .. } => "park".to_owned(),
         Action::ForgetRecord => "forget".to_owned(),
+        Action::Rename { from } => format!("rename {from} to"),
         Action::Note => "note".to_owned(),
         Action::ImportImage { .. } => "import image".to_owned(),
         Action::DeleteImage { .. } => "delete image".to_owned(),
