@@ -19,7 +19,7 @@ pub struct Args {
     /// Only these objects, and what they need
     #[arg(long, value_name = "KEY", value_parser = parse_key, value_delimiter = ',')]
     only: Vec<Key>,
-    /// Approve what else would wait or be stopped: restart, delete, delete=N (at most N objects)
+    /// Approve what else would wait or be stopped: restart, replace, delete, delete=N (at most N objects)
     #[arg(long, value_name = "WHAT", value_delimiter = ',')]
     allow: Vec<Allow>,
     /// Take objects from the site that owns them

@@ -21,7 +21,7 @@ pub struct Args {
     /// Only these objects, and what they need
     #[arg(long, value_name = "KEY", value_parser = parse_key, value_delimiter = ',')]
     only: Vec<Key>,
-    /// Plan as if this were approved: restart, delete, delete=N
+    /// Plan as if this were approved: restart, replace, delete, delete=N
     #[arg(long, value_name = "WHAT", value_delimiter = ',')]
     allow: Vec<Allow>,
     /// Plan to take objects from the site that owns them

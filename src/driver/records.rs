@@ -225,9 +225,13 @@ pub fn follow_files(records: &dyn Records, step: &Step, changed: Changed) -> Res
         (Action::Start(_), _) => edit_files(records, &step.key, |files| {
             files.values_mut().for_each(|file| file.unsettled = false);
         }),
-        (Action::CreateRoot { .. } | Action::DeleteRoot { .. }, Changed::Yes) => {
-            edit_files(records, &step.key, BTreeMap::clear)
-        }
+        (
+            Action::CreateRoot { .. }
+            | Action::DeleteRoot { .. }
+            | Action::SwapRoot { .. }
+            | Action::RestoreRoot { .. },
+            Changed::Yes,
+        ) => edit_files(records, &step.key, BTreeMap::clear),
         _ => Ok(false),
     }
 }

@@ -21,7 +21,7 @@ pub fn wanted(goal: &Goal<'_>, observed: &Observed) -> BTreeSet<Content> {
             let object = observed.records.get(key).and_then(recorded);
             object.into_iter().flat_map(|object| recalled(key, object, observed)).collect()
         }
-        Goal::Recorded | Goal::Undelete(_) => {
+        Goal::Recorded | Goal::Undelete(_) | Goal::Rollback(_) => {
             let objects = observed.records.iter().filter_map(|(key, record)| Some((key, recorded(record)?)));
             objects.flat_map(|(key, object)| recalled(key, object, observed)).collect()
         }

@@ -26,6 +26,7 @@
 //! | `graph`, `rollout`, `assemble` | the objects' order, the turns of restarts, the steps' numbers |
 //! | `plan`, `drift`, `render` | the plan, its drift rows, its text and JSON |
 //! | `apply`, `report` | carrying a plan out |
+//! | `dropped`, `rollback` | what a replace takes along; what is taken back when it failed |
 //! | `queue`, `controller` | when to look again |
 
 pub mod apply;
@@ -37,6 +38,7 @@ pub mod controller;
 pub mod deletions;
 pub mod diff;
 pub mod drift;
+pub mod dropped;
 pub mod external;
 pub mod follow;
 pub mod goal;
@@ -54,6 +56,7 @@ pub mod realize;
 pub mod rename;
 pub mod render;
 pub mod report;
+pub mod rollback;
 pub mod rollout;
 pub mod sets;
 pub mod spans;
@@ -94,7 +97,8 @@ pub fn refuse_guarded(plan: &Plan) -> Result<(), Error> {
 /// Looks at the host and says what would be done; changes nothing.
 pub fn propose(driver: &dyn Driver, goal: &Goal<'_>, options: &PlanOptions) -> Result<Plan, Error> {
     let observed = driver.observe(&Scope::All).map_err(Error::Observe)?;
-    plan_on(driver, goal, &observed, options)
+    let plan = plan_on(driver, goal, &observed, options)?;
+    with_dropped(driver, plan, &observed)
 }
 
 /// The plan for a host that was looked at; the driver is asked only for the digests of contents.
@@ -106,6 +110,16 @@ pub fn plan_on(
 ) -> Result<Plan, Error> {
     let contents = digests(driver, goal, observed)?;
     Ok(plan::plan(goal, observed, &PlanOptions { contents, ..options.clone() })?)
+}
+
+/// The plan with what its replaces would take along.
+pub fn with_dropped(driver: &dyn Driver, plan: Plan, observed: &Observed) -> Result<Plan, Error> {
+    let queries = dropped::queries(&plan, observed);
+    if queries.is_empty() {
+        return Ok(plan);
+    }
+    let dropped = driver.dropped(&queries).map_err(Error::Observe)?;
+    Ok(Plan { dropped, ..plan })
 }
 
 /// What the contents of a goal are now.

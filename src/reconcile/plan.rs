@@ -18,7 +18,7 @@ use super::world::{World, world};
 use crate::model::finding::{Finding, Severity};
 use crate::model::key::Key;
 use crate::model::object::{Container, Object, Power, Spec, Unmanaged};
-use crate::model::observed::Observed;
+use crate::model::observed::{Dropped, Observed};
 use crate::model::origin::FieldOrigins;
 use crate::model::prune::Deletion;
 use crate::model::record::{Identity, Owner, Parked};
@@ -26,7 +26,7 @@ use crate::model::step::{Class, ImageContent, Reason, Step};
 use crate::model::typed;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The version of a plan's JSON.
 pub const PLAN_VERSION: u32 = 1;
@@ -66,6 +66,12 @@ pub struct Plan {
     pub rollouts: Vec<Turns>,
     /// What is broken and not repaired by itself.
     pub broken: Vec<Broken>,
+    /// Containers that get a new root: one that fails is rolled back.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub replacing: BTreeSet<Key>,
+    /// What else would be lost with a root that is, or would be, replaced.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub dropped: BTreeMap<Key, Dropped>,
     /// Containers on the host that no site owns, whether or not the site wants to know.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unmanaged: Vec<UnmanagedContainer>,
@@ -121,6 +127,9 @@ pub struct Pending {
     pub downtime_ms: u64,
     /// What lifts it.
     pub waits_for: String,
+    /// Whether a yes on the terminal does.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub askable: bool,
 }
 
 /// A hold that is in force.
@@ -152,6 +161,8 @@ pub struct Summary {
     pub change: usize,
     pub repair: usize,
     pub restart: usize,
+    #[serde(default)]
+    pub replace: usize,
     pub delete: usize,
     #[serde(default)]
     pub park: usize,
@@ -226,7 +237,7 @@ pub fn plan(goal: &Goal<'_>, observed: &Observed, options: &PlanOptions) -> Resu
     if let (Goal::Site(desired), Unmanaged::Fail, true) = (goal, policy, options.only.is_empty()) {
         findings.extend(unmanaged::findings(desired, &unmanaged));
     }
-    let strict = !matches!(goal, Goal::Recorded);
+    let strict = !matches!(goal, Goal::Recorded | Goal::Rollback(_));
     if strict && findings.iter().any(|finding| finding.severity == Severity::Error) {
         return Err(Error::Findings(findings));
     }

@@ -62,7 +62,7 @@ pub fn turns(scene: &Scene<'_>, diffs: &BTreeMap<Key, ObjectDiff>, order: &Order
         diffs.iter().filter(|(_, diff)| restarts(diff)).map(|(key, _)| key).collect();
     let mut by_owner: BTreeMap<&Owner, Vec<&Key>> = BTreeMap::new();
     for key in order.keys.iter().filter(|key| stopped.contains(key)) {
-        if let Some(target) = scene.world.targets.get(key).filter(|target| !target.verb) {
+        if let Some(target) = scene.world.targets.get(key).filter(|target| !target.verb && !target.rollback) {
             by_owner.entry(&target.owner).or_default().push(key);
         }
     }

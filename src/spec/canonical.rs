@@ -251,6 +251,17 @@ fn container(desired: &Desired, container: &Container) -> Value {
     if container.ready != Ready::default() {
         spec["ready"] = ready(&container.ready);
     }
+    if !container.update.is_default() {
+        let update = &container.update;
+        spec["update"] = json!({
+            "restart": update.restart.word(),
+            "image": update.image.word(),
+            "keepReplaced": format!("{}ms", update.keep_replaced_ms),
+        });
+    }
+    if !container.persist.is_empty() {
+        spec["persist"] = container.persist.iter().map(|path| text(path)).collect();
+    }
     if !container.ignore.is_empty() {
         spec["ignore"] = container.ignore.iter().map(|path| text(path)).collect();
     }

@@ -460,6 +460,32 @@ pub fn rollout(_: &mut SchemaGenerator) -> Schema {
     })
 }
 
+pub fn update(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "description": "How it takes changes that stop it.",
+        "type": "object",
+        "properties": {
+            "restart": {
+                "description": "ask: once somebody approves. allow: at once. deny: never.",
+                "enum": ["ask", "allow", "deny"],
+                "default": "ask",
+            },
+            "image": {
+                "description": "What another content of its image means: nothing, or a new root in the old one's place.",
+                "enum": ["keep", "replace"],
+                "default": "keep",
+            },
+            "keepReplaced": {
+                "description": "How long a replaced root is kept.",
+                "type": "string",
+                "pattern": "^[1-9][0-9]*(ms|s|m|h|d)$",
+                "default": "7d",
+            },
+        },
+        "additionalProperties": false,
+    })
+}
+
 pub fn architecture(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "description": "Debian's word for the processor; absent: the host's.",

@@ -24,6 +24,7 @@ mod reconcile_support;
 mod reconcile_verbs;
 mod rename;
 mod rendering;
+mod replace;
 mod rollout;
 mod schemas;
 mod spec_load;

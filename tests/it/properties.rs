@@ -22,7 +22,7 @@ pub fn cases() -> Config {
 }
 
 fn approving() -> PlanOptions {
-    PlanOptions { allow_restart: true, deletions: DeletionApproval::Any, ..options() }
+    PlanOptions { allow_restart: true, allow_replace: true, deletions: DeletionApproval::Any, ..options() }
 }
 
 /// A host that had `story.before`, and was then mistreated.

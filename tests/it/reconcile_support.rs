@@ -67,6 +67,8 @@ pub fn container() -> Container {
         depends_on: vec![],
         restart_with: Default::default(),
         ready: Ready::default(),
+        update: Update::default(),
+        persist: Default::default(),
         ignore: Default::default(),
         ephemeral: false,
     }

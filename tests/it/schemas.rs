@@ -101,6 +101,7 @@ fn an_independent_validator_refuses_what_one_value_gives_away() {
         "container-no-image",
         "container-unknown-fields",
         "container-mistyped",
+        "container-update",
         "container-ignore",
         "config-unknown-keys",
         "config-keys-not-yet",

@@ -2,7 +2,7 @@
 
 use super::{load, sets};
 use crate::api::error::{Failure, FailureKind};
-use crate::api::types::{Approval, GoalRequest, HoldUntil, PlanRequest, StopWish};
+use crate::api::types::{GoalRequest, HoldUntil, PlanRequest, StopWish};
 use crate::daemon::wiring::Bay;
 use crate::driver::Scope;
 use crate::model::desired::Desired;
@@ -13,7 +13,7 @@ use crate::model::step::{Action, StopHow};
 use crate::reconcile::goal::{Goal, PlanOptions};
 use crate::reconcile::plan::{self, Plan};
 use crate::reconcile::world::recorded;
-use crate::reconcile::{check, contents, follow, render};
+use crate::reconcile::{check, contents, follow, render, with_dropped};
 use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
@@ -50,7 +50,8 @@ impl Bay {
         let mut options = PlanOptions::new(now, uuid::Uuid::new_v4().into_bytes(), &request.actor);
         let recorded = recorded_objects(observed);
         options.only = sets::members(&request.only, desired.objects.iter().chain(recorded));
-        options.allow_restart = request.approval == Approval::Restart;
+        options.allow_restart = request.approval.restarts();
+        options.allow_replace = request.approval.replaces();
         options.deletions = request.deletions;
         options.take_ownership = request.take_ownership;
         if let Goal::Site(desired) = goal {
@@ -59,7 +60,9 @@ impl Bay {
         let wanted = contents::wanted(&goal, observed);
         options.contents =
             self.driver().digests(&wanted).map_err(|error| Failure::from_error(FailureKind::Host, &error))?;
-        let mut plan = plan::plan(&goal, observed, &options).map_err(plan_failure)?;
+        let plan = plan::plan(&goal, observed, &options).map_err(plan_failure)?;
+        let mut plan = with_dropped(self.driver(), plan, observed)
+            .map_err(|error| Failure::from_error(FailureKind::Host, &error))?;
         plan.warnings.splice(0..0, warnings);
         if let Some(wish) = stop_wish(&request.goal) {
             stop_as_wished(&mut plan, wish);
@@ -150,6 +153,7 @@ fn goal<'a>(
             known(key, observed)?;
             Goal::Restart(key.clone())
         }
+        GoalRequest::Rollback(keys) => Goal::Rollback(keys.clone()),
     })
 }
 

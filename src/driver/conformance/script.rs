@@ -96,7 +96,9 @@ impl Fixture {
             depends_on: vec![],
             restart_with: Default::default(),
             ready: Ready::default(),
-            ignore: Default::default(),
+            update: Update::default(),
+        persist: Default::default(),
+        ignore: Default::default(),
             ephemeral: false,
         })))
     }
@@ -207,6 +209,7 @@ impl Fixture {
             secrets: BTreeMap::new(),
             nics: vec![self.nic()],
             disks: vec![],
+            persist: Default::default(),
         }
     }
 

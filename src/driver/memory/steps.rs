@@ -1,6 +1,7 @@
 //! Each step's preconditions and its effect on the model; answers whether anything changed.
 
 use super::contents;
+use super::roots;
 use super::host::{HostModel, RootModel};
 use crate::driver::{Error, StepContext, records};
 use crate::model::key::Key;
@@ -36,6 +37,17 @@ pub fn execute(
             let fingerprint = content(records, image)?;
             return create_root(host, key, pool, &fingerprint, root);
         }
+        Action::PrepareRoot { pool, image, root } => {
+            let fingerprint = content(records, image)?;
+            return roots::prepare(host, key, (pool, root.identity.uuid), fingerprint);
+        }
+        Action::SwapRoot { uuid, image, .. } => {
+            let fingerprint = content(records, image)?;
+            return roots::swap(host, key, *uuid, fingerprint);
+        }
+        Action::RestoreRoot { uuid, .. } => roots::restore(host, key, *uuid)?,
+        Action::DropRoot { uuid, which, .. } => roots::drop_beside(host, *uuid, *which),
+        Action::Persist { uuid, path, .. } => roots::persist(host, key, *uuid, path)?,
         Action::DeleteImage { fingerprint } => delete_image(host, key, fingerprint)?,
         Action::EnsurePool { pool } => ensure_pool(host, key, pool),
         Action::DeletePool => delete_pool(host, key)?,
@@ -153,7 +165,8 @@ fn content(records: &dyn Records, image: &ImageContent) -> Result<String, Error>
 }
 
 fn delete_image(host: &mut HostModel, key: &Key, fingerprint: &str) -> Result<bool, Error> {
-    if let Some(root) = host.roots.values().find(|root| root.identity.fingerprint == fingerprint) {
+    let stands = |root: &&RootModel| root.contents().any(|content| content == fingerprint);
+    if let Some(root) = host.roots.values().find(stands) {
         return Err(refused(key, "no root may stand on it", format!("{} does", root.identity.key)));
     }
     Ok(host.images.remove(fingerprint).is_some())
@@ -201,8 +214,7 @@ fn create_root(
             Err(refused(key, "it must have no other root", found))
         }
         None => {
-            let root = RootModel { pool: pool.to_owned(), identity, files: BTreeMap::new() };
-            host.roots.insert(uuid, root);
+            host.roots.insert(uuid, RootModel::new(pool, identity));
             host.exits.remove(&uuid);
             Ok(Outcome { changed: true, outputs })
         }
@@ -258,6 +270,9 @@ fn start(host: &mut HostModel, key: &Key, run: &ContainerRun) -> Result<bool, Er
     if !host.images.contains_key(&root.identity.fingerprint) {
         let wanted = format!("image content {} must be in the store", root.identity.fingerprint);
         return Err(refused(key, wanted, "it is not"));
+    }
+    if let Some(path) = run.persist.iter().find(|path| !root.persisted.contains_key(*path)) {
+        return Err(refused(key, format!("{path} must have a place of its own"), "it has none"));
     }
     contents::require_secrets(host, key, &run.secrets)?;
     let mut nics = BTreeMap::new();

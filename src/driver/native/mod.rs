@@ -20,6 +20,7 @@ mod networks;
 mod observation;
 mod pools;
 mod ready;
+mod roots;
 mod rules;
 mod run_record;
 
@@ -32,7 +33,7 @@ use crate::driver::{Driver, Error, Scope, StepContext};
 use crate::model::content::{Content, Contents};
 use crate::model::key::Key;
 use crate::model::object::Spec;
-use crate::model::observed::Observed;
+use crate::model::observed::{Dropped, Observed, RootQuery};
 use crate::model::step::{Action, ImageContent, Outcome, Step};
 use crate::model::typed;
 use crate::runtime::cgroup::Hierarchies;
@@ -152,6 +153,19 @@ impl Native {
                 let changed = pools::create_root(key, &pool, layer, &root.with_content(key, &fingerprint))?;
                 return Ok((changed, Some(fingerprint)));
             }
+            Action::PrepareRoot { pool, image, root } => {
+                let fingerprint = self.fingerprint(image, key)?;
+                let layer = images::layer(&self.layout, key, &fingerprint)?;
+                let changed = roots::prepare(self, key, (pool, root.identity.uuid), layer, &fingerprint)?;
+                return Ok((changed, Some(fingerprint)));
+            }
+            Action::SwapRoot { pool, uuid, image } => {
+                let fingerprint = self.fingerprint(image, key)?;
+                return Ok((roots::swap(self, key, (pool, *uuid), &fingerprint)?, Some(fingerprint)));
+            }
+            Action::RestoreRoot { pool, uuid } => roots::restore(self, key, (pool, *uuid))?,
+            Action::DropRoot { pool, uuid, which } => roots::drop_beside(self, key, (pool, *uuid), *which)?,
+            Action::Persist { pool, uuid, path } => roots::persist(self, key, (pool, *uuid), path)?,
             Action::EnsurePool { pool } => pools::ensure(&self.layout, key, pool)?,
             Action::DeletePool => pools::remove(key, &self.pool(&key.name)?)?,
             Action::DeleteRoot { pool, uuid } => {
@@ -244,6 +258,16 @@ impl Driver for Native {
             digests.insert(content.clone(), digest);
         }
         Ok(digests)
+    }
+
+    fn dropped(&self, queries: &BTreeMap<Key, RootQuery>) -> Result<BTreeMap<Key, Dropped>, Error> {
+        let mut all = BTreeMap::new();
+        for (key, query) in queries {
+            if let Some(dropped) = roots::dropped(self, key, query)? {
+                all.insert(key.clone(), dropped);
+            }
+        }
+        Ok(all)
     }
 
     fn execute(&self, step: &Step, context: &StepContext<'_>) -> Result<Outcome, Error> {

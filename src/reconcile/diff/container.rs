@@ -9,10 +9,10 @@
 use super::field::{Field, differing};
 use super::files::{self, Audience};
 use super::reasons::{change_reasons, note_class, restart_downtime_ms, restart_reasons};
-use super::{ObjectDiff, Scene, because, live, record_update};
+use super::{ObjectDiff, Scene, because, live, record_update, replace};
 use crate::model::content::{Content, Contents};
 use crate::model::key::Key;
-use crate::model::object::{Container, Object, Power, Spec};
+use crate::model::object::{Container, Object, Power, RestartPolicy, Spec};
 use crate::model::observed::{ExitCause, RunFacts};
 use crate::model::record::{Applied, Identity};
 use crate::model::run::{ContainerRun, SecretUse};
@@ -144,6 +144,9 @@ impl<'a> Walk<'a> {
             }
             _ => {}
         }
+        if !self.is_broken_content() && replace::diff(self) {
+            return;
+        }
         let starts =
             up && self.view.run.is_none() && !self.is_barred() && !self.is_broken() && self.has_secrets();
         match self.view.run {
@@ -176,6 +179,7 @@ impl<'a> Walk<'a> {
             reasons: self.start_reasons(),
             downtime_ms: 0,
             waits_for: format!("{not_before:.0}: its inits end as soon as they begin"),
+            askable: false,
         });
         true
     }
@@ -212,22 +216,26 @@ impl<'a> Walk<'a> {
             container.image.clone_from(&self.desired.image);
             container.architecture.clone_from(&self.desired.architecture);
             applied.fingerprint = fingerprint;
+            applied.unready = false;
+            applied.replaced = None;
         }
         self.diff.push(action, class, reasons, self.applied.clone());
     }
 
     /// Start with all that is declared, wait, and freeze where that is wanted.
-    fn start(&mut self, reasons: Vec<Reason>, class: Class) {
+    pub fn start(&mut self, reasons: Vec<Reason>, class: Class) {
         let fresh = self.diff.steps.iter().any(|step| step.class == Class::Create);
         let class = if fresh { Class::Create } else { class };
         let state = if self.target.power == Power::Frozen { Power::Running } else { self.target.power };
+        self.persist(&self.root_pool(), class);
         self.establish_all(state);
         // What was running is to be ready again before others are stopped, in this plan or a later one.
-        let proves = class == Class::Restart || self.applied.as_ref().is_some_and(|applied| applied.unready);
+        let proves = matches!(class, Class::Restart | Class::Replace)
+            || self.applied.as_ref().is_some_and(|applied| applied.unready);
         self.note_unready(proves);
         self.note_others(|_, now| now);
         self.diff.push(Action::Start(Box::new(self.run.clone())), class, reasons, self.applied.clone());
-        self.note_unready(false);
+        self.note_ready();
         let wait = Action::WaitReady { uuid: self.identity.uuid, ready: self.desired.ready.clone() };
         let ready = proves.then(|| self.applied.clone()).flatten();
         self.diff.push(wait, class, vec![because(Cause::Consequence, "ready", "started")], ready);
@@ -244,6 +252,29 @@ impl<'a> Walk<'a> {
         let noted = self.desired.restart_with.iter();
         let noted = noted.map(|key| (key.clone(), pick(applied.started_with.get(key).copied(), now(key))));
         applied.started_with = noted.collect();
+    }
+
+    /// Seen ready: so is a root that took another one's place.
+    fn note_ready(&mut self) {
+        self.note_unready(false);
+        if let Some(replaced) = self.applied.as_mut().and_then(|applied| applied.replaced.as_mut()) {
+            replaced.proven = true;
+        }
+    }
+
+    /// The folders that outlive the root, where they are not there yet.
+    pub fn persist(&mut self, pool: &str, class: Class) {
+        let fresh = self.diff.steps.iter().any(|step| matches!(step.action, Action::CreateRoot { .. }));
+        let kept = self.view.root.filter(|_| !fresh).map(|root| root.persisted.clone()).unwrap_or_default();
+        for path in self.desired.persist.clone() {
+            let planned = |action: &Action| matches!(action, Action::Persist { path: other, .. } if *other == path);
+            if kept.contains(&path) || self.diff.steps.iter().any(|step| planned(&step.action)) {
+                continue;
+            }
+            let why = because(Cause::Change, "persist", format!("{path} gets a place of its own"));
+            let action = Action::Persist { pool: pool.to_owned(), uuid: self.identity.uuid, path };
+            self.diff.push(action, class, vec![why], None);
+        }
     }
 
     fn note_unready(&mut self, unready: bool) {
@@ -263,19 +294,25 @@ impl<'a> Walk<'a> {
 
     fn running(&mut self, facts: &RunFacts) {
         let why = restart_reasons(self, facts);
-        let allowed = self.target.restart || (!why.is_empty() && self.scene.options.allow_restart);
+        let approved = match self.desired.update.restart {
+            RestartPolicy::Ask => self.scene.options.allow_restart,
+            RestartPolicy::Allow => true,
+            RestartPolicy::Deny => false,
+        };
+        let allowed = self.target.restart || (!why.is_empty() && approved);
         let barred = typed::protected_from_start(&self.desired.config);
         if allowed && !barred && !self.is_broken() && self.has_secrets() {
             self.restart(why);
             return;
         }
         if !why.is_empty() {
-            self.pend(why);
+            self.pend_restart(why);
         }
         live::diff(self, facts);
         files::diff(self, Audience::Programs);
         if !facts.frozen {
             files::settle(self);
+            replace::prove(self);
         }
         match (self.target.power, facts.frozen) {
             (Power::Frozen, false) => {
@@ -316,15 +353,28 @@ impl<'a> Walk<'a> {
         self.start(why, Class::Restart);
     }
 
-    fn pend(&mut self, reasons: Vec<Reason>) {
+    fn pend_restart(&mut self, reasons: Vec<Reason>) {
         self.changed.retain(|field| field.class() != Class::Restart);
+        if self.diff.pending.is_some() {
+            return; // a replace that waits takes it along
+        }
+        let waits_for = match self.desired.update.restart {
+            RestartPolicy::Deny => ("update.restart is deny: `bayplan restart` by hand", false),
+            RestartPolicy::Ask | RestartPolicy::Allow => {
+                ("update.restart is ask: a yes on the terminal, --allow restart, or `bayplan restart`", true)
+            }
+        };
+        self.pend(Class::Restart, reasons, waits_for);
+    }
+
+    pub fn pend(&mut self, class: Class, reasons: Vec<Reason>, (waits_for, askable): (&str, bool)) {
         self.diff.pending = Some(Pending {
             key: self.key.clone(),
-            class: Class::Restart,
+            class,
             reasons,
-            downtime_ms: restart_downtime_ms(&self.desired),
-            waits_for: "update.restart is ask: a yes on the terminal, --allow restart, or `bayplan restart`"
-                .to_owned(),
+            downtime_ms: if self.view.run.is_some() { restart_downtime_ms(&self.desired) } else { 0 },
+            waits_for: waits_for.to_owned(),
+            askable,
         });
     }
 
@@ -391,9 +441,20 @@ impl<'a> Walk<'a> {
         false
     }
 
-    /// Whether this plan makes its root.
+    /// Whether this plan makes its root, or takes another one into use.
     pub fn has_fresh_root(&self) -> bool {
-        self.diff.steps.iter().any(|step| matches!(step.action, Action::CreateRoot { .. }))
+        let brings = |action: &Action| {
+            matches!(
+                action,
+                Action::CreateRoot { .. } | Action::SwapRoot { .. } | Action::RestoreRoot { .. }
+            )
+        };
+        self.diff.steps.iter().any(|step| brings(&step.action))
+    }
+
+    /// Whether there is no way to go on with its root.
+    fn is_broken_content(&self) -> bool {
+        self.diff.broken.is_some() || !self.unresolved.is_empty()
     }
 
     /// The pool that its root is in, or will be.
@@ -442,9 +503,6 @@ impl<'a> Walk<'a> {
         let mut desired = Container { state, ..self.desired.clone() };
         let fingerprint = self.view.root.map(|root| root.identity.fingerprint.clone());
         let mut kept = fingerprint;
-        let unready = self.applied.as_ref().is_some_and(|applied| applied.unready);
-        let started_with =
-            self.applied.as_ref().map(|applied| applied.started_with.clone()).unwrap_or_default();
         if let Some(Applied { object: Object { spec: Spec::Container(before), .. }, fingerprint, .. }) =
             &self.applied
         {
@@ -454,8 +512,8 @@ impl<'a> Walk<'a> {
         }
         let spec = Spec::Container(Box::new(desired));
         let object = Object { meta: self.target.object.meta.clone(), spec };
-        self.applied =
-            Some(Applied { object, fingerprint: kept, remakes: self.remakes, unready, started_with });
+        let before = self.applied.take().unwrap_or_else(|| Applied::plain(object.clone()));
+        self.applied = Some(Applied { object, fingerprint: kept, remakes: self.remakes, ..before });
         self.changed.retain(Field::serves_creation);
     }
 }

@@ -21,6 +21,8 @@ pub enum Field {
     DependsOn,
     RestartWith,
     Ready,
+    Update,
+    Persist,
     Ignore,
     Ephemeral,
 }
@@ -34,9 +36,11 @@ impl Field {
             | Field::DependsOn
             | Field::RestartWith
             | Field::Ready
+            | Field::Update
             | Field::Ignore
             | Field::Ephemeral => Class::Record,
             Field::Image | Field::Architecture => Class::Deferred,
+            Field::Persist => Class::Restart,
             Field::Device(_) | Field::File(_) | Field::Environment(_) | Field::State => Class::Live,
             Field::Config(key) => config_class(key),
         }
@@ -64,6 +68,8 @@ impl Field {
             Field::DependsOn => into.depends_on.clone_from(&from.depends_on),
             Field::RestartWith => into.restart_with.clone_from(&from.restart_with),
             Field::Ready => into.ready.clone_from(&from.ready),
+            Field::Update => into.update.clone_from(&from.update),
+            Field::Persist => into.persist.clone_from(&from.persist),
             Field::Ignore => into.ignore.clone_from(&from.ignore),
             Field::Ephemeral => into.ephemeral = from.ephemeral,
         }
@@ -90,6 +96,8 @@ impl Field {
             Field::DependsOn => path == "dependsOn",
             Field::RestartWith => path == "restartWith",
             Field::Ready => path == "ready" || path.starts_with("ready."),
+            Field::Update => path.starts_with("update."),
+            Field::Persist => path == "persist",
             Field::Ignore => path == "ignore",
             Field::Ephemeral => path == "ephemeral",
         }
@@ -125,6 +133,8 @@ pub fn differing(before: (&Meta, &Container), after: (&Meta, &Container)) -> BTr
         (Field::DependsOn, before.depends_on != after.depends_on),
         (Field::RestartWith, before.restart_with != after.restart_with),
         (Field::Ready, before.ready != after.ready),
+        (Field::Update, before.update != after.update),
+        (Field::Persist, before.persist != after.persist),
         (Field::Ignore, before.ignore != after.ignore),
         (Field::Ephemeral, before.ephemeral != after.ephemeral),
     ];

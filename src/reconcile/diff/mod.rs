@@ -14,6 +14,7 @@ pub mod orphans;
 pub mod pool;
 pub mod reasons;
 pub mod record_only;
+pub mod replace;
 
 use super::goal::PlanOptions;
 use super::graph::Way;
@@ -67,6 +68,8 @@ pub struct ObjectDiff {
     pub pending: Option<Pending>,
     pub broken: Option<Broken>,
     pub stale: bool,
+    /// A new root takes the old one's place, and is not proven before the last step.
+    pub replacing: bool,
     /// Objects besides its references that come first (the image that its root stands on).
     pub also_after: Vec<Key>,
 }
@@ -80,6 +83,7 @@ impl ObjectDiff {
             pending: None,
             broken: None,
             stale: false,
+            replacing: false,
             also_after: vec![],
         }
     }

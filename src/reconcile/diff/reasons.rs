@@ -75,6 +75,7 @@ pub fn restart_reasons(walk: &Walk<'_>, facts: &RunFacts) -> Vec<Reason> {
         ("id map", running.id_map == wanted.id_map),
         ("config.security.nesting", running.nesting == wanted.nesting),
         ("config.linux.sysctl", running.sysctls == wanted.sysctls),
+        ("persist", running.persist == wanted.persist),
     ];
     let differing: Vec<&str> = parts.into_iter().filter(|(_, same)| !same).map(|(part, _)| part).collect();
     let mut reasons = match differing.is_empty() {

@@ -4,7 +4,7 @@ use super::{TextOptions, class_word, line, seconds};
 use crate::model::key::Key;
 use crate::model::object::Object;
 use crate::model::prune::Deletion;
-use crate::model::step::{Cause, Class, Reason, Step};
+use crate::model::step::{Action, Cause, Class, Reason, Step};
 use crate::reconcile::diff::field::texts;
 use crate::reconcile::plan::{ObjectChange, Plan};
 use anstyle::AnsiColor;
@@ -34,6 +34,8 @@ pub enum Sign {
     Change,
     Repair,
     Restart,
+    /// A new root takes the old one's place.
+    Replace,
     Delete,
     Park,
     /// Forgotten, and left on the host.
@@ -62,6 +64,8 @@ pub fn sign(index: &Index<'_>, key: &Key, change: &ObjectChange) -> Option<Sign>
         Some(Sign::Delete)
     } else if classes.contains(&Class::Create) {
         Some(Sign::Create)
+    } else if steps_of(index, key).any(|step| brings_root(&step.action)) {
+        Some(Sign::Replace)
     } else if classes.contains(&Class::Restart) {
         Some(Sign::Restart)
     } else if classes == BTreeSet::from([Class::Record]) {
@@ -69,6 +73,10 @@ pub fn sign(index: &Index<'_>, key: &Key, change: &ObjectChange) -> Option<Sign>
     } else {
         Some(if drifted { Sign::Repair } else { Sign::Change })
     }
+}
+
+fn brings_root(action: &Action) -> bool {
+    matches!(action, Action::SwapRoot { .. } | Action::RestoreRoot { .. })
 }
 
 /// An object with its reasons and differences.
@@ -84,6 +92,7 @@ pub fn object_text(
         Sign::Change => ("~", AnsiColor::Yellow, "change"),
         Sign::Repair => ("~", AnsiColor::Yellow, "repair"),
         Sign::Restart => ("±", AnsiColor::Magenta, "restart"),
+        Sign::Replace => ("±", AnsiColor::Magenta, "replace"),
         Sign::Delete => ("-", AnsiColor::Red, "delete"),
         Sign::Park => ("-", AnsiColor::Red, "park"),
         Sign::Retain => ("-", AnsiColor::Yellow, "forget, and leave on the host"),

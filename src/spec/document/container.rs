@@ -5,8 +5,9 @@ use super::files::{self, Files};
 use super::host::architecture;
 use super::layer;
 use super::reader::{Fields, Reader};
+use super::update;
 use crate::model::key::{Key, Kind};
-use crate::model::object::{DeviceLayer, Power, Ready, ReadyProbe};
+use crate::model::object::{DeviceLayer, Power, Ready, ReadyProbe, Update};
 use crate::spec::registry::INSTANCE;
 use crate::spec::report::Wrong;
 use crate::spec::tree::{Mark, Node, Value};
@@ -25,13 +26,15 @@ pub const FIELDS: Fields = Fields {
         "dependsOn",
         "restartWith",
         "ready",
+        "update",
+        "persist",
         "ignore",
         "ephemeral",
         "environment",
         "placement",
         "external",
     ],
-    later: &["update", "persist"],
+    later: &[],
 };
 
 const READY: Fields =
@@ -76,6 +79,12 @@ pub struct ContainerSpec {
     /// When a started container counts as ready.
     #[schemars(default, schema_with = "crate::spec::schema::ready")]
     pub ready: Ready,
+    /// How it takes changes that stop it.
+    #[schemars(default, schema_with = "crate::spec::schema::update")]
+    pub update: Update,
+    /// Folders inside that outlive the root when it is replaced.
+    #[schemars(default, inner(regex(pattern = r"^/[^/]")))]
+    pub persist: Vec<String>,
     /// Fields that are neither compared nor written: `config.KEY`, `devices.NAME`, `files.PATH`, `environment.NAME`.
     #[schemars(default, inner(regex(pattern = r"^(config|devices|files|environment)\..+$")))]
     pub ignore: Vec<String>,
@@ -114,6 +123,8 @@ pub fn read(node: &Node, mark: Mark, reader: &mut Reader) -> Option<ContainerSpe
         depends_on: keys(node, "dependsOn", reader),
         restart_with: restart_with(node, reader),
         ready: reader.field(node, "ready", "ready").and_then(|node| ready(node, reader)).unwrap_or_default(),
+        update: update::read(node, reader),
+        persist: update::persist(node, reader),
         ignore: reader.field(node, "ignore", "ignore").map(|n| reader.texts(n, "ignore")).unwrap_or_default(),
         ephemeral: reader
             .field(node, "ephemeral", "ephemeral")

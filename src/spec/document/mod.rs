@@ -19,6 +19,7 @@ pub mod rollout;
 pub mod secret;
 pub mod set;
 pub mod site;
+pub mod update;
 pub mod values;
 
 use super::names;

@@ -2,7 +2,7 @@
 
 use super::contents::{self, check_places, unset_plain};
 use super::layers::{Layered, MergedDevice, Written, merge_config, merge_devices};
-use super::{MAX_DEPENDENCIES, Resolution, builtin, devices, ignore};
+use super::{MAX_DEPENDENCIES, Resolution, builtin, devices, ignore, persist};
 use crate::model::key::Key;
 use crate::model::object::{Config, Container, Device, DeviceType, Devices, Profile};
 use crate::model::origin::{FieldOrigins, Layer, Origin};
@@ -52,6 +52,7 @@ impl Resolution<'_> {
         let files = self.files(&contents, document, origins, report);
         let environment = self.environment(&contents, document, origins, report);
         check_places(&contents, &devices, document, report);
+        let persist = persist::paths(spec, (&devices, files.keys()), document, report);
         let ignored = ignore::paths(spec, (&devices, &files), document, report);
         self.architecture(spec, document, report);
         let mut depends_on = vec![];
@@ -83,6 +84,8 @@ impl Resolution<'_> {
             depends_on,
             restart_with,
             ready: spec.ready.clone(),
+            update: spec.update.clone(),
+            persist,
             ignore: ignored,
             ephemeral: spec.ephemeral,
         })

@@ -9,6 +9,7 @@ pub mod devices;
 pub mod ignore;
 pub mod layers;
 pub mod paths;
+pub mod persist;
 pub mod references;
 pub mod renames;
 
