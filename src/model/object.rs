@@ -296,11 +296,7 @@ impl Update {
 
 impl Default for Update {
     fn default() -> Update {
-        Update {
-            restart: RestartPolicy::Ask,
-            image: ImagePolicy::Keep,
-            keep_replaced_ms: 7 * 24 * 3_600_000,
-        }
+        Update { restart: RestartPolicy::Ask, image: ImagePolicy::Keep, keep_replaced_ms: 7 * 24 * 3_600_000 }
     }
 }
 

@@ -185,7 +185,8 @@ impl Dropped {
 impl RootQuery {
     /// Whether a path does not count.
     pub fn excepts(&self, path: &str) -> bool {
-        let below = |folder: &String| path.strip_prefix(folder.as_str()).is_some_and(|rest| rest.starts_with('/'));
+        let below =
+            |folder: &String| path.strip_prefix(folder.as_str()).is_some_and(|rest| rest.starts_with('/'));
         self.except.contains(path) || self.except.iter().any(below)
     }
 }

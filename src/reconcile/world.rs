@@ -190,12 +190,7 @@ pub fn recorded_target<'a>(record: &'a Record, options: &PlanOptions) -> Option<
     })
 }
 
-fn rollback<'a>(
-    world: &mut World<'a>,
-    keys: &BTreeSet<Key>,
-    observed: &'a Observed,
-    options: &PlanOptions,
-) {
+fn rollback<'a>(world: &mut World<'a>, keys: &BTreeSet<Key>, observed: &'a Observed, options: &PlanOptions) {
     let in_service = |record: &&Record| !record.retiring && record.parked.is_none();
     for key in keys.iter().filter(|key| key.kind == Kind::Container) {
         let record = observed.records.get(key).filter(in_service);

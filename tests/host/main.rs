@@ -18,6 +18,7 @@ mod network;
 mod processes;
 mod product;
 mod prune;
+mod replace;
 mod rollout;
 mod runtime;
 mod secrets;

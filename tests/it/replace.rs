@@ -147,7 +147,11 @@ fn what_is_not_ready_is_rolled_back_by_a_plan_of_its_own() {
         let goal = site(NEW, update, "");
         converge(&host, &Goal::Site(&goal), &options());
         let left = planned(&host, &Goal::Site(&goal), &options());
-        assert!(left.is_empty() && left.pending[0].waits_for.contains("was rolled back"), "{:#?}", left.pending);
+        assert!(
+            left.is_empty() && left.pending[0].waits_for.contains("was rolled back"),
+            "{:#?}",
+            left.pending
+        );
         assert_eq!(root(&host).identity.fingerprint, old);
     }
     // Asked for, it does; and another content is another matter.
@@ -230,7 +234,8 @@ fn a_folder_that_is_persisted_later_takes_its_content_along_with_a_restart() {
              spec: {{image: tiny{persist}}}\n"
         )
     };
-    let (plain, persisted) = (load_text(&text("")).unwrap().desired, load_text(&text(", persist: [/srv/data]")).unwrap().desired);
+    let (plain, persisted) =
+        (load_text(&text("")).unwrap().desired, load_text(&text(", persist: [/srv/data]")).unwrap().desired);
     converge(&host, &Goal::Site(&plain), &options());
     assert!(host.write_inside(&web(), "/srv/data/file"));
     let plan = planned(&host, &Goal::Site(&persisted), &options());
@@ -246,7 +251,8 @@ fn an_image_stays_as_long_as_a_replaced_root_stands_on_it() {
         let mut text = "apiVersion: bayplan/v1\nkind: Site\nmetadata: {name: edge}\nspec: {prune: {mode: auto, max: 100%}}\n"
             .to_owned();
         for (name, source) in images {
-            text += &format!("---\nkind: Image\nmetadata: {{name: {name}}}\nspec: {{source: {{{source}}}}}\n");
+            text +=
+                &format!("---\nkind: Image\nmetadata: {{name: {name}}}\nspec: {{source: {{{source}}}}}\n");
         }
         text += &format!(
             "---\nkind: Container\nmetadata: {{name: web-1}}\nspec: {{image: {image}, update: {{image: replace, restart: allow}}}}\n"

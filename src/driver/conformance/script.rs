@@ -97,8 +97,8 @@ impl Fixture {
             restart_with: Default::default(),
             ready: Ready::default(),
             update: Update::default(),
-        persist: Default::default(),
-        ignore: Default::default(),
+            persist: Default::default(),
+            ignore: Default::default(),
             ephemeral: false,
         })))
     }

@@ -1,8 +1,8 @@
 //! Each step's preconditions and its effect on the model; answers whether anything changed.
 
 use super::contents;
-use super::roots;
 use super::host::{HostModel, RootModel};
+use super::roots;
 use crate::driver::{Error, StepContext, records};
 use crate::model::key::Key;
 use crate::model::object::{Image, StoragePool};

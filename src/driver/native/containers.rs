@@ -368,9 +368,10 @@ fn binds(run: &ContainerRun) -> Vec<(Bind, Source<'_>)> {
     let disks = run.disks.iter().filter(|disk| is_there(disk)).map(|disk| {
         (Bind { target: disk.path.display().to_string(), readonly: disk.readonly }, Source::Disk(disk))
     });
-    let persisted = run.persist.iter().map(|path| {
-        (Bind { target: path.clone(), readonly: false }, Source::Persisted(path))
-    });
+    let persisted = run
+        .persist
+        .iter()
+        .map(|path| (Bind { target: path.clone(), readonly: false }, Source::Persisted(path)));
     resolver.into_iter().chain(persisted).chain(disks).collect()
 }
 
@@ -462,7 +463,8 @@ fn persisted_tree(
     let what = || format!("{}: {path} cannot be bound", run.key);
     let folder = native.pool(&run.pool)?.persisted(run.uuid, path);
     let namespace = shift.map(|shift| shift.namespace);
-    rootfs::clone_tree(&folder, namespace, Reach::One).map_err(|failure| failed(what(), RuntimeError::from(failure)))
+    rootfs::clone_tree(&folder, namespace, Reach::One)
+        .map_err(|failure| failed(what(), RuntimeError::from(failure)))
 }
 
 /// A disk's source as a detached mount.

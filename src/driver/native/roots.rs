@@ -78,12 +78,7 @@ pub fn drop_beside(
 }
 
 /// What the root in use has at the path becomes the folder's first content.
-pub fn persist(
-    native: &Native,
-    key: &Key,
-    (pool, uuid): (&str, Uuid),
-    path: &str,
-) -> Result<bool, Error> {
+pub fn persist(native: &Native, key: &Key, (pool, uuid): (&str, Uuid), path: &str) -> Result<bool, Error> {
     let what = || format!("{key}: {path} could not be given a place of its own");
     let store = native.pool(pool)?;
     if store.persisted(uuid, path).exists() {
@@ -101,7 +96,8 @@ pub fn persist(
             copy::copy(&from, &filled).map_err(|error| failed(what(), error))?;
         }
         None => {
-            fs::set_permissions(&filled, fs::Permissions::from_mode(0o755)).map_err(|error| failed(what(), error))?;
+            fs::set_permissions(&filled, fs::Permissions::from_mode(0o755))
+                .map_err(|error| failed(what(), error))?;
         }
     }
     store.keep(uuid, path, &filled).map_err(|error| failed(what(), error))?;

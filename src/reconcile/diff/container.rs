@@ -264,10 +264,11 @@ impl<'a> Walk<'a> {
 
     /// The folders that outlive the root, where they are not there yet.
     pub fn persist(&mut self, pool: &str, class: Class) {
-        let fresh = self.diff.steps.iter().any(|step| matches!(step.action, Action::CreateRoot { .. }));
+        let fresh = self.makes_root();
         let kept = self.view.root.filter(|_| !fresh).map(|root| root.persisted.clone()).unwrap_or_default();
         for path in self.desired.persist.clone() {
-            let planned = |action: &Action| matches!(action, Action::Persist { path: other, .. } if *other == path);
+            let planned =
+                |action: &Action| matches!(action, Action::Persist { path: other, .. } if *other == path);
             if kept.contains(&path) || self.diff.steps.iter().any(|step| planned(&step.action)) {
                 continue;
             }
@@ -441,13 +442,15 @@ impl<'a> Walk<'a> {
         false
     }
 
+    /// Whether this plan makes its root.
+    pub fn makes_root(&self) -> bool {
+        self.diff.steps.iter().any(|step| matches!(step.action, Action::CreateRoot { .. }))
+    }
+
     /// Whether this plan makes its root, or takes another one into use.
     pub fn has_fresh_root(&self) -> bool {
         let brings = |action: &Action| {
-            matches!(
-                action,
-                Action::CreateRoot { .. } | Action::SwapRoot { .. } | Action::RestoreRoot { .. }
-            )
+            matches!(action, Action::CreateRoot { .. } | Action::SwapRoot { .. } | Action::RestoreRoot { .. })
         };
         self.diff.steps.iter().any(|step| brings(&step.action))
     }

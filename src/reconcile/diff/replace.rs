@@ -78,9 +78,9 @@ fn wanted(walk: &mut Walk<'_>, root: &RootFacts) -> Option<ImageContent> {
     let waits_for = match update.restart {
         RestartPolicy::Deny => Some("update.restart is deny: nothing lifts it but another manifest"),
         _ if approved => None,
-        _ if failed_before => {
-            Some("it was not ready with this content and was rolled back: another content, or --allow replace")
-        }
+        _ if failed_before => Some(
+            "it was not ready with this content and was rolled back: another content, or --allow replace",
+        ),
         RestartPolicy::Ask => Some("update.restart is ask: a yes on the terminal, or --allow replace"),
         RestartPolicy::Allow => None,
     };
@@ -119,7 +119,8 @@ fn replace(walk: &mut Walk<'_>, root: &RootFacts, content: ImageContent) {
     let reasons = reasons(walk, root, &content);
     walk.diff.replacing = true;
     let seed = RootSeed { owner: walk.target.owner.clone(), identity: walk.identity.clone() };
-    let prepare = Action::PrepareRoot { pool: root.pool.clone(), image: content.clone(), root: Box::new(seed) };
+    let prepare =
+        Action::PrepareRoot { pool: root.pool.clone(), image: content.clone(), root: Box::new(seed) };
     walk.diff.push(prepare, Class::Replace, reasons.clone(), None);
     stop(walk, reasons.clone());
     walk.persist(&root.pool, Class::Replace);
@@ -141,7 +142,11 @@ fn stop(walk: &mut Walk<'_>, reasons: Vec<Reason>) {
 /// The prepared root takes its place, and is to be seen ready in it.
 fn swap(walk: &mut Walk<'_>, root: &RootFacts, content: ImageContent, mut reasons: Vec<Reason>) {
     if reasons.is_empty() {
-        reasons.push(because(Cause::Consequence, "image", "its new root is in place, and was not seen ready yet"));
+        reasons.push(because(
+            Cause::Consequence,
+            "image",
+            "its new root is in place, and was not seen ready yet",
+        ));
     }
     let up = goes_up(walk);
     walk.diff.replacing = true;
@@ -222,7 +227,11 @@ fn clear(walk: &mut Walk<'_>, root: &RootFacts) {
         which,
     };
     if root.next.is_some() {
-        let why = vec![because(Cause::Consequence, "image", "a root that was prepared, and is not wanted any more")];
+        let why = vec![because(
+            Cause::Consequence,
+            "image",
+            "a root that was prepared, and is not wanted any more",
+        )];
         let action = drop_root(walk, BesideRoot::Next);
         walk.diff.push(action, Class::Live, why, None);
     }
@@ -230,9 +239,10 @@ fn clear(walk: &mut Walk<'_>, root: &RootFacts) {
     let now = walk.scene.options.now;
     let (note, which) = match (&applied.replaced, &root.replaced) {
         (Some(replaced), _) if !replaced.proven => return,
-        (Some(replaced), Some(_)) if replaced.until <= now => {
-            (format!("replaced, and kept until {:.0}: its time is over", replaced.until), Some(BesideRoot::Replaced))
-        }
+        (Some(replaced), Some(_)) if replaced.until <= now => (
+            format!("replaced, and kept until {:.0}: its time is over", replaced.until),
+            Some(BesideRoot::Replaced),
+        ),
         (Some(_), None) => ("the replaced root is gone".to_owned(), None),
         (None, Some(content)) => return adopt(walk, applied, root.identity.clone(), content.clone()),
         _ => return,
@@ -250,7 +260,8 @@ fn adopt(walk: &mut Walk<'_>, applied: Applied, identity: RootIdentity, fingerpr
     let fingerprint = Some(identity.fingerprint);
     let applied = Applied { replaced, fingerprint, ..applied };
     walk.applied = Some(applied.clone());
-    let why = because(Cause::Drift, "image", "a replaced root was found beside the one in use: kept for its time");
+    let why =
+        because(Cause::Drift, "image", "a replaced root was found beside the one in use: kept for its time");
     walk.diff.push(Action::Note, Class::Record, vec![why], Some(applied));
 }
 

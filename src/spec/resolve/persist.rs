@@ -26,10 +26,13 @@ pub fn paths<'f>(
         });
         let file = files.clone().find(|file| *file == path || below(file, path) || below(path, file));
         let wrong = match (disk, file, paths.iter().find(|other| touches(other))) {
-            (Some((name, _)), ..) => Some((format!("persist: `{path}` is where disk `{name}` is"), "choose one of them")),
-            (_, Some(file), _) => {
-                Some((format!("persist: the declared file `{file}` would be inside `{path}`"), "put it elsewhere"))
+            (Some((name, _)), ..) => {
+                Some((format!("persist: `{path}` is where disk `{name}` is"), "choose one of them"))
             }
+            (_, Some(file), _) => Some((
+                format!("persist: the declared file `{file}` would be inside `{path}`"),
+                "put it elsewhere",
+            )),
             (.., Some(other)) => {
                 Some((format!("persist: `{path}` and `{other}` are not apart"), "name the upper one alone"))
             }
