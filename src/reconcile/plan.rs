@@ -248,6 +248,7 @@ pub fn plan(goal: &Goal<'_>, observed: &Observed, options: &PlanOptions) -> Resu
         networks: &networks,
         options,
         generation: generation(observed),
+        condemned: condemned(&world, observed),
         images: BTreeMap::new(),
     };
     scene.images = image_states(&scene);
@@ -333,6 +334,17 @@ fn container_of(object: &Object) -> Option<&Container> {
         Spec::Container(container) => Some(container),
         _ => None,
     }
+}
+
+fn condemned(world: &World<'_>, observed: &Observed) -> BTreeMap<(Owner, String), Key> {
+    let mut condemned = BTreeMap::new();
+    for (key, record) in &observed.records {
+        let content = record.applied.as_ref().and_then(|applied| applied.rolled_back.as_ref());
+        if let Some(content) = content.filter(|_| rollout::settings(world, &record.owner).stop_on_failure) {
+            condemned.entry((record.owner.clone(), content.clone())).or_insert_with(|| key.clone());
+        }
+    }
+    condemned
 }
 
 /// One more than any record's.

@@ -58,6 +58,11 @@ fn assert_ordered(
         reach.push(all);
     }
     let down = |key: &bayplan::model::key::Key| {
+        // A new root comes after its image, whether or not its container is stopped for good.
+        let swaps = |action: &Action| matches!(action, Action::SwapRoot { .. } | Action::RestoreRoot { .. });
+        if plan.steps.iter().any(|step| step.key == *key && swaps(&step.action)) {
+            return false;
+        }
         let mut turns = plan.steps.iter().filter(|step| step.key == *key).filter(|step| {
             matches!(
                 step.action,

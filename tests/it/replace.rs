@@ -287,6 +287,44 @@ fn a_lost_state_folder_finds_both_roots() {
     assert_eq!(root(&host).replaced, None);
 }
 
+#[test]
+fn a_content_that_one_was_rolled_back_from_is_not_tried_on_the_next() {
+    let fleet = |source: &str| {
+        let set = "kind: ContainerSet\nmetadata: {name: c}\nspec: {replicas: 5, template: {image: tiny, update: {image: \
+                   replace, restart: allow}, ready: {exec: [check, it]}}}\n";
+        let text = format!(
+            "apiVersion: bayplan/v1\nkind: Site\nmetadata: {{name: edge}}\n---\nkind: Image\nmetadata: {{name: tiny}}\n\
+             spec: {{source: {{{source}}}}}\n---\n{set}"
+        );
+        load_text(&text).unwrap().desired
+    };
+    let host = server();
+    converge(&host, &Goal::Site(&fleet(OLD)), &options());
+    fail_probe(&host);
+    let bad = fleet(NEW);
+    // As a daemon's passes do.
+    for _ in 0..3 {
+        let plan = planned(&host, &Goal::Site(&bad), &options());
+        let report = carry_out(&host, &plan, 4);
+        let back = rollback::due(&plan, &report);
+        host.edit_host(|host| host.failing_commands.clear());
+        converge(&host, &Goal::Rollback(back), &options());
+        fail_probe(&host);
+    }
+    let incarnations: Vec<u64> = look(&host)
+        .containers
+        .into_values()
+        .filter_map(|facts| facts.run)
+        .map(|run| run.incarnation)
+        .collect();
+    assert_eq!(incarnations.iter().filter(|incarnation| **incarnation > 1).count(), 1, "{incarnations:?}");
+    let plan = planned(&host, &Goal::Site(&bad), &options());
+    assert!(plan.is_empty() && plan.pending.len() == 5, "{plan:#?}");
+    host.edit_host(|host| host.failing_commands.clear());
+    converge(&host, &Goal::Site(&bad), &approving());
+    assert!(planned(&host, &Goal::Site(&bad), &options()).pending.is_empty());
+}
+
 proptest! {
     #![proptest_config(cases())]
 

@@ -230,7 +230,10 @@ impl<'a> Walk<'a> {
         self.persist(&self.root_pool(), class);
         self.establish_all(state);
         // What was running is to be ready again before others are stopped, in this plan or a later one.
-        let proves = matches!(class, Class::Restart | Class::Replace)
+        let is_new = self.has_unproven_root();
+        self.diff.replacing |= is_new;
+        let proves = is_new
+            || matches!(class, Class::Restart | Class::Replace)
             || self.applied.as_ref().is_some_and(|applied| applied.unready);
         self.note_unready(proves);
         self.note_others(|_, now| now);
@@ -252,6 +255,12 @@ impl<'a> Walk<'a> {
         let noted = self.desired.restart_with.iter();
         let noted = noted.map(|key| (key.clone(), pick(applied.started_with.get(key).copied(), now(key))));
         applied.started_with = noted.collect();
+    }
+
+    /// Whether its root took another one's place, and was not seen ready yet.
+    fn has_unproven_root(&self) -> bool {
+        let replaced = self.applied.as_ref().and_then(|applied| applied.replaced.as_ref());
+        replaced.is_some_and(|replaced| !replaced.proven)
     }
 
     /// Seen ready: so is a root that took another one's place.

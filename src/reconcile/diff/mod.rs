@@ -25,7 +25,7 @@ use super::world::{Target, World};
 use crate::model::key::Key;
 use crate::model::object::Object;
 use crate::model::observed::Observed;
-use crate::model::record::{Applied, Identity, Record};
+use crate::model::record::{Applied, Identity, Owner, Record};
 use crate::model::step::{Action, Cause, Class, ImageContent, Reason, RecordUpdate};
 use std::collections::BTreeMap;
 
@@ -37,6 +37,8 @@ pub struct Scene<'a> {
     pub networks: &'a Networks,
     pub options: &'a PlanOptions,
     pub generation: u64,
+    /// Contents that a container was rolled back from, each with it: where a failure stops a rollout, for the whole owner.
+    pub condemned: BTreeMap<(Owner, String), Key>,
     /// What each image will name once its own steps are done.
     pub images: BTreeMap<Key, ImageState>,
 }

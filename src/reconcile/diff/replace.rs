@@ -9,6 +9,7 @@
 //! Each half of a swap that was cut short is told from what is on the host: a root that is in use and not in the record.
 
 use super::container::Walk;
+use super::field::Field;
 use super::files::{self, Audience};
 use super::reasons::restart_downtime_ms;
 use super::{because, reason};
@@ -68,31 +69,39 @@ fn wanted(walk: &mut Walk<'_>, root: &RootFacts) -> Option<ImageContent> {
     if update.image != ImagePolicy::Replace || !is_other || walk.has_fresh_root() || walk.target.rollback {
         return None;
     }
-    // One that is to be stopped is replaced once it is.
-    if walk.view.run.is_some() && walk.target.power == Power::Stopped {
-        return None;
-    }
-    let failed = walk.applied.as_ref().and_then(|applied| applied.rolled_back.as_ref());
-    let failed_before = failed.is_some_and(|failed| content == ImageContent::Fingerprint(failed.clone()));
+    let failed = condemned(walk, &content);
+    let failed_before = failed.is_some();
     let approved = walk.scene.options.allow_replace;
-    let waits_for = match update.restart {
-        RestartPolicy::Deny => Some("update.restart is deny: nothing lifts it but another manifest"),
+    let waits_for = match (update.restart, failed) {
+        (RestartPolicy::Deny, _) => {
+            Some("update.restart is deny: nothing lifts it but another manifest".to_owned())
+        }
         _ if approved => None,
-        _ if failed_before => Some(
-            "it was not ready with this content and was rolled back: another content, or --allow replace",
-        ),
-        RestartPolicy::Ask => Some("update.restart is ask: a yes on the terminal, or --allow replace"),
-        RestartPolicy::Allow => None,
+        (_, Some(key)) => Some(format!(
+            "{key} was not ready with this content, and was rolled back: another content, or --allow replace"
+        )),
+        (RestartPolicy::Ask, None) => {
+            Some("update.restart is ask: a yes on the terminal, or --allow replace".to_owned())
+        }
+        (RestartPolicy::Allow, None) => None,
     };
     match waits_for {
         Some(waits_for) => {
             let askable = update.restart == RestartPolicy::Ask && !failed_before;
             let reasons = reasons(walk, root, &content);
-            walk.pend(Class::Replace, reasons, (waits_for, askable));
+            walk.pend(Class::Replace, reasons, (&waits_for, askable));
             None
         }
         None => Some(content),
     }
+}
+
+/// Who was not ready with this content.
+fn condemned(walk: &Walk<'_>, content: &ImageContent) -> Option<Key> {
+    let ImageContent::Fingerprint(content) = content else { return None };
+    let own = walk.applied.as_ref().is_some_and(|applied| applied.rolled_back.as_ref() == Some(content));
+    let other = || walk.scene.condemned.get(&(walk.target.owner.clone(), content.clone())).cloned();
+    if own { Some(walk.key.clone()) } else { other() }
 }
 
 fn reasons(walk: &Walk<'_>, root: &RootFacts, content: &ImageContent) -> Vec<Reason> {
@@ -130,6 +139,9 @@ fn replace(walk: &mut Walk<'_>, root: &RootFacts, content: ImageContent) {
 fn stop(walk: &mut Walk<'_>, reasons: Vec<Reason>) {
     if walk.view.run.is_none() {
         return;
+    }
+    if walk.target.power == Power::Stopped {
+        walk.establish(&Field::State);
     }
     let how = StopHow::Clean { timeout_ms: STOP_TIMEOUT_MS };
     walk.diff.push(Action::Stop { uuid: walk.identity.uuid, how }, Class::Replace, reasons, None);
