@@ -68,7 +68,7 @@ fn incarnation(scene: &Scene<'_>, key: &Key, diff: Option<&ObjectDiff>) -> Optio
         None => running,
         Some(Action::Stop { .. }) => None,
         // A root that is made anew begins to count anew.
-        Some(_) if diff.is_some_and(|diff| makes_root(diff)) => Some(1),
+        Some(_) if diff.is_some_and(makes_root) => Some(1),
         Some(_) => Some(running.or(view.exit.map(|exit| exit.incarnation)).unwrap_or(0) + 1),
     }
 }

@@ -120,7 +120,7 @@ pub enum Body {
     Network(network::NetworkSpec),
     Secret(secret::SecretSpec),
     Profile(profile::ProfileSpec),
-    Container(container::ContainerSpec),
+    Container(Box<container::ContainerSpec>),
     /// It is there already, and not changed from here.
     External,
 }
@@ -233,7 +233,7 @@ fn body(kind: Kind, spec: &Node, mark: Mark, reader: &mut Reader) -> Option<Body
         Kind::Network => network::read(spec, reader).map(Body::Network),
         Kind::Secret => secret::read(spec, mark, reader).map(Body::Secret),
         Kind::Profile => profile::read(spec, reader).map(Body::Profile),
-        Kind::Container => container::read(spec, mark, reader).map(Body::Container),
+        Kind::Container => container::read(spec, mark, reader).map(Box::new).map(Body::Container),
         // They say how others are rendered, and are read before those.
         Kind::Host | Kind::ContainerSet => None,
     }
