@@ -4,6 +4,7 @@ set -euo pipefail
 tools/leftovers.sh snapshot
 cargo test --locked --workspace --lib --bins
 cargo test --locked --test it
+cargo test --locked --test linear
 if [ "$(id -u)" -eq 0 ]; then
   cargo test --locked --test host -- --test-threads=2
 else

@@ -9,15 +9,19 @@
 //! | `measure` | interleaving, medians, the table |
 //! | `ours`, `peers`, `floor` | the sides |
 //! | `starts` | start; start, stop and delete; a hundred at once |
-//! | `looks` | memory, no-op plans, parsing, healing |
+//! | `memory` | what a running container costs |
+//! | `looks` | no-op plans, one object's state, parsing |
+//! | `heal` | from a kill to the next init |
 //!
 //! All that it makes is in one folder of /var/tmp, on bridges named after its pid, and gone when it ends. It measures
 //! and never judges: no time makes it fail.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "its output is what it is for")]
 
 mod floor;
+mod heal;
 mod looks;
 mod measure;
+mod memory;
 mod ours;
 mod peers;
 mod starts;
@@ -34,16 +38,18 @@ use std::process::Command;
 type Work = fn(&Bench, &mut Table) -> Result<()>;
 
 /// The works by name, in the table's order.
-const WORKS: [(&str, Work); 9] = [
+const WORKS: [(&str, Work); 11] = [
     ("start", starts::start),
     ("start-nic", starts::start_with_nic),
     ("life", starts::life),
     ("hundred", starts::hundred),
-    ("memory", looks::memory),
+    ("hundred-nic", starts::hundred_with_nic),
+    ("memory", memory::memory),
     ("plan-modelled", looks::plan_modelled),
     ("plan-real", looks::plan_real),
+    ("most", looks::most),
     ("parse", looks::parse),
-    ("heal", looks::heal),
+    ("heal", heal::heal),
 ];
 
 /// All sides, on one root file system.
@@ -85,7 +91,9 @@ fn run(base: &Path, options: &Options) -> Result<()> {
     let mut table = Table::new();
     for (name, work) in WORKS {
         if options.works.is_empty() || options.works.iter().any(|wanted| wanted == name) {
-            eprintln!("measuring {name} (load {})", load());
+            let load = load();
+            eprintln!("measuring {name} (load {load})");
+            table.at_load(load);
             work(&bench, &mut table).with_context(|| format!("the work {name}"))?;
         }
     }

@@ -89,13 +89,19 @@ pub fn time<T>(work: impl FnOnce() -> Result<T>) -> Result<Duration> {
 #[derive(Debug, Default)]
 pub struct Table {
     text: String,
+    load: String,
 }
 
 impl Table {
     pub fn new() -> Table {
-        let head = "| work | ours | median | peer | median | ours ÷ peer | quartiles: ours; peer | n |\n\
-                    | --- | --- | --: | --- | --: | --: | --- | --: |\n";
-        Table { text: head.to_owned() }
+        let head = "| work | ours | median | peer | median | ours ÷ peer | quartiles: ours; peer | n | load |\n\
+                    | --- | --- | --: | --- | --: | --: | --- | --: | --: |\n";
+        Table { text: head.to_owned(), load: String::new() }
+    }
+
+    /// What follows is measured at this load of the machine.
+    pub fn at_load(&mut self, load: String) {
+        self.load = load;
     }
 
     /// One line for each pair of a way of ours and a peer's. `unit` stands behind the medians.
@@ -115,6 +121,21 @@ impl Table {
         }
     }
 
+    /// The worst of one beside the usual of another: the 99th percentile, and how often the other's median it is.
+    pub fn tail(&mut self, work: &str, unit: &str, ours: &Samples, peer: &Samples) {
+        let worst = ours.quantile(0.99);
+        self.line(&[
+            work,
+            &format!("{}: p99", ours.name),
+            &format!("{} {unit}", number(worst)),
+            &peer.name,
+            &format!("{} {unit}", number(peer.median())),
+            &format!("**{}**", number(worst / peer.median())),
+            &format!("{}; {}", ours.spread(), peer.spread()),
+            &ours.sorted.len().to_string(),
+        ]);
+    }
+
     /// A figure without a peer.
     pub fn alone(&mut self, work: &str, unit: &str, ours: &Samples) {
         let median = format!("{} {unit}", number(ours.median()));
@@ -128,7 +149,7 @@ impl Table {
     }
 
     fn line(&mut self, cells: &[&str]) {
-        let _ = writeln!(self.text, "| {} |", cells.join(" | "));
+        let _ = writeln!(self.text, "| {} | {} |", cells.join(" | "), self.load);
     }
 
     pub fn text(&self) -> &str {

@@ -81,6 +81,14 @@ impl Ours {
         Ok(path)
     }
 
+    /// Makes so many containers run, each with a nic on the bridge; their site.
+    pub fn run_many(&self, count: usize) -> Result<Loaded> {
+        let site = self.load(&self.site(count, Net::Bridged))?;
+        let spent = self.pass(&Goal::Site(&site.desired))?;
+        eprintln!("  {count} containers run after {} s", spent.as_secs());
+        Ok(site)
+    }
+
     pub fn load(&self, text: &str) -> Result<Loaded> {
         loaded(text)
     }
@@ -177,10 +185,6 @@ impl Ours {
     fn keys(&self) -> Result<BTreeSet<Key>> {
         Ok(self.native.observe(&Scope::All)?.records.into_keys().collect())
     }
-
-    pub fn bridge(&self) -> &str {
-        &self.bridge
-    }
 }
 
 impl Drop for Ours {
@@ -189,6 +193,11 @@ impl Drop for Ours {
             crate::complain(&format!("{} was not cleared: {error:#}", self.folder.display()));
         }
     }
+}
+
+/// Its container `c0` is killed, unmeasured.
+pub fn stop(ours: &Ours) -> Result<()> {
+    ours.carry_out(&ours.power(Power::Stopped)?)
 }
 
 pub fn options() -> PlanOptions {

@@ -1,13 +1,16 @@
 //! A command's side of the daemon's socket: typed questions, typed answers, and the same failures.
 
 use super::error::{Failure, FailureKind};
+use super::saved::SavedPlan;
 use super::types::{
-    ApplyEvent, ApplyRequest, DaemonStatus, Description, HoldListing, Listing, PlanRequest, ProgressLine,
+    ApplyEvent, ApplyRequest, DaemonStatus, Description, Export, ExportRequest, HoldListing, Listing,
+    PlanRequest, ProgressLine, WhyRequest,
 };
 use crate::daemon::operations::listing::Selection;
 use crate::model::key::Key;
 use crate::reconcile::plan::Plan;
 use crate::reconcile::report::Report;
+use crate::reconcile::why::Explanation;
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::{Method, Request, Response};
@@ -46,8 +49,12 @@ impl Client {
     }
 
     pub fn plan(&self, request: &PlanRequest) -> Result<Plan, Failure> {
+        self.post("/1.0/bayplan/plan", request)
+    }
+
+    pub fn save(&self, request: &PlanRequest) -> Result<SavedPlan, Failure> {
         self.runtime.block_on(async {
-            read(self.send(Method::POST, "/1.0/bayplan/plan", Some(request)).await?).await
+            read(self.send(Method::POST, "/1.0/bayplan/saved-plan", Some(request)).await?).await
         })
     }
 
@@ -64,6 +71,14 @@ impl Client {
 
     pub fn describe(&self, key: &Key) -> Result<Description, Failure> {
         self.get(&format!("/1.0/bayplan/description?key={}", escaped(&key.to_string())))
+    }
+
+    pub fn why(&self, request: &WhyRequest) -> Result<Explanation, Failure> {
+        self.post("/1.0/bayplan/why", request)
+    }
+
+    pub fn export(&self, request: &ExportRequest) -> Result<Export, Failure> {
+        self.post("/1.0/bayplan/export", request)
     }
 
     pub fn holds(&self) -> Result<HoldListing, Failure> {
@@ -123,6 +138,10 @@ impl Client {
 
     fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
         self.runtime.block_on(async { read(self.send(Method::GET, path, None::<&()>).await?).await })
+    }
+
+    fn post<T: DeserializeOwned>(&self, path: &str, request: &impl Serialize) -> Result<T, Failure> {
+        self.runtime.block_on(async { read(self.send(Method::POST, path, Some(request)).await?).await })
     }
 
     /// The body of an answer as it is.

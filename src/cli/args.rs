@@ -3,8 +3,8 @@
 use super::exit::Exit;
 use super::output::{Color, Format, complain};
 use super::{
-    completion, console, daemon, delete, describe, doctor, drift, get, heal, holds, inside, logs, plan,
-    power, render, schema, validate, version,
+    adopt, completion, console, daemon, delete, describe, doctor, drift, explain, export, fmt, get, graph,
+    heal, holds, init, inside, logs, plan, power, render, schema, validate, version, why,
 };
 use crate::spec::words::did_you_mean;
 use clap::{CommandFactory, Parser, Subcommand};
@@ -12,10 +12,9 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 /// Verbs of the language that a later version brings.
-const LATER: [&str; 27] = [
-    "adopt", "export", "fmt", "pin", "graph", "history", "init", "why", "explain", "rollback", "hold",
-    "suspend", "status", "events", "sync", "observe", "file", "image", "remote", "snapshot", "man", "volume",
-    "network", "copy", "move", "migrate", "publish",
+const LATER: [&str; 20] = [
+    "pin", "history", "rollback", "hold", "suspend", "status", "events", "sync", "observe", "file", "image",
+    "remote", "snapshot", "man", "volume", "network", "copy", "move", "migrate", "publish",
 ];
 
 /// The declarative controller for Linux system containers.
@@ -79,8 +78,16 @@ pub enum Command {
     Validate(validate::Args),
     /// Print the manifests as they are for one host, every value resolved; the host is not looked at
     Render(render::Args),
+    /// Write a first site for this host
+    Init(init::Args),
+    /// Lay manifests out canonically; comments, order and quotes stay
+    Fmt(fmt::Args),
+    /// Show what a field of the language means: type, default, what a change costs
+    Explain(explain::Args),
     /// Show what apply would do; changes nothing
     Plan(plan::Args),
+    /// Draw what a plan does, and who waits for whom: text, JSON, dot or SVG
+    Graph(graph::Args),
     /// Bring the host to what the manifests say
     Apply(super::apply::Args),
     /// Remove objects from the host
@@ -91,6 +98,12 @@ pub enum Command {
     Get(get::Args),
     /// Show one object with the origin of every value
     Describe(describe::Args),
+    /// Show why an object and each of its values is as it is: lines, layers, the host's value, what is planned
+    Why(why::Args),
+    /// Take what was changed on the host by hand into your own manifests; comments, order and quotes stay
+    Adopt(adopt::Args),
+    /// Print what was last declared as a minimal site
+    Export(export::Args),
     /// Compare the host with what was last applied; needs no manifests
     Drift(drift::Args),
     /// Start a container
@@ -140,11 +153,33 @@ pub fn parse(words: Vec<OsString>) -> Result<Line, Exit> {
         complain(&format!("error: --host {host} is not supported yet; without it the local daemon is used"));
         return Err(Exit::Usage);
     }
-    if line.global.output == Format::Yaml && !matches!(line.command, Command::Render(_)) {
-        complain("error: `-o yaml` is for `render`; use text or json");
-        return Err(Exit::Usage);
+    match unfit(line.global.output, &line.command) {
+        None => Ok(line),
+        Some(message) => {
+            complain(&format!("error: {message}; use text or json"));
+            Err(Exit::Usage)
+        }
     }
-    Ok(line)
+}
+
+/// Why a command has no result in that form.
+fn unfit(format: Format, command: &Command) -> Option<&'static str> {
+    let fits = match format {
+        Format::Text | Format::Json => true,
+        Format::Yaml => matches!(command, Command::Render(_) | Command::Export(_)),
+        Format::Patch => matches!(command, Command::Adopt(_)),
+        Format::Dot | Format::Svg => matches!(command, Command::Graph(_)),
+        Format::Markdown | Format::Junit | Format::Sarif => {
+            matches!(command, Command::Validate(_) | Command::Plan(_) | Command::Apply(_) | Command::Drift(_))
+        }
+    };
+    let message = match format {
+        Format::Yaml => "`-o yaml` is for `render` and `export`",
+        Format::Patch => "`-o patch` is for `adopt`",
+        Format::Dot | Format::Svg => "`-o dot` and `-o svg` are for `graph`",
+        _ => "`-o markdown`, `junit` and `sarif` are for `validate`, `plan`, `apply` and `drift`",
+    };
+    (!fits).then_some(message)
 }
 
 /// A verb that is not there: one of a later version, or none at all.

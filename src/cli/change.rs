@@ -11,8 +11,9 @@ use super::connection::{Connection, Shown as Match};
 use super::exit::Exit;
 use super::interrupt;
 use super::manifests::Shown;
-use super::output::complain;
-use super::progress;
+use super::outcomes;
+use super::output::{Chatter, complain};
+use super::progress::Display;
 use super::question::{self, Consent};
 use super::session::Session;
 use crate::api::error::FailureKind;
@@ -20,6 +21,7 @@ use crate::api::types::{Approval, GoalRequest, OUTPUT_VERSION, PlanRequest};
 use crate::model::key::Key;
 use crate::model::step::Class;
 use crate::reconcile::plan::Plan;
+use crate::reconcile::render::outline::{self, Outline};
 use crate::reconcile::render::{self, TextOptions};
 use crate::reconcile::report::{Report, StepOutcome};
 use crate::reconcile::rollback;
@@ -100,11 +102,17 @@ pub fn run(session: &Session, mut change: Change<'_>) -> anyhow::Result<Exit> {
             finish(session, &plan, None)?;
             return Ok(Exit::Done);
         }
-        let progress = |line| progress::show(session, &line);
-        match connection.apply(&change.request, &plan, change.matching, cancel, &progress) {
+        let display = Display::new(session.out, plan.steps.len());
+        let progress = |line| display.show(&line);
+        let applied = connection.apply(&change.request, &plan, change.matching, cancel, &progress);
+        let times = display.end();
+        match applied {
             Err(failure) if failure.kind == FailureKind::Moved => session.out.progress(&failure.message),
             Err(failure) => return Err(change.excerpts.tell(failure)),
             Ok(report) => {
+                if session.out.chatter == Chatter::Progress {
+                    session.out.text(&outcomes::table(&plan, &report, &times))?;
+                }
                 session.out.text(&render::report_text(&report, SHOWN))?;
                 let exit = exit(&report);
                 let back = rollback::due(&plan, &report);
@@ -112,6 +120,7 @@ pub fn run(session: &Session, mut change: Change<'_>) -> anyhow::Result<Exit> {
                     true => None,
                     false => Some(take_back(session, &connection, &change, (back, cancel))?),
                 };
+                session.out.outline(|| outline::report(&plan, &report))?;
                 let json = ChangeJson { rollback: taken_back, ..ChangeJson::new(&plan, Some(report)) };
                 session.out.json(&json)?;
                 return Ok(exit);
@@ -132,8 +141,11 @@ fn take_back(
     let plan = connection.plan(&request)?;
     session.out.text("rollback of what was not ready with its new root:")?;
     session.out.text(&render::plan_text(&plan, SHOWN))?;
-    let progress = |line| progress::show(session, &line);
-    let report = connection.apply(&request, &plan, Match::MayMove, cancel, &progress)?;
+    let display = Display::new(session.out, plan.steps.len());
+    let progress = |line| display.show(&line);
+    let applied = connection.apply(&request, &plan, Match::MayMove, cancel, &progress);
+    display.end();
+    let report = applied?;
     session.out.text(&render::report_text(&report, SHOWN))?;
     Ok(json!({"plan": render::plan_json(&plan), "report": report}))
 }
@@ -194,5 +206,9 @@ fn exit(report: &Report) -> Exit {
 }
 
 fn finish(session: &Session, plan: &Plan, report: Option<Report>) -> anyhow::Result<()> {
+    session.out.outline(|| match &report {
+        None => Outline { verb: "apply", ..outline::plan(plan) },
+        Some(report) => outline::report(plan, report),
+    })?;
     session.out.json(&ChangeJson::new(plan, report))
 }

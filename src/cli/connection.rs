@@ -4,8 +4,10 @@ use super::program::{Program, Terminal};
 use super::session::Session;
 use crate::api::client::Client;
 use crate::api::error::{Failure, FailureKind};
+use crate::api::saved::SavedPlan;
 use crate::api::types::{
-    ApplyRequest, Description, ExecRequest, HoldListing, Listing, PlanRequest, ProgressLine,
+    ApplyRequest, Description, ExecRequest, Export, ExportRequest, HoldListing, Listing, PlanRequest,
+    ProgressLine, WhyRequest,
 };
 use crate::daemon::operations::apply::Surroundings;
 use crate::daemon::operations::inside::refuse_other_kinds;
@@ -15,6 +17,7 @@ use crate::daemon::wiring::Bay;
 use crate::model::key::Key;
 use crate::reconcile::plan::Plan;
 use crate::reconcile::report::Report;
+use crate::reconcile::why::Explanation;
 use crate::store::lock::Lock;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::AtomicBool;
@@ -83,6 +86,14 @@ impl Connection {
         }
     }
 
+    /// What [`Connection::plan`] gives, with all that a file needs to carry it out later.
+    pub fn save(&self, request: &PlanRequest) -> Result<SavedPlan, Failure> {
+        match self {
+            Connection::Here { bay, .. } => bay.save(request),
+            Connection::Daemon(client) => client.save(request),
+        }
+    }
+
     /// Carries out what [`Connection::plan`] gave for the same request.
     pub fn apply(
         &self,
@@ -114,6 +125,20 @@ impl Connection {
         match self {
             Connection::Here { bay, .. } => bay.describe(key),
             Connection::Daemon(client) => client.describe(key),
+        }
+    }
+
+    pub fn why(&self, request: &WhyRequest) -> Result<Explanation, Failure> {
+        match self {
+            Connection::Here { bay, .. } => bay.why(request),
+            Connection::Daemon(client) => client.why(request),
+        }
+    }
+
+    pub fn export(&self, request: &ExportRequest) -> Result<Export, Failure> {
+        match self {
+            Connection::Here { bay, .. } => bay.export(request),
+            Connection::Daemon(client) => client.export(request),
         }
     }
 

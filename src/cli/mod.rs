@@ -9,6 +9,7 @@
 //! | `exit`, `failure`, `output`, `question` | exit codes, errors, printing, asking |
 //! | the rest | one file a verb |
 
+mod adopt;
 mod allow;
 mod apply;
 mod args;
@@ -22,15 +23,22 @@ mod describe;
 mod doctor;
 mod drift;
 mod exit;
+mod explain;
+mod export;
 mod failure;
+mod fmt;
 mod get;
+mod graph;
 mod heal;
 mod holds;
+mod init;
 mod inside;
 mod interrupt;
 mod key;
 mod logs;
 mod manifests;
+mod only;
+mod outcomes;
 mod output;
 mod plan;
 mod power;
@@ -38,6 +46,7 @@ mod program;
 mod progress;
 mod question;
 mod render;
+mod saved_plan;
 mod schema;
 mod session;
 mod table;
@@ -45,6 +54,7 @@ mod terminal;
 mod undelete;
 mod validate;
 mod version;
+mod why;
 mod words;
 
 use args::Command;
@@ -70,11 +80,18 @@ fn dispatch(session: &Session, command: Command) -> anyhow::Result<Exit> {
         Command::Validate(args) => validate::run(session, &args),
         Command::Render(args) => render::run(session, &args),
         Command::Plan(args) => plan::run(session, &args),
+        Command::Graph(args) => graph::run(session, &args),
         Command::Apply(args) => apply::run(session, &args),
         Command::Delete(args) => delete::run(session, &args),
         Command::Undelete(args) => undelete::run(session, &args),
         Command::Get(args) => get::run(session, &args),
         Command::Describe(args) => describe::run(session, &args),
+        Command::Fmt(args) => fmt::run(session, &args),
+        Command::Explain(args) => explain::run(session, &args),
+        Command::Init(args) => init::run(session, &args),
+        Command::Adopt(args) => adopt::run(session, &args),
+        Command::Export(args) => export::run(session, &args),
+        Command::Why(args) => why::run(session, &args),
         Command::Drift(args) => drift::run(session, &args),
         Command::Start(args) => power::start(session, &args),
         Command::Stop(args) => power::stop(session, &args),

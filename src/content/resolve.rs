@@ -44,26 +44,48 @@ impl Error {
     }
 }
 
+/// A content that is there.
+pub enum Source {
+    Bytes(SecretValue),
+    File(SourceOpen),
+}
+
+/// A file that holds a content, open and not read yet.
+pub struct SourceOpen {
+    pub file: File,
+    most: u64,
+    what: String,
+}
+
 /// The bytes of a content as they are now.
 pub fn value(content: &Content) -> Result<SecretValue, Error> {
+    match source(content)? {
+        Source::Bytes(value) => Ok(value),
+        Source::File(open) => open.read(),
+    }
+}
+
+/// Finds a content.
+pub fn source(content: &Content) -> Result<Source, Error> {
     let what = content.to_string();
-    match content {
-        Content::Text(text) => Ok(SecretValue::new(text.clone().into_bytes())),
-        Content::File(file) => read(beside(file, &what)?, LONGEST_FILE, what),
+    let (file, most) = match content {
+        Content::Text(text) => return Ok(Source::Bytes(SecretValue::new(text.clone().into_bytes()))),
+        Content::File(file) => (beside(file, &what)?, LONGEST_FILE),
         Content::Secret(secret) => match &secret.from {
-            SecretSource::File(path) => read(open(path, &what)?, LONGEST_SECRET, what),
+            SecretSource::File(path) => (open(path, &what)?, LONGEST_SECRET),
             SecretSource::Credential(name) => {
                 let folder = std::env::var_os("CREDENTIALS_DIRECTORY");
                 let folder = folder.ok_or_else(|| Error::NoCredentials { what: what.clone() })?;
-                read(open(&PathBuf::from(folder).join(name), &what)?, LONGEST_SECRET, what)
+                (open(&PathBuf::from(folder).join(name), &what)?, LONGEST_SECRET)
             }
             SecretSource::Env(name) => {
                 use std::os::unix::ffi::OsStringExt;
                 let value = std::env::var_os(name).ok_or(Error::Missing { what })?;
-                Ok(SecretValue::new(value.into_vec()))
+                return Ok(Source::Bytes(SecretValue::new(value.into_vec())));
             }
         },
-    }
+    };
+    Ok(Source::File(SourceOpen { file, most, what }))
 }
 
 /// A secret as a variable's value: one newline at its end is no part of it.
@@ -107,20 +129,23 @@ fn failed(source: io::Error, what: &str) -> Error {
     }
 }
 
-fn read(file: File, most: u64, what: String) -> Result<SecretValue, Error> {
-    let facts = file.metadata().map_err(|source| failed(source, &what))?;
-    if !facts.is_file() {
-        return Err(Error::NoFile { what });
+impl SourceOpen {
+    pub fn read(&self) -> Result<SecretValue, Error> {
+        let (what, most) = (&self.what, self.most);
+        let facts = self.file.metadata().map_err(|source| failed(source, what))?;
+        if !facts.is_file() {
+            return Err(Error::NoFile { what: what.clone() });
+        }
+        // Whole from the start: growing would leave copies behind.
+        let mut bytes = Vec::with_capacity(usize::try_from(facts.len().min(most) + 2).unwrap_or(0));
+        let value = (&self.file).take(most + 1).read_to_end(&mut bytes);
+        let bytes = SecretValue::new(bytes);
+        value.map_err(|source| failed(source, what))?;
+        if bytes.expose().len() as u64 > most {
+            return Err(Error::TooLarge { what: what.clone(), most });
+        }
+        Ok(bytes)
     }
-    // Whole from the start: growing would leave copies behind.
-    let mut bytes = Vec::with_capacity(usize::try_from(facts.len().min(most) + 2).unwrap_or(0));
-    let value = file.take(most + 1).read_to_end(&mut bytes);
-    let bytes = SecretValue::new(bytes);
-    value.map_err(|source| failed(source, &what))?;
-    if bytes.expose().len() as u64 > most {
-        return Err(Error::TooLarge { what, most });
-    }
-    Ok(bytes)
 }
 
 #[cfg(test)]

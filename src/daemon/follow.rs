@@ -21,7 +21,7 @@ use crate::model::key::Key;
 use crate::model::observed::Observed;
 use crate::model::step::Action;
 use crate::reconcile::apply::{ApplyOptions, Progress, apply};
-use crate::reconcile::controller::Controller;
+use crate::reconcile::controller::{Controller, Pass};
 use crate::reconcile::goal::{Goal, PlanOptions};
 use crate::reconcile::plan::{self, Plan};
 use crate::reconcile::report::{Report, StepOutcome, error_chain};
@@ -174,7 +174,7 @@ impl Follower {
         }
         tracing::info!("site {}: {} objects", loaded.desired.site, loaded.desired.objects.len());
         followed.texts = texts;
-        followed.desired = Some(loaded.desired);
+        followed.desired = Some(Arc::new(loaded.desired));
         self.controller.mark_all(Timestamp::now());
         Ok(())
     }
@@ -202,20 +202,19 @@ impl Follower {
             now,
             actor: &actor,
         };
-        let passed = match self.reporting(desired.as_ref()) {
+        let passed = match self.reporting(desired.as_deref()) {
             Ok(sites) if sites.is_empty() => {
-                let passed = self.controller.pass(self.bay.driver(), &goal, &options, &carrying_out);
-                if let (Err(Error::Guarded { .. } | Error::Plan(_)), Some(_)) = (&passed, &desired) {
-                    self.heal(&options, &carrying_out);
-                }
-                passed
+                self.controller.pass(self.bay.driver(), &goal, &options, &carrying_out)
             }
             Ok(sites) => self.report(&goal, options.clone(), &carrying_out, &sites).map(Some),
             Err(error) => Err(error),
         };
-        if let Ok(Some((plan, report))) = &passed {
-            self.tell_waiting(plan);
-            self.take_back(rollback::due(plan, report), &options, &carrying_out);
+        if let (Err(Error::Guarded { .. } | Error::Plan(_)), Some(_)) = (&passed, &desired) {
+            self.heal(&options, &carrying_out);
+        }
+        if let Ok(Some(pass)) = &passed {
+            self.tell_waiting(&pass.plan);
+            self.take_back(rollback::due(&pass.plan, &pass.report), &options, &carrying_out);
         }
         self.learn(passed, now);
     }
@@ -239,12 +238,12 @@ impl Follower {
         mut options: PlanOptions,
         carrying_out: &ApplyOptions<'_>,
         sites: &BTreeSet<String>,
-    ) -> Result<(Plan, Report), Error> {
+    ) -> Result<Pass, Error> {
         let next = carrying_out.now.checked_add(PERIOD).unwrap_or(Timestamp::MAX);
         self.controller = Controller::new(next, SignedDuration::ZERO, PERIOD);
         let driver = self.bay.driver();
         let observed = driver.observe(&Scope::All).map_err(Error::Observe)?;
-        options.contents = digests(driver, goal, &observed)?;
+        options.contents = digests(driver, goal, &observed, &options.only)?;
         let all = plan::plan(goal, &observed, &options)?;
         refuse_guarded(&all)?;
         let split = reporting::split(&all, goal, &observed, sites);
@@ -259,12 +258,21 @@ impl Follower {
             plan::plan(goal, &observed, &options)?
         };
         let report = apply(self.bay.driver(), &plan, carrying_out);
-        Ok((plan, report))
+        Ok(Pass { plan, report, scope: Scope::All })
     }
 
-    /// A site that cannot be applied as it is now must not keep what was applied from being healed.
-    fn heal(&self, options: &PlanOptions, apply: &ApplyOptions<'_>) {
-        if let Err(error) = reconcile(self.bay.driver(), &Goal::Recorded, options, apply) {
+    /// A site that cannot be applied as it is now must not keep what was applied from being healed, or its drift from
+    /// being said.
+    fn heal(&mut self, options: &PlanOptions, carrying_out: &ApplyOptions<'_>) {
+        let goal = Goal::Recorded;
+        let healed = match self.reporting(None) {
+            Ok(sites) if sites.is_empty() => {
+                reconcile(self.bay.driver(), &goal, options, carrying_out).map(drop)
+            }
+            Ok(sites) => self.report(&goal, options.clone(), carrying_out, &sites).map(drop),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = healed {
             tracing::error!("what was last declared cannot be healed: {}", error_chain(&error).join(": "));
         }
     }
@@ -293,18 +301,23 @@ impl Follower {
         }
     }
 
-    fn learn(&mut self, passed: Result<Option<(Plan, Report)>, Error>, now: Timestamp) {
+    fn learn(&mut self, passed: Result<Option<Pass>, Error>, now: Timestamp) {
         let problem = match &passed {
             Err(error) => Some(error_chain(error).join(": ")),
-            Ok(passed) => passed.as_ref().and_then(|(_, report)| first_failure(report)),
+            Ok(passed) => passed.as_ref().and_then(|pass| first_failure(&pass.report)),
         };
-        match self.bay.driver().observe(&Scope::All) {
+        let passed = passed.ok().flatten();
+        // What a pass for some keys did not look at, it did not change.
+        let scope = passed.as_ref().map_or(&Scope::All, |pass| &pass.scope);
+        match self.bay.driver().observe(scope) {
             Ok(observed) => {
-                self.recorded_reporting = Some(reporting::recorded_sites(&observed));
-                for key in self.inits.update(&self.bay, &observed) {
+                if *scope == Scope::All {
+                    self.recorded_reporting = Some(reporting::recorded_sites(&observed));
+                }
+                for key in self.inits.update(&self.bay, &observed, scope) {
                     self.shared.lives().began(key, Timestamp::now());
                 }
-                let started = passed.ok().flatten().map(|(plan, _)| started(&plan)).unwrap_or_default();
+                let started = passed.map(|pass| started(&pass.plan)).unwrap_or_default();
                 self.missed(started, &observed, now);
             }
             // What is not watched is still seen by the next full pass; it must not be far.

@@ -5,6 +5,7 @@
 
 use super::shared::Event;
 use super::wiring::Bay;
+use crate::driver::Scope;
 use crate::model::key::Key;
 use crate::model::observed::Observed;
 use crate::runtime::{console, records};
@@ -40,12 +41,16 @@ impl Inits {
         Ok(Inits { watched, wake, events })
     }
 
-    /// Watches what runs now; those that were not watched before. A modelled host has no processes.
-    pub fn update(&self, bay: &Bay, observed: &Observed) -> Vec<Key> {
+    /// Watches what runs now, as far as it was looked at; those that were not watched before. A modelled host has no
+    /// processes.
+    pub fn update(&self, bay: &Bay, observed: &Observed, scope: &Scope) -> Vec<Key> {
         let mut new = vec![];
         let Some(native) = bay.native() else { return new };
         let mut watched = lock(&self.watched);
         let mut running = Watched::new();
+        if *scope != Scope::All {
+            running.extend(watched.extract_if(.., |key, _| !observed.records.contains_key(key)));
+        }
         for (key, record) in &observed.records {
             let Some(identity) = &record.identity else { continue };
             let Some(run) = observed.containers.get(&identity.uuid).and_then(|facts| facts.run.as_ref())

@@ -33,7 +33,7 @@ pub struct Shared {
 pub struct Followed {
     pub status: Option<FollowStatus>,
     pub texts: Vec<SourceText>,
-    pub desired: Option<Desired>,
+    pub desired: Option<Arc<Desired>>,
 }
 
 impl Shared {

@@ -1,11 +1,13 @@
 //! Steps to host effects, and the host to facts: one trait, every driver.
 //!
-//! `conformance` is the suite that every driver passes; `memory` models a host; `faulty` wraps a driver with faults.
+//! `conformance` is the suite that every driver passes; `memory` models a host; `faulty` wraps a driver with faults;
+//! `part` is what a look at some objects is about.
 
 pub mod conformance;
 pub mod faulty;
 pub mod memory;
 pub mod native;
+pub mod part;
 pub mod records;
 
 use crate::model::content::{Content, Contents};
@@ -21,7 +23,8 @@ use std::time::Instant;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Scope {
     All,
-    /// These, and what they refer to as far as records tell.
+    /// These, and what they refer to as far as records tell; of all else nothing is known after such a look. Images and
+    /// pools are always whole.
     Keys(BTreeSet<Key>),
 }
 

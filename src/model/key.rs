@@ -2,6 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
@@ -89,7 +90,8 @@ impl fmt::Display for Kind {
 /// forwards in a network: later parts), with `project:` in front where the project is not `default`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Key {
-    pub project: String,
+    /// The default one is never copied: every key has it, and keys are what plans compare most.
+    pub project: Cow<'static, str>,
     pub kind: Kind,
     pub parent: Option<String>,
     pub name: String,
@@ -98,7 +100,7 @@ pub struct Key {
 impl Key {
     /// A key in the default project, without a parent.
     pub fn new(kind: Kind, name: impl Into<String>) -> Key {
-        Key { project: DEFAULT_PROJECT.to_owned(), kind, parent: None, name: name.into() }
+        Key { project: Cow::Borrowed(DEFAULT_PROJECT), kind, parent: None, name: name.into() }
     }
 
     pub fn container(name: impl Into<String>) -> Key {
@@ -180,7 +182,11 @@ impl FromStr for Key {
         if name.is_empty() || project.is_empty() || parent.as_deref() == Some("") {
             return Err(KeyError::NoName { text: text.to_owned() });
         }
-        Ok(Key { project: project.to_owned(), kind, parent, name: name.to_owned() })
+        let project = match project {
+            DEFAULT_PROJECT => Cow::Borrowed(DEFAULT_PROJECT),
+            other => Cow::Owned(other.to_owned()),
+        };
+        Ok(Key { project, kind, parent, name: name.to_owned() })
     }
 }
 

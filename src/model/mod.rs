@@ -3,12 +3,15 @@
 //! | file | nouns |
 //! | --- | --- |
 //! | `key` | [`key::Key`], [`key::Kind`]: the name of an object |
+//! | `size`, `time_span` | amounts, as manifests write them |
 //! | `object` | what a user declares: [`object::Object`] and one struct a kind |
 //! | `origin` | where a value was written: file, line, layer |
 //! | `content` | what is put into containers, and secrets |
 //! | `desired`, `observed`, `record` | the three sides of the comparison |
 //! | `run` | what the runtime is asked to start, with every value typed |
 //! | `step` | what changes the host |
+//! | `references` | which objects one needs |
+//! | `ready` | when a started container counts as ready |
 //! | `prune` | what becomes of what is no longer declared |
 //! | `rollout` | how many containers may be without service at once |
 //! | `share` | so many, or a share of all |
@@ -24,11 +27,14 @@ pub mod object;
 pub mod observed;
 pub mod origin;
 pub mod prune;
+pub mod ready;
 pub mod record;
+pub mod references;
 pub mod rollout;
 pub mod root;
 pub mod run;
 pub mod share;
 pub mod size;
 pub mod step;
+pub mod time_span;
 pub mod typed;

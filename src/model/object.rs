@@ -6,7 +6,9 @@
 use super::content::{Content, SecretRef, SecretSource};
 use super::key::{Key, Kind};
 use super::prune::{Deletion, Prune};
+use super::ready::Ready;
 use super::rollout::Rollout;
+use super::time_span::TimeSpan;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -284,8 +286,8 @@ pub struct Container {
 pub struct Update {
     pub restart: RestartPolicy,
     pub image: ImagePolicy,
-    /// How long a replaced root is kept, in milliseconds.
-    pub keep_replaced_ms: u64,
+    /// How long a replaced root is kept.
+    pub keep_replaced: TimeSpan,
 }
 
 impl Update {
@@ -296,7 +298,7 @@ impl Update {
 
 impl Default for Update {
     fn default() -> Update {
-        Update { restart: RestartPolicy::Ask, image: ImagePolicy::Keep, keep_replaced_ms: 7 * 24 * 3_600_000 }
+        Update { restart: RestartPolicy::Ask, image: ImagePolicy::Keep, keep_replaced: Prune::DEFAULT_GRACE }
     }
 }
 
@@ -399,34 +401,5 @@ impl Power {
             Power::Frozen => "frozen",
             Power::Any => "any",
         }
-    }
-}
-
-/// When a started container counts as ready.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Ready {
-    pub probe: ReadyProbe,
-    /// How long apply waits, in milliseconds.
-    pub timeout_ms: u64,
-    /// Between two tries, in milliseconds.
-    pub interval_ms: u64,
-}
-
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum ReadyProbe {
-    /// Its init runs.
-    #[default]
-    Alive,
-    /// `systemctl is-system-running` says running or degraded.
-    Systemd,
-    /// A command inside ends with status 0.
-    Exec(Vec<String>),
-}
-
-impl Default for Ready {
-    fn default() -> Ready {
-        Ready { probe: ReadyProbe::Alive, timeout_ms: 60_000, interval_ms: 250 }
     }
 }

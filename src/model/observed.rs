@@ -82,6 +82,9 @@ pub struct NetworkFacts {
     pub ours: bool,
     pub up: bool,
     pub mtu: u32,
+    /// The least of its ports; none: it has no port.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port_mtu: Option<u32>,
     pub addresses: BTreeSet<IpNet>,
     /// Whether the kernel's NAT and forward rules are the ones that [`super::step::BridgeNetwork`] asks for: the
     /// digest of what was found, equal to `BridgeNetwork::rules_digest` when intact, empty when there are none.

@@ -1,6 +1,7 @@
 //! What becomes of objects that a site no longer declares.
 
 use super::share::Share;
+use super::time_span::TimeSpan;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -12,13 +13,13 @@ pub struct Prune {
     /// The most that one apply may prune of the site's objects.
     pub max: Share,
     pub empty: PruneEmpty,
-    /// How long a pruned container stays parked, in milliseconds.
-    pub grace_ms: u64,
+    /// How long a pruned container stays parked.
+    pub grace: TimeSpan,
 }
 
 impl Prune {
     /// Seven days.
-    pub const DEFAULT_GRACE_MS: u64 = 7 * 24 * 3_600_000;
+    pub const DEFAULT_GRACE: TimeSpan = TimeSpan::of_milliseconds(7 * 24 * 3_600_000);
 
     pub fn is_default(&self) -> bool {
         *self == Prune::default()
@@ -31,7 +32,7 @@ impl Default for Prune {
             mode: PruneMode::default(),
             max: Share::Percent(20),
             empty: PruneEmpty::default(),
-            grace_ms: Prune::DEFAULT_GRACE_MS,
+            grace: Prune::DEFAULT_GRACE,
         }
     }
 }

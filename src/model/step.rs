@@ -2,8 +2,9 @@
 
 use super::content::{Content, Digest};
 use super::key::Key;
-use super::object::{Image, Object, Ready, StoragePool};
+use super::object::{Image, Object, StoragePool};
 use super::origin::FieldOrigins;
+use super::ready::Ready;
 use super::record::{Applied, Identity, Override, Owner, RootIdentity};
 use super::run::{ContainerRun, Disk, Limits, Nic, SecretUse};
 use ipnet::{Ipv4Net, Ipv6Net};
@@ -323,6 +324,11 @@ pub struct BridgeNetwork {
 }
 
 impl BridgeNetwork {
+    /// What its MTU is to be, beside ports of which this is the least.
+    pub fn mtu_beside(&self, port_mtu: Option<u32>) -> u32 {
+        self.mtu.unwrap_or_else(|| kernel_mtu(port_mtu))
+    }
+
     /// What [`super::observed::NetworkFacts::rules`] is while the rules are intact: a text of what they do.
     pub fn rules_digest(&self) -> String {
         let mut words = vec![];
@@ -334,6 +340,12 @@ impl BridgeNetwork {
         }
         words.join("; ")
     }
+}
+
+/// The MTU of a bridge whose MTU nobody set: the least of its ports', without any 1500 (br_mtu_min in the kernel's
+/// net/bridge/br_if.c). Once somebody sets it, the kernel leaves it there.
+pub fn kernel_mtu(port_mtu: Option<u32>) -> u32 {
+    port_mtu.unwrap_or(1500)
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

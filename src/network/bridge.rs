@@ -6,6 +6,7 @@ use super::inside;
 use super::links::{Link, LinkKind, Links};
 use super::netlink::{Netlink, NetlinkError};
 use super::sysctl::{self, SysctlError};
+use crate::model::step::kernel_mtu;
 use ipnet::IpNet;
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
 use netlink_packet_route::RouteNetlinkMessage;
@@ -23,7 +24,7 @@ pub struct BridgeSpec {
     /// The host's addresses on it with their prefixes; others are removed, IPv6 link-local ones apart. With no IPv6
     /// address IPv6 is switched off on the bridge.
     pub addresses: BTreeSet<IpNet>,
-    /// Bytes; none: left to the kernel, which follows the ports.
+    /// Bytes; none: what the kernel gives a bridge whose MTU nobody set.
     pub mtu: Option<u32>,
     pub up: bool,
 }
@@ -67,7 +68,8 @@ pub fn ensure(spec: &BridgeSpec) -> Result<Effect, BridgeError> {
     check_ours(link, &spec.mark)?;
     let wants_v6 = spec.addresses.iter().any(|address| matches!(address, IpNet::V6(_)));
     effect = effect.and(set_ipv6(&spec.name, wants_v6)?);
-    effect = effect.and(set_link(&mut netlink, spec, link).map_err(failed)?);
+    let mtu = spec.mtu.unwrap_or_else(|| kernel_mtu(links.ports(link).map(|port| port.mtu).min()));
+    effect = effect.and(set_link(&mut netlink, spec, link, mtu).map_err(failed)?);
     let addresses = inside::set_addresses(&mut netlink, link, &spec.addresses).map_err(failed)?;
     Ok(effect.and(addresses))
 }
@@ -122,7 +124,7 @@ fn create(netlink: &mut Netlink, spec: &BridgeSpec) -> Result<(), NetlinkError> 
 }
 
 /// Alias, address, MTU and state, in one request.
-fn set_link(netlink: &mut Netlink, spec: &BridgeSpec, link: &Link) -> Result<Effect, NetlinkError> {
+fn set_link(netlink: &mut Netlink, spec: &BridgeSpec, link: &Link, mtu: u32) -> Result<Effect, NetlinkError> {
     let mut message = LinkMessage::default();
     message.header.index = link.index;
     if link.alias.is_none() {
@@ -131,7 +133,7 @@ fn set_link(netlink: &mut Netlink, spec: &BridgeSpec, link: &Link) -> Result<Eff
     if let Some(mac) = spec.mac.filter(|mac| link.mac != Some(*mac)) {
         message.attributes.push(LinkAttribute::Address(mac.0.to_vec()));
     }
-    message.attributes.extend(spec.mtu.filter(|mtu| link.mtu != *mtu).map(LinkAttribute::Mtu));
+    message.attributes.extend(Some(mtu).filter(|mtu| link.mtu != *mtu).map(LinkAttribute::Mtu));
     if link.up != spec.up {
         message.header.change_mask = LinkFlags::Up;
         message.header.flags = if spec.up { LinkFlags::Up } else { LinkFlags::empty() };

@@ -1,13 +1,14 @@
 //! The objects' steps in one order: what stands before what, numbered.
 
 use super::diff::{ObjectDiff, Scene, because};
-use super::graph::{Order, Way, references};
+use super::graph::{Order, Way};
 use super::plan::{ObjectChange, PLAN_VERSION, Pending, Plan};
 use super::rollout::{Turns, is_turn};
 use super::world::recorded;
 use crate::model::finding::Finding;
 use crate::model::key::{Key, Kind};
 use crate::model::prune::Deletion;
+use crate::model::references::references;
 use crate::model::step::{Action, Cause, Class, Step, StepId};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -71,6 +72,7 @@ pub fn assemble(
     let mut ends: BTreeMap<Key, StepId> = BTreeMap::new();
     let mut plan = Plan {
         version: PLAN_VERSION,
+        site: None,
         generation: scene.generation,
         steps: vec![],
         objects: BTreeMap::new(),
@@ -90,6 +92,7 @@ pub fn assemble(
         unmanaged_policy: Default::default(),
         stale: vec![],
         unchanged: 0,
+        unchanged_keys: BTreeSet::new(),
         warnings,
     };
     let mut tails: BTreeMap<&Key, BTreeSet<StepId>> = BTreeMap::new();
@@ -103,6 +106,7 @@ pub fn assemble(
         }
         if diff.steps.is_empty() && diff.pending.is_none() && diff.broken.is_none() {
             plan.unchanged += 1;
+            plan.unchanged_keys.insert(key.clone());
         }
         for draft in diff.steps {
             let id = StepId(u32::try_from(plan.steps.len()).unwrap_or(u32::MAX));

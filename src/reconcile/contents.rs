@@ -1,45 +1,51 @@
 //! Which contents a plan needs to know. What they are now is asked of the driver: the planner sees digests only.
 
 use super::goal::Goal;
-use super::world::recorded;
+use super::world::{recorded, with_needs};
 use crate::model::content::{Content, Contents, Digest};
 use crate::model::key::Key;
 use crate::model::object::{Container, Object, Spec};
 use crate::model::observed::Observed;
 use std::collections::BTreeSet;
 
-/// The contents of the files and secrets of every container that `goal` may change.
-pub fn wanted(goal: &Goal<'_>, observed: &Observed) -> BTreeSet<Content> {
+/// The contents of the files and secrets of every container that `goal` may change; where `only` is not empty, of those
+/// and what they need.
+pub fn wanted(goal: &Goal<'_>, observed: &Observed, only: &BTreeSet<Key>) -> BTreeSet<Content> {
+    let recorded = |key: &Key| observed.records.get(key).and_then(recorded);
+    let recalled = |keys: BTreeSet<Key>| {
+        let objects = keys.iter().filter_map(|key| Some((key, recorded(key)?)));
+        objects.flat_map(|(key, object)| with_established(key, object, observed)).collect()
+    };
     match goal {
+        Goal::Site(desired) if only.is_empty() => {
+            let objects = desired.objects.iter();
+            objects.flat_map(|(key, object)| with_established(key, object, observed)).collect()
+        }
         Goal::Site(desired) => {
-            let ignored = desired.objects.iter().flat_map(|(key, object)| established(key, object, observed));
-            desired.objects.values().flat_map(of_object).chain(ignored).collect()
+            let declared = |key: &Key| desired.objects.get(key);
+            let keys = with_needs(only, declared);
+            let objects = keys.iter().filter_map(|key| Some((key, declared(key)?)));
+            objects.flat_map(|(key, object)| with_established(key, object, observed)).collect()
         }
         Goal::Delete(_) | Goal::Park(_) => BTreeSet::new(),
         // A verb changes this container alone: no file of another one is read for it.
         Goal::Power { key, .. } | Goal::Resume(key) | Goal::Restart(key) => {
-            let object = observed.records.get(key).and_then(recorded);
-            object.into_iter().flat_map(|object| recalled(key, object, observed)).collect()
+            recalled(BTreeSet::from([key.clone()]))
         }
-        Goal::Recorded | Goal::Undelete(_) | Goal::Rollback(_) => {
-            let objects = observed.records.iter().filter_map(|(key, record)| Some((key, recorded(record)?)));
-            objects.flat_map(|(key, object)| recalled(key, object, observed)).collect()
+        Goal::Recorded | Goal::Undelete(_) | Goal::Rollback(_) if only.is_empty() => {
+            recalled(observed.records.keys().cloned().collect())
         }
+        Goal::Recorded | Goal::Undelete(_) | Goal::Rollback(_) => recalled(with_needs(only, recorded)),
     }
 }
 
-/// Of a recorded object, and of what it ignores.
-fn recalled(key: &Key, object: &Object, observed: &Observed) -> Vec<Content> {
+/// Of an object, and of what was established where it ignores what is declared.
+fn with_established(key: &Key, object: &Object, observed: &Observed) -> Vec<Content> {
     let mut contents = of_object(object);
-    contents.extend(established(key, object, observed));
-    contents
-}
-
-/// What was established counts where a container ignores what is declared.
-fn established(key: &Key, object: &Object, observed: &Observed) -> Vec<Content> {
     let ignores = matches!(&object.spec, Spec::Container(container) if !container.ignore.is_empty());
     let applied = observed.records.get(key).and_then(|record| record.applied.as_ref());
-    applied.filter(|_| ignores).map(|applied| of_object(&applied.object)).unwrap_or_default()
+    contents.extend(applied.filter(|_| ignores).into_iter().flat_map(|applied| of_object(&applied.object)));
+    contents
 }
 
 fn of_object(object: &Object) -> Vec<Content> {

@@ -1,9 +1,8 @@
 //! What is to go: deletions that are asked for, those that were begun and go on, and what protects from them.
 
 use super::goal::PlanOptions;
-use super::graph::references;
 use super::join::Joined;
-use super::parking::{grace_ms, later};
+use super::parking::{grace, later};
 use super::users::users;
 use super::world::{World, no_such, recorded};
 use crate::model::finding::{Finding, Severity};
@@ -12,7 +11,9 @@ use crate::model::object::Spec;
 use crate::model::observed::Observed;
 use crate::model::prune::Deletion;
 use crate::model::record::{Owner, Parked, Record};
+use crate::model::references::references;
 use crate::model::step::Cause;
+use crate::model::time_span::TimeSpan;
 use crate::model::typed;
 use jiff::Timestamp;
 use std::collections::BTreeSet;
@@ -58,17 +59,17 @@ pub fn park<'a>(
         if record.parked.is_some() {
             continue;
         }
-        let until = Some(later(options.now, owner_grace_ms(&record.owner, observed)));
+        let until = Some(later(options.now, owner_grace(&record.owner, observed)));
         world.leaving.insert(key, Leaving { way: Deletion::Park, until, ..Leaving::asked("delete --park") });
     }
 }
 
-fn owner_grace_ms(owner: &Owner, observed: &Observed) -> u64 {
+fn owner_grace(owner: &Owner, observed: &Observed) -> TimeSpan {
     let site = match owner {
         Owner::Site(site) => observed.records.get(&Key::site(site)).and_then(recorded),
         Owner::System | Owner::Api => None,
     };
-    grace_ms(site)
+    grace(site)
 }
 
 /// Those of `keys` that nothing else uses; the others are findings.

@@ -28,6 +28,8 @@ pub struct Allocator<'a> {
     host: &'a Host,
     seed: [u8; 16],
     ids: Spans,
+    /// How many identities have a range that begins here.
+    holders: BTreeMap<u32, usize>,
     shared_base: Option<u32>,
     macs: BTreeSet<String>,
     addresses: BTreeSet<IpAddr>,
@@ -45,6 +47,7 @@ impl<'a> Allocator<'a> {
             host,
             seed,
             ids,
+            holders: BTreeMap::new(),
             shared_base: None,
             macs: BTreeSet::new(),
             addresses: BTreeSet::new(),
@@ -60,6 +63,7 @@ impl<'a> Allocator<'a> {
         });
         if identity.id_count > 0 {
             self.ids.take(IdSpan { first: identity.id_base, count: identity.id_count });
+            *self.holders.entry(identity.id_base).or_default() += 1;
             if !isolated && identity.id_count == DEFAULT_ID_COUNT {
                 self.shared_base =
                     Some(self.shared_base.map_or(identity.id_base, |base| base.min(identity.id_base)));
@@ -138,10 +142,13 @@ impl<'a> Allocator<'a> {
         if !settings.isolated {
             return self.shared(key, count, known);
         }
-        if let Some(identity) = known
-            && Some(identity.id_base) != self.shared_base
-        {
-            return Ok((identity.id_base, count));
+        if let Some(identity) = known {
+            let holders = self.holders.entry(identity.id_base).or_default();
+            if *holders <= 1 && Some(identity.id_base) != self.shared_base {
+                return Ok((identity.id_base, count));
+            }
+            // It lets go of it: the last one of those that shared a range may keep it.
+            *holders = holders.saturating_sub(1);
         }
         // The shared range keeps its place in front, whether or not a container uses it yet.
         let shared = self.shared_first(key)?;

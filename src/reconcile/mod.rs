@@ -25,8 +25,11 @@
 //! | `diff/` | one file a kind: differences → steps of one object |
 //! | `graph`, `rollout`, `assemble` | the objects' order, the turns of restarts, the steps' numbers |
 //! | `plan`, `drift`, `render` | the plan, its drift rows, its text and JSON |
+//! | `imprint` | what a plan found on the host, as digests: whether the host has moved |
 //! | `apply`, `report` | carrying a plan out |
 //! | `dropped`, `rollback` | what a replace takes along; what is taken back when it failed |
+//! | `why/` | one object explained: lines, layers, what the host has, what is planned |
+//! | `near` | which steps are right on a look at a part of the host |
 //! | `queue`, `controller` | when to look again |
 
 pub mod apply;
@@ -45,8 +48,10 @@ pub mod goal;
 pub mod graph;
 pub mod identity;
 pub mod ignore;
+pub mod imprint;
 pub mod intent;
 pub mod join;
+pub mod near;
 pub mod ownership;
 pub mod parking;
 pub mod plan;
@@ -63,15 +68,18 @@ pub mod spans;
 pub mod undelete;
 pub mod unmanaged;
 pub mod users;
+pub mod why;
 pub mod world;
 
 use crate::driver::{Driver, Scope};
 use crate::model::content::Contents;
+use crate::model::key::Key;
 use crate::model::observed::Observed;
 use apply::ApplyOptions;
 use goal::{Goal, PlanOptions};
 use plan::Plan;
 use report::Report;
+use std::collections::BTreeSet;
 
 /// Why a pass ended before its first step.
 #[derive(Debug, thiserror::Error)]
@@ -108,7 +116,7 @@ pub fn plan_on(
     observed: &Observed,
     options: &PlanOptions,
 ) -> Result<Plan, Error> {
-    let contents = digests(driver, goal, observed)?;
+    let contents = digests(driver, goal, observed, &options.only)?;
     Ok(plan::plan(goal, observed, &PlanOptions { contents, ..options.clone() })?)
 }
 
@@ -122,9 +130,14 @@ pub fn with_dropped(driver: &dyn Driver, plan: Plan, observed: &Observed) -> Res
     Ok(Plan { dropped, ..plan })
 }
 
-/// What the contents of a goal are now.
-pub fn digests(driver: &dyn Driver, goal: &Goal<'_>, observed: &Observed) -> Result<Contents, Error> {
-    driver.digests(&contents::wanted(goal, observed)).map_err(Error::Observe)
+/// What the contents of a goal are now; where `only` is not empty, of those objects and what they need.
+pub fn digests(
+    driver: &dyn Driver,
+    goal: &Goal<'_>,
+    observed: &Observed,
+    only: &BTreeSet<Key>,
+) -> Result<Contents, Error> {
+    driver.digests(&contents::wanted(goal, observed, only)).map_err(Error::Observe)
 }
 
 /// One pass: looks, plans and carries out.

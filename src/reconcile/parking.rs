@@ -10,6 +10,7 @@ use crate::model::object::{Object, Spec};
 use crate::model::observed::Observed;
 use crate::model::prune::{Deletion, Prune};
 use crate::model::step::Cause;
+use crate::model::time_span::TimeSpan;
 use jiff::{SignedDuration, Timestamp};
 
 /// Healing: of every owner, what was parked long enough goes.
@@ -92,15 +93,15 @@ pub fn list_parked(world: &mut World<'_>, view: &View<'_>) {
 }
 
 /// How long the containers of a site stay parked.
-pub fn grace_ms(site: Option<&Object>) -> u64 {
+pub fn grace(site: Option<&Object>) -> TimeSpan {
     match site.map(|object| &object.spec) {
-        Some(Spec::Site(site)) => site.prune.grace_ms,
-        _ => Prune::DEFAULT_GRACE_MS,
+        Some(Spec::Site(site)) => site.prune.grace,
+        _ => Prune::DEFAULT_GRACE,
     }
 }
 
-/// The time so many milliseconds from then.
-pub fn later(now: Timestamp, wait_ms: u64) -> Timestamp {
-    let wait = SignedDuration::from_millis(i64::try_from(wait_ms).unwrap_or(i64::MAX));
+/// The time that is so long after `now`.
+pub fn later(now: Timestamp, wait: TimeSpan) -> Timestamp {
+    let wait = SignedDuration::from_millis(i64::try_from(wait.milliseconds()).unwrap_or(i64::MAX));
     now.checked_add(wait).unwrap_or(Timestamp::MAX)
 }

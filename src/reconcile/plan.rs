@@ -21,7 +21,7 @@ use crate::model::object::{Container, Object, Power, Spec, Unmanaged};
 use crate::model::observed::{Dropped, Observed};
 use crate::model::origin::FieldOrigins;
 use crate::model::prune::Deletion;
-use crate::model::record::{Identity, Owner, Parked};
+use crate::model::record::{Identity, Owner, Parked, Record};
 use crate::model::step::{Class, ImageContent, Reason, Step};
 use crate::model::typed;
 use jiff::Timestamp;
@@ -36,6 +36,9 @@ pub const PLAN_VERSION: u32 = 1;
 #[serde(rename_all = "camelCase")]
 pub struct Plan {
     pub version: u32,
+    /// The site whose load it is for; none where no manifests are loaded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub site: Option<String>,
     /// The number that objects changed by this plan carry.
     pub generation: u64,
     pub steps: Vec<Step>,
@@ -82,6 +85,9 @@ pub struct Plan {
     pub stale: Vec<Key>,
     /// Objects looked at that need nothing.
     pub unchanged: usize,
+    /// Which.
+    #[serde(default)]
+    pub unchanged_keys: BTreeSet<Key>,
     pub warnings: Vec<Finding>,
 }
 
@@ -247,8 +253,8 @@ pub fn plan(goal: &Goal<'_>, observed: &Observed, options: &PlanOptions) -> Resu
         world: &world,
         networks: &networks,
         options,
-        generation: generation(observed),
         condemned: condemned(&world, observed),
+        generation: generation(goal, observed),
         images: BTreeMap::new(),
     };
     scene.images = image_states(&scene);
@@ -257,7 +263,11 @@ pub fn plan(goal: &Goal<'_>, observed: &Observed, options: &PlanOptions) -> Resu
     let former = former_users(&world, observed, &joined);
     let (order, rollouts) = in_turns(&scene, &mut diffs, former)?;
     let plan = assemble(&scene, diffs, &order, (rollouts, findings));
-    Ok(Plan { unmanaged, unmanaged_policy: policy, ..plan })
+    let site = match goal {
+        Goal::Site(desired) => Some(desired.site.clone()),
+        _ => None,
+    };
+    Ok(Plan { site, unmanaged, unmanaged_policy: policy, ..plan })
 }
 
 /// The order of the objects' steps, with the turns of what is stopped and started.
@@ -347,9 +357,15 @@ fn condemned(world: &World<'_>, observed: &Observed) -> BTreeMap<(Owner, String)
     condemned
 }
 
-/// One more than any record's.
-fn generation(observed: &Observed) -> u64 {
-    observed.records.values().map(|record| record.generation).max().unwrap_or(0) + 1
+/// One more than any record's; a verb declares nothing: what it changes keeps its number.
+fn generation(goal: &Goal<'_>, observed: &Observed) -> u64 {
+    let of = |record: &Record| record.generation;
+    match goal {
+        Goal::Power { key, .. } | Goal::Resume(key) | Goal::Restart(key) => {
+            observed.records.get(key).map_or(0, of)
+        }
+        _ => observed.records.values().map(of).max().unwrap_or(0) + 1,
+    }
 }
 
 fn image_states(scene: &Scene<'_>) -> BTreeMap<Key, ImageState> {

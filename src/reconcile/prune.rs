@@ -14,7 +14,7 @@ use super::deletions::{Leaving, user_words};
 use super::goal::{DeletionApproval, PlanOptions};
 use super::intent::{Going, Guard, intents};
 use super::join::Joined;
-use super::parking::{expire, expired, grace_ms, later, list_parked, still_running};
+use super::parking::{expire, expired, grace, later, list_parked, still_running};
 use super::users::users;
 use super::world::{World, recorded};
 use crate::model::desired::Desired;
@@ -24,6 +24,7 @@ use crate::model::observed::Observed;
 use crate::model::prune::{Deletion, Prune, PruneEmpty, PruneMode};
 use crate::model::record::{Owner, Record};
 use crate::model::step::Cause;
+use crate::model::time_span::TimeSpan;
 use jiff::Timestamp;
 use std::collections::BTreeSet;
 
@@ -60,7 +61,7 @@ pub fn site(
         Some(Spec::Site(site)) => Some(&site.prune),
         _ => None,
     };
-    let mut fresh = undeclared(world, &view, desired, options, grace_ms(desired.objects.get(&site)));
+    let mut fresh = undeclared(world, &view, desired, options, grace(desired.objects.get(&site)));
     let idle = match settings {
         _ if !options.only.is_empty() => Some("--only never prunes"),
         _ if desired.site == DEFAULT_SITE => Some("site default is never pruned"),
@@ -88,7 +89,7 @@ fn undeclared(
     view: &View<'_>,
     desired: &Desired,
     options: &PlanOptions,
-    grace_ms: u64,
+    grace: TimeSpan,
 ) -> Candidates {
     let mut candidates = Candidates::new();
     for (key, record) in owned(view) {
@@ -101,7 +102,7 @@ fn undeclared(
         } else if record.undeleted {
             keep(world, key, "undeleted by hand".to_owned());
         } else {
-            let until = later(options.now, grace_ms);
+            let until = later(options.now, grace);
             candidates.insert(key.clone(), candidate(view, key, record, until));
         }
     }

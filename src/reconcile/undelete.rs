@@ -2,11 +2,11 @@
 
 use super::deletions::error;
 use super::goal::PlanOptions;
-use super::graph::references;
 use super::world::{World, no_such, recorded, recorded_target};
 use crate::model::key::{Key, Kind};
 use crate::model::object::{Object, Spec};
 use crate::model::observed::Observed;
+use crate::model::references::references;
 use crate::model::typed::{self, AddressChoice, NicLink};
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;

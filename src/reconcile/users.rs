@@ -1,13 +1,13 @@
 //! Who needs an object: by references, by what stands on it, by what is plugged into it. An object that is converged
 //! counts as it will be; every other as its record and the host have it.
 
-use super::graph::references;
 use super::join::Joined;
 use super::world::World;
 use crate::model::key::{Key, Kind};
 use crate::model::object::Object;
 use crate::model::observed::Observed;
 use crate::model::record::{Owner, Record};
+use crate::model::references::references;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Each key's users.

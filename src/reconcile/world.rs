@@ -2,7 +2,6 @@
 
 use super::deletions::{self, Leaving, delete, park, refuse_protected, retire};
 use super::goal::{Goal, PlanOptions};
-use super::graph::references;
 use super::intent::{Guard, Intent};
 use super::join::Joined;
 use super::ownership::{moves, orphans, owned_elsewhere};
@@ -16,6 +15,7 @@ use crate::model::observed::Observed;
 use crate::model::origin::FieldOrigins;
 use crate::model::prune::Deletion;
 use crate::model::record::{Override, OverrideField, Owner, Record};
+use crate::model::references::references;
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -263,25 +263,36 @@ fn verb<'a>(
     world.targets.insert(key.clone(), target);
 }
 
+/// These keys, and what they need as the goal declares it; what is recorded says the rest.
+pub fn around(goal: &Goal<'_>, keys: &[Key]) -> BTreeSet<Key> {
+    match goal {
+        Goal::Site(desired) => with_needs(keys, |key| desired.objects.get(key)),
+        _ => keys.iter().cloned().collect(),
+    }
+}
+
+/// These keys, and all that they need.
+pub fn with_needs<'k, 'o>(
+    keys: impl IntoIterator<Item = &'k Key>,
+    object: impl Fn(&Key) -> Option<&'o Object>,
+) -> BTreeSet<Key> {
+    let mut open: Vec<Key> = keys.into_iter().cloned().collect();
+    let mut all = BTreeSet::new();
+    while let Some(key) = open.pop() {
+        if !all.contains(&key) {
+            open.extend(object(&key).map(references).unwrap_or_default());
+            all.insert(key);
+        }
+    }
+    all
+}
+
 /// Keeps what `--only` names, and what that needs.
 fn narrow(world: &mut World<'_>, options: &PlanOptions) {
-    let mut wanted = BTreeSet::new();
-    let mut open: Vec<Key> = vec![];
-    for key in &options.only {
-        if world.targets.contains_key(key) || world.leaving.contains_key(key) {
-            open.push(key.clone());
-        } else {
-            world.findings.push(no_such(key));
-        }
-    }
-    while let Some(key) = open.pop() {
-        if let Some(target) = world.targets.get(&key)
-            && !wanted.contains(&key)
-        {
-            open.extend(references(target.object));
-        }
-        wanted.insert(key);
-    }
+    let is_known = |key: &&Key| world.targets.contains_key(*key) || world.leaving.contains_key(*key);
+    let (known, unknown): (Vec<&Key>, Vec<&Key>) = options.only.iter().partition(is_known);
+    let wanted = with_needs(known, |key| world.targets.get(key).map(|target| target.object));
+    world.findings.extend(unknown.into_iter().map(no_such));
     world.targets.retain(|key, _| wanted.contains(key));
     world.kept.retain(|key, _| wanted.contains(key));
     world.parked.retain(|key, _| wanted.contains(key));

@@ -12,7 +12,11 @@ use crate::runtime::start_spec::StartSpec;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
+use std::time::{Duration, Instant};
 use uuid::Uuid;
+
+/// How long a monitor that lives may take to record the end of its init.
+const RECORDING: Duration = Duration::from_millis(500);
 
 /// One container of the run folder.
 #[derive(Debug, Clone)]
@@ -90,13 +94,31 @@ fn look(folder: &Path, boot: &str) -> Result<Option<Seen>> {
     let Some(spec) = records::read::<StartSpec>(folder, records::START)? else { return Ok(None) };
     let started =
         records::read::<Started>(folder, records::STARTED)?.filter(|started| started.boot_id == boot);
-    let exit = records::read::<Exit>(folder, records::EXIT)?;
-    let init = started.as_ref().map(|started| started.init).filter(ProcessId::is_alive);
+    let init = started.as_ref().map(|started| started.init).filter(ProcessId::survives);
+    let monitor = started.as_ref().map(|started| started.monitor);
+    let exit = match init {
+        Some(_) => None,
+        None => exit(folder, spec.incarnation, monitor)?,
+    };
     Ok(Some(Seen {
-        exit: exit.filter(|exit| init.is_none() && exit.incarnation == spec.incarnation),
-        is_supervised: started.as_ref().is_some_and(|started| started.monitor.is_alive()),
+        exit,
+        is_supervised: monitor.is_some_and(|monitor| monitor.is_alive()),
         started_at_ms: started.map(|started| started.at_ms),
         spec,
         init,
     }))
+}
+
+/// How the last incarnation ended. Its monitor is given a moment: it writes the record just after init's death.
+fn exit(folder: &Path, incarnation: u64, monitor: Option<ProcessId>) -> Result<Option<Exit>> {
+    let began = Instant::now();
+    loop {
+        let is_written_soon =
+            began.elapsed() < RECORDING && monitor.is_some_and(|monitor| monitor.is_alive());
+        let exit = records::read::<Exit>(folder, records::EXIT)?;
+        match exit.filter(|exit| exit.incarnation == incarnation) {
+            None if is_written_soon => std::thread::sleep(Duration::from_millis(1)),
+            exit => return Ok(exit),
+        }
+    }
 }

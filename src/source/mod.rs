@@ -1,4 +1,5 @@
-//! Where manifests come from: a file, a folder, or standard input. Reads; never judges what it reads.
+//! Where manifests come from: a file, a folder, or standard input. Reads, and writes one back; never judges what it
+//! reads.
 //!
 //! A folder is read recursively in name order: `*.yaml` and `*.yml`; folders whose name begins with a dot, and what
 //! `.bayplanignore` names, are skipped. Links to files are followed inside the source's folder (`..data` of a mounted
@@ -9,7 +10,8 @@ pub mod ignore;
 use crate::spec::SourceText;
 use ignore::Rules;
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 /// The most bytes of one manifest.
@@ -29,6 +31,14 @@ pub enum Error {
         #[source]
         source: io::Error,
     },
+    #[error("cannot write {}", path.display())]
+    Write {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    #[error("{} is there already", path.display())]
+    Exists { path: PathBuf },
     #[error("{} is not UTF-8: byte {byte} begins no character; save it as UTF-8", path.display())]
     NotUtf8 { path: PathBuf, byte: usize },
     #[error("{} has more than {} MiB", path.display(), MAX_BYTES >> 20)]
@@ -65,6 +75,42 @@ pub fn read_all(given: &[PathBuf]) -> Result<Vec<SourceText>, Error> {
         texts.extend(read(Some(path))?);
     }
     Ok(texts)
+}
+
+/// Writes a manifest anew, its permissions kept: a reader sees the old text or the new one. A link stays, and leads to
+/// the new text.
+pub fn write(path: &Path, text: &str) -> Result<(), Error> {
+    let failed = |source| Error::Write { path: path.to_owned(), source };
+    let real = path.canonicalize().map_err(failed)?;
+    let permissions = fs::metadata(&real).map_err(failed)?.permissions();
+    let new = beside(&real, text).map_err(failed)?;
+    new.as_file().set_permissions(permissions).map_err(failed)?;
+    new.persist(&real).map(drop).map_err(|error| failed(error.error))
+}
+
+/// Writes a manifest where there is none.
+pub fn create(path: &Path, text: &str) -> Result<(), Error> {
+    let failed = |source| Error::Write { path: path.to_owned(), source };
+    let new = beside(path, text).map_err(failed)?;
+    new.as_file().set_permissions(fs::Permissions::from_mode(0o644)).map_err(failed)?;
+    new.persist_noclobber(path).map(drop).map_err(|error| match error.error.kind() {
+        io::ErrorKind::AlreadyExists => Error::Exists { path: path.to_owned() },
+        _ => failed(error.error),
+    })
+}
+
+/// Makes a folder for manifests, if it is not there.
+pub fn create_folder(path: &Path) -> Result<(), Error> {
+    fs::create_dir_all(path).map_err(|source| Error::Write { path: path.to_owned(), source })
+}
+
+/// The text in a temporary file of the same folder, on the disk.
+fn beside(path: &Path, text: &str) -> io::Result<tempfile::NamedTempFile> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut new = tempfile::Builder::new().prefix(".bayplan-").tempfile_in(folder)?;
+    new.write_all(text.as_bytes())?;
+    new.as_file().sync_all()?;
+    Ok(new)
 }
 
 fn standard_input() -> Result<SourceText, Error> {

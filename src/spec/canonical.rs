@@ -12,14 +12,28 @@ use crate::model::desired::Desired;
 use crate::model::key::{Key, Kind};
 use crate::model::object::{
     Container, Device, DeviceLayer, DeviceType, Heal, Image, ImageSource, Meta, Network, NetworkType, Object,
-    Power, Profile, Ready, ReadyProbe, Site, Spec, StoragePool,
+    Power, Profile, Site, Spec, StoragePool,
 };
 use crate::model::prune::{Prune, PruneEmpty, PruneMode};
+use crate::model::ready::{Ready, ReadyProbe};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The documents of a declaration that was rendered for `host`.
 pub fn documents(desired: &Desired, host: Option<&Host>) -> Vec<Value> {
+    let by_key = by_key(desired, host);
+    let host = host.map(|host| {
+        let meta = Meta { labels: host.labels.clone(), ..Meta::default() };
+        document(Kind::Host, metadata(&host.name, &meta), host_spec(host))
+    });
+    let mut documents: Vec<Value> = by_key.into_values().collect();
+    let site = usize::from(documents.first().is_some_and(|document| document["kind"] == Kind::Site.name()));
+    documents.splice(site..site, host);
+    documents
+}
+
+/// The document of each object that is not built in.
+pub fn by_key<'d>(desired: &'d Desired, host: Option<&Host>) -> BTreeMap<&'d Key, Value> {
     let own = |(key, _): &(&Key, &Object)| !desired.builtin.contains(*key);
     let objects = desired.objects.iter().filter(own).map(|(key, object)| {
         let mut metadata = metadata(&key.name, &object.meta);
@@ -35,15 +49,7 @@ pub fn documents(desired: &Desired, host: Option<&Host>) -> Vec<Value> {
         let metadata = metadata(&key.name, &Meta::default());
         (key, document(key.kind, metadata, json!({"external": true})))
     });
-    let by_key: BTreeMap<&Key, Value> = objects.chain(external).collect();
-    let host = host.map(|host| {
-        let meta = Meta { labels: host.labels.clone(), ..Meta::default() };
-        document(Kind::Host, metadata(&host.name, &meta), host_spec(host))
-    });
-    let mut documents: Vec<Value> = by_key.into_values().collect();
-    let site = usize::from(documents.first().is_some_and(|document| document["kind"] == Kind::Site.name()));
-    documents.splice(site..site, host);
-    documents
+    objects.chain(external).collect()
 }
 
 fn document(kind: Kind, metadata: Value, spec: Value) -> Value {
@@ -141,7 +147,7 @@ fn prune(prune: &Prune) -> Value {
         PruneEmpty::Allow => "allow",
     };
     let max = prune.max.to_string();
-    json!({"mode": mode, "max": max, "empty": empty, "grace": format!("{}ms", prune.grace_ms)})
+    json!({"mode": mode, "max": max, "empty": empty, "grace": prune.grace})
 }
 
 fn image(image: &Image) -> Value {
@@ -256,7 +262,7 @@ fn container(desired: &Desired, container: &Container) -> Value {
         spec["update"] = json!({
             "restart": update.restart.word(),
             "image": update.image.word(),
-            "keepReplaced": format!("{}ms", update.keep_replaced_ms),
+            "keepReplaced": update.keep_replaced,
         });
     }
     if !container.persist.is_empty() {
@@ -335,7 +341,7 @@ fn ready(ready: &Ready) -> Value {
             json!({"exec": command.iter().map(|word| text(word)).collect::<Vec<_>>()})
         }
     };
-    fields["timeout"] = json!(format!("{}ms", ready.timeout_ms));
-    fields["interval"] = json!(format!("{}ms", ready.interval_ms));
+    fields["timeout"] = json!(ready.timeout);
+    fields["interval"] = json!(ready.interval);
     fields
 }

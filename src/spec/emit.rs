@@ -63,7 +63,9 @@ fn inline(value: &Value) -> String {
 /// A text, without quotes where no reader of YAML could take it for anything else.
 fn scalar(text: &str) -> String {
     let safe = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/' | '+' | '@');
-    let begins = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '/' || c == '_');
+    let is_measure = text.starts_with(|c: char| c.is_ascii_digit())
+        && text.trim_start_matches(|c: char| c.is_ascii_digit()).chars().all(|c| c.is_ascii_alphabetic());
+    let begins = is_measure || text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '/' || c == '_');
     let is_word = ["y", "n", "yes", "no", "on", "off"].contains(&text.to_ascii_lowercase().as_str());
     match begins && text.chars().all(safe) && !is_word && classify(text) == Plain::Text {
         true => text.to_owned(),

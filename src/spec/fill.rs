@@ -48,12 +48,17 @@ pub enum Scope<'v> {
 /// Whether there is anything to fill, or to refuse.
 pub fn is_needed(node: &Node) -> bool {
     match &node.value {
-        Value::Scalar { text, .. } => text.contains("${"),
+        Value::Scalar { text, .. } => has_placeholder(text),
         Value::List(items) => items.iter().any(is_needed),
         Value::Map(entries) => {
-            entries.iter().any(|entry| entry.key.contains("${") || is_needed(&entry.value))
+            entries.iter().any(|entry| has_placeholder(&entry.key) || is_needed(&entry.value))
         }
     }
+}
+
+/// Nearly no text has a dollar: one byte is found sooner than two.
+fn has_placeholder(text: &str) -> bool {
+    text.as_bytes().contains(&b'$') && text.contains("${")
 }
 
 /// Fills trees of one document.

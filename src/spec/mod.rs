@@ -15,16 +15,23 @@
 //! | `registry/` | config keys and device options: types, defaults, documentation |
 //! | `resolve/` | profile expansion, built-ins, references, and checks across objects |
 //! | `names`, `words` | naming rules; "did you mean" |
-//! | `canonical`, `emit` | the way back: Desired to documents, documents to YAML |
+//! | `canonical`, `minimal`, `emit` | the way back: Desired to documents, whole or short; documents to YAML |
+//! | `spans`, `layout`, `edit` | texts as users wrote them: where each node stands, the canonical layout, edits of it |
+//! | `explain`, `first_site` | documentation of a field; what `init` writes |
 //! | `report`, `diagnostic` | collecting findings; showing them |
 //! | `schema` | JSON Schema of each kind |
 
 pub mod canonical;
 pub mod diagnostic;
 pub mod document;
+pub mod edit;
 pub mod emit;
+pub mod explain;
 pub mod fill;
+pub mod first_site;
 pub mod hosts;
+pub mod layout;
+pub mod minimal;
 pub mod names;
 pub mod registry;
 pub mod render;
@@ -32,16 +39,20 @@ pub mod report;
 pub mod resolve;
 pub mod schema;
 pub mod sets;
+pub mod spans;
 pub mod tree;
 pub mod words;
 pub mod yaml;
 
 use crate::model::desired::Desired;
 use crate::model::finding::Finding;
+use crate::model::key::Key;
+use crate::model::origin::Elsewhere;
 use document::Opened;
 use document::host::Host;
 use hosts::Hosts;
 use report::{Report, Wrong};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// One manifest as it was read.
@@ -93,6 +104,8 @@ pub struct Loaded {
     pub warnings: Vec<Finding>,
     /// The host that it is rendered for, where the load has hosts.
     pub host: Option<Host>,
+    /// What is placed on other hosts only.
+    pub elsewhere: BTreeMap<Key, Elsewhere>,
 }
 
 /// A load without errors, for each of its hosts; without any for no host in particular.
@@ -104,7 +117,7 @@ pub struct LoadedHosts {
 
 /// Loads manifests for one host. All findings of all documents in one run, in the order of their places.
 pub fn load(texts: &[SourceText], context: &LoadContext) -> Result<Loaded, Vec<Finding>> {
-    let mut report = Report::new(texts.iter().map(|text| text.path.clone()).collect());
+    let mut report = Report::new(texts.iter().map(|text| text.path.as_str().into()));
     let opened = open(texts, &mut report);
     let hosts = Hosts::read(&opened, &mut report);
     let Ok(host) = hosts.choose(&context.render_for, &mut report) else {
@@ -112,16 +125,16 @@ pub fn load(texts: &[SourceText], context: &LoadContext) -> Result<Loaded, Vec<F
         each_host(&opened, &hosts, texts, context, &mut report);
         return Err(report.into_findings());
     };
-    let desired = desired(&opened, &hosts, host.as_ref(), texts, context, &mut report);
+    let loaded = desired(&opened, &hosts, host, (texts, context), &mut report);
     match report.has_errors() {
         true => Err(report.into_findings()),
-        false => Ok(Loaded { desired, warnings: report.into_findings(), host }),
+        false => Ok(Loaded { warnings: report.into_findings(), ..loaded }),
     }
 }
 
 /// Loads manifests for all their hosts. What is wrong for every host is said once, the rest with the hosts' names.
 pub fn load_hosts(texts: &[SourceText], architecture: &str) -> Result<LoadedHosts, Vec<Finding>> {
-    let mut report = Report::new(texts.iter().map(|text| text.path.clone()).collect());
+    let mut report = Report::new(texts.iter().map(|text| text.path.as_str().into()));
     let opened = open(texts, &mut report);
     let hosts = Hosts::read(&opened, &mut report);
     let loads = each_host(&opened, &hosts, texts, &LoadContext::new(architecture), &mut report);
@@ -147,9 +160,9 @@ fn each_host(
     let mut found = vec![];
     for host in choices {
         let mut report = report.scratch();
-        let desired = desired(opened, hosts, host.as_ref(), texts, context, &mut report);
-        found.push((host.as_ref().map(|host| host.name.clone()).unwrap_or_default(), report.into_findings()));
-        loads.push(Loaded { desired, warnings: vec![], host });
+        let name = host.as_ref().map(|host| host.name.clone()).unwrap_or_default();
+        loads.push(desired(opened, hosts, host, (texts, context), &mut report));
+        found.push((name, report.into_findings()));
     }
     report.merge(found);
     loads
@@ -181,16 +194,24 @@ fn open<'t>(texts: &'t [SourceText], report: &mut Report) -> Vec<Opened<'t>> {
     opened
 }
 
+/// The load of one host; its findings are in the report.
 fn desired(
     opened: &[Opened],
     hosts: &Hosts,
-    host: Option<&Host>,
-    texts: &[SourceText],
-    context: &LoadContext,
+    host: Option<Host>,
+    (texts, context): (&[SourceText], &LoadContext),
     report: &mut Report,
-) -> Desired {
-    let rendered = render::render(opened, hosts, host, report);
-    let architecture = host.and_then(|host| host.architecture.as_ref()).unwrap_or(&context.architecture);
-    let here = resolve::Here { texts, architecture, host: host.map(|host| host.name.as_str()) };
-    resolve::resolve(rendered, &here, report)
+) -> Loaded {
+    let rendered = render::render(opened, hosts, host.as_ref(), report);
+    let elsewhere = rendered.elsewhere.iter().map(|(key, unrendered)| {
+        let (placement, unmet) = (unrendered.placement.clone(), unrendered.unmet.clone());
+        (key.clone(), Elsewhere { place: report.place(unrendered.mark), placement, unmet })
+    });
+    let elsewhere = elsewhere.collect();
+    let processor = host.as_ref().and_then(|host| host.architecture.as_ref());
+    let architecture = processor.unwrap_or(&context.architecture);
+    let name = host.as_ref().map(|host| host.name.as_str());
+    let here = resolve::Here { texts, architecture, host: name };
+    let desired = resolve::resolve(rendered, &here, report);
+    Loaded { desired, warnings: vec![], host, elsewhere }
 }

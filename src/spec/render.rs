@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 pub struct Rendered {
     pub documents: Vec<Document>,
     /// What is placed on other hosts only.
-    pub elsewhere: BTreeMap<Key, Elsewhere>,
+    pub elsewhere: BTreeMap<Key, Unrendered>,
     /// The members of each set that is rendered.
     pub sets: BTreeMap<Key, Vec<Key>>,
     /// Where each set stands.
@@ -25,11 +25,14 @@ pub struct Rendered {
 }
 
 /// An object that is not rendered for this host.
-pub struct Elsewhere {
+#[derive(Clone)]
+pub struct Unrendered {
     /// Where its placement stands.
     pub mark: Mark,
     /// Its placement in words.
     pub placement: String,
+    /// What of it this host does not meet.
+    pub unmet: String,
 }
 
 /// Renders for one host.
@@ -144,8 +147,12 @@ impl<'l> Renderer<'l, '_> {
         self.check_placement(&placement);
         let is_here = self.host.is_some_and(|host| placement.matches(&host.name, &host.labels));
         if let (false, Some(name)) = (is_here, name) {
-            let elsewhere = Elsewhere { mark: placement.mark, placement: placement.describe() };
-            self.rendered.elsewhere.entry(Key::new(kind, name)).or_insert(elsewhere);
+            let unmet = match self.host {
+                Some(host) => placement.unmet(&host.name, &host.labels),
+                None => "this load has no host".to_owned(),
+            };
+            let unrendered = Unrendered { mark: placement.mark, placement: placement.describe(), unmet };
+            self.rendered.elsewhere.entry(Key::new(kind, name)).or_insert(unrendered);
         }
         is_here
     }
@@ -166,11 +173,9 @@ impl<'l> Renderer<'l, '_> {
         };
         sets::expand(document, &mut apart);
         let members = apart.rendered.sets.remove(&key).unwrap_or_default();
-        let Some(Elsewhere { mark, placement }) = self.rendered.elsewhere.get(&key) else { return };
-        let (mark, placement) = (*mark, placement.clone());
+        let Some(set) = self.rendered.elsewhere.get(&key).cloned() else { return };
         for member in members {
-            let elsewhere = Elsewhere { mark, placement: placement.clone() };
-            self.rendered.elsewhere.entry(member).or_insert(elsewhere);
+            self.rendered.elsewhere.entry(member).or_insert_with(|| set.clone());
         }
     }
 

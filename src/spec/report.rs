@@ -5,10 +5,11 @@ use crate::model::finding::{Finding, Severity};
 use crate::model::key::Key;
 use crate::model::origin::Place;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// Collects findings; the same thing said twice about the same place is kept once.
 pub struct Report {
-    files: Vec<String>,
+    files: Vec<Arc<str>>,
     findings: Vec<Finding>,
     seen: BTreeSet<(Option<Mark>, String)>,
     /// The object that is being read.
@@ -45,9 +46,9 @@ impl Wrong {
 }
 
 impl Report {
-    pub fn new(files: Vec<String>) -> Report {
+    pub fn new(files: impl IntoIterator<Item = Arc<str>>) -> Report {
         Report {
-            files,
+            files: files.into_iter().collect(),
             findings: vec![],
             seen: BTreeSet::new(),
             key: None,
@@ -148,7 +149,7 @@ impl Report {
     }
 
     pub fn place(&self, mark: Mark) -> Place {
-        let file = self.files.get(mark.file as usize).cloned().unwrap_or_default();
+        let file = self.files.get(mark.file as usize).map_or_else(|| Arc::from(""), Arc::clone);
         Place { file, line: mark.line, column: mark.column }
     }
 

@@ -52,6 +52,43 @@ fn container() -> Value {
     placed(inline::<ContainerSpec>())
 }
 
+/// The fields of one kind's document without the placeholders that may stand for their values: for documentation.
+pub fn fields(kind: Kind) -> Value {
+    let mut spec = match kind {
+        Kind::Site => inline::<SiteSpec>(),
+        Kind::Host => inline::<HostSpec>(),
+        Kind::Image => inline::<ImageSpec>(),
+        Kind::StoragePool => inline::<StoragePoolSpec>(),
+        Kind::Network => inline::<NetworkSpec>(),
+        Kind::Secret => inline::<SecretSpec>(),
+        Kind::Profile => inline::<ProfileSpec>(),
+        Kind::ContainerSet => inline::<ContainerSetSpec>(),
+        Kind::Container => inline::<ContainerSpec>(),
+    };
+    if kind == Kind::ContainerSet {
+        add(&mut spec, "template", inline::<ContainerSpec>());
+    }
+    if !matches!(kind, Kind::Site | Kind::Host) {
+        add(&mut spec, "placement", inline::<PlacementSpec>());
+    }
+    if has_external(kind) {
+        add(&mut spec, "external", json!({"description": EXTERNAL, "const": true}));
+    }
+    json!({"properties": {
+        "apiVersion": {"description": VERSION, "const": API_VERSION},
+        "kind": {"description": "What the document declares.", "const": kind.name()},
+        "metadata": inline::<Metadata>(),
+        "spec": spec,
+    }})
+}
+
+const VERSION: &str = "The version of the language; the documents after a file's first may leave it out.";
+const EXTERNAL: &str = "It is there already (another site's, or the host's), and is not changed from here.";
+
+fn has_external(kind: Kind) -> bool {
+    matches!(kind, Kind::Image | Kind::StoragePool | Kind::Network | Kind::Container)
+}
+
 /// One of the places, and `placement`: a choice of closed mappings would leave no room for it.
 fn secret() -> Value {
     let mut schema = inline::<SecretSpec>();
@@ -151,7 +188,7 @@ fn document(kind: Kind) -> Value {
         "type": "object",
         "properties": {
             "apiVersion": {
-                "description": "The version of the language; the documents after a file's first may leave it out.",
+                "description": VERSION,
                 "const": API_VERSION,
             },
             "kind": {"const": kind.name()},
@@ -165,16 +202,15 @@ fn document(kind: Kind) -> Value {
 
 /// `external: true` stands alone but for `placement`; without it the kind's own fields count.
 fn with_external(kind: Kind, spec: Value) -> Value {
-    if !matches!(kind, Kind::Image | Kind::StoragePool | Kind::Network | Kind::Container) {
+    if !has_external(kind) {
         return spec;
     }
-    let about = "It is there already (another site's, or the host's), and is not changed from here.";
     json!({
         "description": spec.get("description").cloned().unwrap_or_default(),
         "if": {"required": ["external"]},
         "then": placed(json!({
             "type": "object",
-            "properties": {"external": {"description": about, "const": true}},
+            "properties": {"external": {"description": EXTERNAL, "const": true}},
             "additionalProperties": false,
         })),
         "else": spec,

@@ -89,7 +89,12 @@ impl Records for FileRecords {
     }
 
     fn get(&self, key: &Key) -> Result<Option<Record>, Error> {
-        Ok(read(&self.path(key))?.map(|stored| stored.record))
+        let path = self.path(key);
+        let stored = read(&path)?;
+        if kept(&path).exists() {
+            self.unsettled().found.insert(path);
+        }
+        Ok(stored.map(|stored| stored.record))
     }
 
     fn put(&self, key: &Key, record: &Record) -> Result<bool, Error> {

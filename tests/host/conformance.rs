@@ -16,6 +16,7 @@ use jiff::Timestamp;
 use serde_json::json;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
+use uuid::Uuid;
 
 /// A native driver with folders of its own; whatever it made is removed at the end, also of a test that failed.
 struct Host {
@@ -34,13 +35,17 @@ impl Host {
         let native = Native::new(layout, spawner, program.to_owned()).unwrap();
         let shared = folder.path().join("shared");
         std::fs::create_dir(&shared).unwrap();
-        let third = std::process::id() % 250;
+        // Names and addresses of this run's own: another worktree may test on the same host.
+        let uuid = Uuid::new_v4();
+        let [third, hex @ ..] = uuid.into_bytes();
+        let third = third % 250;
         let fixture = Fixture {
             image: Image { source: ImageSource::Busybox {}, fingerprint: None },
-            bridge: format!("bpconf{number}{third}"),
+            bridge: format!("bpconf{number}{:02x}{:02x}{:02x}", hex[0], hex[1], hex[2]),
             address: format!("10.{}.{third}.1/24", 211 + number).parse().unwrap(),
             pool: "conf".to_owned(),
             container: "conf".to_owned(),
+            uuid,
             id_base: 1_900_000_000,
             folder: shared,
             now: Timestamp::now(),
@@ -131,8 +136,8 @@ fn a_recorded_plan_has_the_same_outcomes_on_the_modelled_host() {
             recorded.push(json!({"step": step, "outcome": outcome}));
         }
     };
-    let options =
-        PlanOptions { allow_restart: true, ..PlanOptions::new(fixture.now, [7; 16], "apply by test") };
+    let seed = fixture.uuid.into_bytes();
+    let options = PlanOptions { allow_restart: true, ..PlanOptions::new(fixture.now, seed, "apply by test") };
     for text in &sites {
         let base = fixture.folder.clone();
         let texts =

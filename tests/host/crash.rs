@@ -93,6 +93,22 @@ fn a_readiness_that_fails_ends_with_3_and_the_next_apply_goes_on() {
 }
 
 #[test]
+fn a_probe_that_never_ends_is_over_with_its_timeout() {
+    let product = Product::new();
+    let ready = "ready: {exec: [sleep, \"1000\"], timeout: 1s}";
+    product.declare(&(product.base() + &Product::container("a", ready)));
+    let manifest = product.manifest();
+    let mut child = product.spawn(&["apply", "-f", &manifest.to_string_lossy(), "--yes"]);
+    let mut ended = None;
+    eventually(30, "apply ends", || {
+        ended = child.try_wait().unwrap();
+        ended.is_some()
+    });
+    assert_eq!(ended.and_then(|status| status.code()), Some(3));
+    assert_eq!(product.inside("a", "pgrep sleep || echo none"), "none", "the probe was ended too");
+}
+
+#[test]
 fn ctrl_c_ends_an_apply_with_3_and_loses_nothing() {
     let product = Product::new();
     let ready = "ready: {exec: [\"false\"], timeout: 60s}";

@@ -32,10 +32,15 @@ fn crash_loop(product: &Product) -> Option<Value> {
     conditions.into_iter().find(|condition| condition["type"] == "CrashLoop")
 }
 
-/// How many times it was started.
+/// How many times it was started. While it is being started there is neither a run nor a last end to tell.
 fn starts(product: &Product) -> u64 {
-    let c = product.container_json("c");
-    c["lastExit"]["incarnation"].as_u64().or(c["incarnation"].as_u64()).unwrap_or(0)
+    let mut starts = None;
+    eventually(10, "its run or its last end is told", || {
+        let c = product.container_json("c");
+        starts = c["lastExit"]["incarnation"].as_u64().or(c["incarnation"].as_u64());
+        starts.is_some()
+    });
+    starts.unwrap()
 }
 
 /// Each edit begins a full pass.

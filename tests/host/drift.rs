@@ -1,6 +1,6 @@
 //! Drift on the real host: each row is broken by hand, detected with its cause, repaired, and nothing else is touched.
 
-use crate::product::{Product, cgroup_folder, eventually};
+use crate::product::{Product, cgroup_folder, eventually, skipped};
 use std::fs;
 use std::process::Command;
 
@@ -164,6 +164,16 @@ const ROWS: &[Row] = &[
             let addresses = ip_text(&["-4", "-o", "addr", "show", "dev", &product.bridge()]);
             assert!(addresses.contains(&format!("{}/24", product.address(1))), "{addresses}");
             assert!(!addresses.contains(&format!("{}/24", product.address(2))), "{addresses}");
+        },
+    },
+    Row {
+        name: "bridge MTU changed, though none is declared",
+        damage: |product| ip(&["link", "set", &product.bridge(), "mtu", "1400"]),
+        cause: &["network/", "bridge.mtu", "1400", "1500"],
+        keeps_init: true,
+        repaired: |product| {
+            let link = ip_text(&["-o", "link", "show", &product.bridge()]);
+            assert!(link.contains(" mtu 1500 "), "{link}");
         },
     },
     Row {
@@ -333,4 +343,26 @@ fn forwarding_turned_off_is_drift() {
         product.drift().expect(0);
     });
     run.join().unwrap();
+}
+
+#[test]
+fn an_init_whose_kill_has_not_landed_yet_is_not_taken_for_one_that_runs() {
+    let product = Product::new();
+    product.declare(&(product.base() + &Product::container("a", "")));
+    product.apply().expect(0);
+    let pid = product.pid("a");
+    let state = cgroup_folder(pid, "freezer").join("freezer.state");
+    if !state.exists() {
+        return skipped("only the freezer of cgroup v1 holds a killed process back");
+    }
+    fs::write(&state, "FROZEN").unwrap();
+    eventually(10, "the container is frozen", || fs::read_to_string(&state).unwrap().trim() == "FROZEN");
+    kill(pid);
+    let thaw = std::thread::spawn(move || {
+        std::thread::sleep(std::time::Duration::from_millis(300));
+        fs::write(&state, "THAWED").unwrap();
+    });
+    let said = product.drift().expect(2);
+    thaw.join().unwrap();
+    assert!(said.out.contains("init was killed (signal 9)"), "{}", said.out);
 }

@@ -60,3 +60,20 @@ fn drift_is_left_until_its_object_changes_and_others_are_not_touched() {
     assert_eq!(product.pid("a"), 0, "what only drifted is left");
     assert_eq!(product.drift().status, 2);
 }
+
+#[test]
+fn drift_is_said_though_a_guard_keeps_the_site_from_being_applied() {
+    let product = Product::new();
+    let guarded = "spec: {heal: report, prune: {mode: auto, max: 1}}";
+    let base = product.base().replacen("spec: {}", guarded, 1);
+    let containers = ["a", "b", "c"].map(|name| Product::container(name, "state: running"));
+    product.declare(&(base.clone() + &containers.concat()));
+    product.apply().expect(0);
+    kill(&product, "a");
+    product.declare(&(base + &containers[0]));
+    let _daemon = Daemon::start(&product);
+    said(&product, "prune.max");
+    said(&product, A_IS_DOWN);
+    assert_eq!(product.pid("a"), 0, "it is reported only");
+    assert_ne!(product.pid("b"), 0, "what the guard is about stays");
+}

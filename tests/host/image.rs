@@ -388,10 +388,13 @@ fn the_busybox_system_boots_and_powers_off_by_sigusr2() {
     assert_eq!(status.signal(), Some(libc::SIGINT), "{status:?}");
 }
 
-fn wait_for(condition: impl FnMut() -> bool) -> bool {
-    let mut condition = condition;
-    (0..200).any(|_| {
+fn wait_for(mut condition: impl FnMut() -> bool) -> bool {
+    let begun = std::time::Instant::now();
+    while begun.elapsed() < crate::product::patient(10) {
+        if condition() {
+            return true;
+        }
         std::thread::sleep(std::time::Duration::from_millis(50));
-        condition()
-    })
+    }
+    condition()
 }

@@ -3,16 +3,19 @@
 
 use serde_json::Value;
 use std::io::Write;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 /// One Bayplan: its state folder, its manifest, and names that no other test has.
 pub struct Product {
     folder: tempfile::TempDir,
     /// A bridge's name and the third byte of its subnet are made from it.
-    number: u32,
+    number: u8,
+    /// As long as it is bound, no other test has the number, of whatever checkout.
+    _claim: UnixListener,
 }
 
 /// What a command said and how it ended.
@@ -39,11 +42,11 @@ impl Said {
 impl Product {
     /// An empty state folder. On /var/tmp: an overlay's upper folder needs a file system that takes its attributes.
     pub fn new() -> Product {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
         assert!(nix::unistd::geteuid().is_root(), "the host tests make real containers: run them as root");
-        let number = (std::process::id() % 5) * 50 + NEXT.fetch_add(1, Ordering::Relaxed) % 50;
+        let (number, claim) =
+            (0..250).find_map(|number| Some((number, claim(&number.to_string())?))).unwrap();
         let folder = tempfile::Builder::new().prefix("bayplan-test-").tempdir_in("/var/tmp").unwrap();
-        Product { folder, number }
+        Product { folder, number, _claim: claim }
     }
 
     pub fn folder(&self) -> &Path {
@@ -158,6 +161,13 @@ impl Product {
         assert_ne!(pid, 0, "{name} does not run");
         cgroup_folder(pid, controller)
     }
+}
+
+/// Takes a name for this test alone: an abstract socket, which nobody can bind twice, and which goes with its process.
+/// None: another test has it.
+pub fn claim(name: &str) -> Option<UnixListener> {
+    let address = SocketAddr::from_abstract_name(format!("bayplan-test-{name}")).unwrap();
+    UnixListener::bind_addr(&address).ok()
 }
 
 /// The folder of a process's cgroup for a controller.

@@ -77,7 +77,7 @@ impl Bench {
     }
 
     /// A daemon that answers.
-    fn daemon(&self, words: &str) -> Daemon {
+    pub fn daemon(&self, words: &str) -> Daemon {
         let child = self.command(&format!("daemon {words}")).stderr(Stdio::null()).spawn().unwrap();
         let socket = self.path().join("state/unix.socket");
         let daemon = Daemon { child, socket };
@@ -86,7 +86,7 @@ impl Bench {
     }
 }
 
-struct Daemon {
+pub struct Daemon {
     child: Child,
     socket: PathBuf,
 }
@@ -403,7 +403,7 @@ fn delete_removes_what_is_named_or_declared() {
 #[test]
 fn usage_errors_exit_64_and_later_verbs_are_refused_by_name() {
     let bench = Bench::new();
-    insta::assert_snapshot!(bench.expect(64, "fmt").stderr, @"error: `bayplan fmt` is not supported yet; `bayplan help` lists what is");
+    insta::assert_snapshot!(bench.expect(64, "history").stderr, @"error: `bayplan history` is not supported yet; `bayplan help` lists what is");
     assert!(bench.expect(64, "plna").stderr.contains("plan"));
     bench.expect(64, "plan --nope");
     bench.expect(64, "get thing/web-1");
@@ -419,9 +419,19 @@ fn json_is_one_document_with_a_version() {
     for (status, words) in [
         (0, "validate -o json"),
         (2, "plan -o json"),
+        (0, "graph -o json"),
         (0, "apply -o json"),
         (0, "get -o json"),
         (0, "describe web-1 -o json"),
+        (0, "why web-1 -o json"),
+        (0, "why web-1 -f site.yaml -o json"),
+        (1, "why web-7 -o json"),
+        (0, "explain limits.memory -o json"),
+        (0, "fmt --check -o json"),
+        (0, "adopt -o json"),
+        (0, "adopt --write -o json"),
+        (0, "export -o json"),
+        (0, "init other -o json"),
         (0, "drift -o json"),
         (0, "holds -o json"),
         (0, "version -o json"),

@@ -9,6 +9,7 @@ use bayplan::model::step::{Action, Outcome, Step};
 use jiff::Timestamp;
 use serde::Deserialize;
 use std::sync::atomic::AtomicBool;
+use uuid::Uuid;
 
 fn fixture() -> Fixture {
     Fixture {
@@ -17,6 +18,7 @@ fn fixture() -> Fixture {
         address: "10.99.0.1/24".parse().unwrap(),
         pool: "conf".to_owned(),
         container: "conf".to_owned(),
+        uuid: Uuid::from_u128(1),
         id_base: 1_000_000,
         folder: "/srv".into(),
         now: Timestamp::from_second(SECOND).unwrap(),

@@ -162,7 +162,8 @@ fn contents_that_cannot_be_had() {
         )],
     );
     let desired = load_text(&source).unwrap().desired;
-    let contents = bayplan::reconcile::contents::wanted(&Goal::Site(&desired), &look(&server()));
+    let contents =
+        bayplan::reconcile::contents::wanted(&Goal::Site(&desired), &look(&server()), &Default::default());
     assert_eq!(contents.len(), 3);
     let lost = contents.iter().map(ToString::to_string);
     on_host("contents", &source, |host| host.lost_contents.extend(lost));

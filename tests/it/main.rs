@@ -2,14 +2,22 @@
 // Clippy's exception for tests does not cover functions that tests share.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
 
+mod adopt;
 mod cli;
 mod cli_sources;
 mod conformance;
+mod controller;
+mod drawing;
+mod edit;
+mod examples;
+mod explain;
 mod findings;
 mod follow;
 mod golden;
 mod host_findings;
+mod imprint;
 mod layers;
+mod layout;
 mod leave_alone;
 mod plan_goldens;
 mod properties;
@@ -25,7 +33,9 @@ mod reconcile_verbs;
 mod rename;
 mod rendering;
 mod replace;
+mod report_forms;
 mod rollout;
+mod saved_plans;
 mod schemas;
 mod spec_load;
 mod spec_registry;
@@ -33,3 +43,4 @@ mod spec_source;
 #[path = "../support/terminal.rs"]
 mod terminal;
 mod watch;
+mod why;

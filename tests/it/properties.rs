@@ -7,9 +7,10 @@ use bayplan::driver::Driver;
 use bayplan::driver::faulty::{Fault, Faulty, Side};
 use bayplan::driver::memory::Memory;
 use bayplan::model::key::Kind;
+use bayplan::model::object::Spec;
+use bayplan::model::references::references;
 use bayplan::model::step::Action;
 use bayplan::reconcile::goal::{DeletionApproval, Goal, PlanOptions};
-use bayplan::reconcile::graph::references;
 use bayplan::reconcile::plan::Plan;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, FileFailurePersistence};
@@ -125,19 +126,37 @@ proptest! {
 
     #[test]
     fn a_crash_or_a_failure_anywhere_is_made_good_by_the_next_pass(
-        story in story(), at in 0_u64..40, after in any::<bool>(), crash in any::<bool>(), workers in 1_usize..3,
+        story in story(), at in 0_u64..40, after in any::<bool>(), crash in any::<bool>(),
+        turns in prop::collection::vec(0_u8..4, 0..40),
     ) {
         let host = broken_host(&story);
         let desired = story.after.desired();
         let side = if after { Side::After } else { Side::Before };
         let fault = if crash { Fault::Crash { at, side } } else { Fault::Once { at, side } };
         let plan = planned(&host, &Goal::Site(&desired), &approving());
-        carry_out(&Faulty::new(&host, fault), &plan, workers);
+        carry_out(&Faulty::new(&host, fault), &in_turns(plan, &turns), 1);
         if story.loses_records_and_images() {
             converge(&host, &Goal::Site(&desired), &approving());
         }
         converge(&host, &Goal::Site(&desired), &approving());
         assert_nothing_to_do(&host, &Goal::Site(&desired), &approving());
+    }
+
+    #[test]
+    fn an_isolated_container_shares_its_ids_with_no_other(story in story()) {
+        let host = broken_host(&story);
+        converge(&host, &Goal::Site(&story.after.desired()), &approving());
+        let records = look(&host).records;
+        let bases: Vec<u32> = records.values().filter_map(|record| record.identity.as_ref())
+            .filter(|identity| identity.id_count > 0).map(|identity| identity.id_base).collect();
+        for (key, record) in &records {
+            let (Some(identity), Some(Spec::Container(container))) =
+                (&record.identity, record.desired.as_ref().map(|object| &object.spec)) else { continue };
+            if container.config.contains_key("security.idmap.isolated") && identity.id_count > 0 {
+                let sharing = bases.iter().filter(|base| **base == identity.id_base).count();
+                prop_assert_eq!(sharing, 1, "{} has {}", key, identity.id_base);
+            }
+        }
     }
 
     #[test]
@@ -170,6 +189,23 @@ proptest! {
         assert_nothing_to_do(&host, &Goal::Site(&desired), &options());
         prop_assert!(look(&host).records.keys().filter(|key| key.kind == Kind::Container).count() == before_count(&story));
     }
+}
+
+/// The plan with its steps in an order that several workers could carry them out in: `turns` says which of those that
+/// are ready is next, the plan's own order decides where it ends. One worker then does the same thing each time.
+fn in_turns(mut plan: Plan, turns: &[u8]) -> Plan {
+    let mut left = std::mem::take(&mut plan.steps);
+    let mut done = BTreeSet::new();
+    let mut turns = turns.iter();
+    while !left.is_empty() {
+        let mut ready = (0..left.len()).filter(|at| left[*at].after.iter().all(|id| done.contains(id)));
+        let first = ready.next().expect("a plan without cycles");
+        let next = turns.next().and_then(|turn| ready.nth(usize::from(*turn).checked_sub(1)?));
+        let step = left.remove(next.unwrap_or(first));
+        done.insert(step.id);
+        plan.steps.push(step);
+    }
+    plan
 }
 
 /// All that has a record, and the roots that have none.

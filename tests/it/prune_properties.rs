@@ -11,6 +11,7 @@ use bayplan::model::prune::{Deletion, Prune, PruneEmpty, PruneMode};
 use bayplan::model::record::{Owner, Record, RootIdentity};
 use bayplan::model::share::Share;
 use bayplan::model::step::Action;
+use bayplan::model::time_span::TimeSpan;
 use bayplan::reconcile::goal::{DeletionApproval, Goal, PlanOptions};
 use bayplan::reconcile::plan::Plan;
 use jiff::Timestamp;
@@ -34,11 +35,11 @@ fn removal() -> impl Strategy<Value = Removal> {
     let mode = prop::sample::select(vec![PruneMode::Off, PruneMode::Confirm, PruneMode::Auto]);
     let max = prop_oneof![(1_u32..=100).prop_map(Share::Percent), (0_u32..12).prop_map(Share::Number)];
     let empty = prop::sample::select(vec![PruneEmpty::Refuse, PruneEmpty::Allow]);
-    let prune = (mode, max, empty, 1_u64..1_000_000).prop_map(|(mode, max, empty, grace_ms)| Prune {
+    let prune = (mode, max, empty, 1_u64..1_000_000).prop_map(|(mode, max, empty, grace)| Prune {
         mode,
         max,
         empty,
-        grace_ms,
+        grace: TimeSpan::of_milliseconds(grace),
     });
     let approval = prop_oneof![
         3 => Just(DeletionApproval::None),
@@ -121,7 +122,7 @@ impl Removal {
             .collect();
         loop {
             let needs = |object: &Object| {
-                bayplan::reconcile::graph::references(object).iter().any(|key| gone.contains(key))
+                bayplan::model::references::references(object).iter().any(|key| gone.contains(key))
             };
             let more: Vec<Key> = desired
                 .objects
@@ -197,7 +198,7 @@ fn in_service(host: &Memory) -> BTreeSet<Key> {
 }
 
 fn at_end_of_grace(removal: &Removal) -> PlanOptions {
-    let grace = jiff::SignedDuration::from_millis(removal.prune.grace_ms as i64);
+    let grace = jiff::SignedDuration::from_millis(removal.prune.grace.milliseconds() as i64);
     PlanOptions { now: Timestamp::from_second(SECOND).unwrap().checked_add(grace).unwrap(), ..options() }
 }
 

@@ -268,6 +268,7 @@ pub enum Breakage {
     Unmount(u8),
     ChangeAddress(bool),
     BridgeDown(bool),
+    ChangeMtu(bool),
     DeleteBridge(bool),
     FlushRules,
     StopForwarding,
@@ -313,6 +314,7 @@ fn breakage() -> impl Strategy<Value = Breakage> {
         1 => (0_u8..6, 0..PATHS.len()).prop_map(|(at, path)| Breakage::EditFile(at, path)),
         1 => (0_u8..6, 0..PATHS.len()).prop_map(|(at, path)| Breakage::RemoveFile(at, path)),
         1 => any::<bool>().prop_map(Breakage::Rotate),
+        1 => any::<bool>().prop_map(Breakage::ChangeMtu),
     ]
 }
 
@@ -336,6 +338,7 @@ impl Breakage {
                 host.change_address(bridge(first), "192.0.2.1/24".parse().unwrap())
             }
             Breakage::BridgeDown(first) => host.set_bridge_down(bridge(first)),
+            Breakage::ChangeMtu(first) => host.change_mtu(bridge(first), 1280),
             Breakage::DeleteBridge(first) => host.delete_bridge(bridge(first)),
             Breakage::FlushRules => host.flush_rules(),
             Breakage::StopForwarding => host.stop_forwarding(),

@@ -198,13 +198,13 @@ fn a_mark_for_what_the_site_does_not_declare_is_no_error() {
         let plan_options = PlanOptions { now: second(number), ..options() };
         controller.pass(&host, &Goal::Site(&desired), &plan_options, &apply_options).unwrap()
     };
-    assert!(pass(&mut controller, 0).unwrap().0.is_empty());
+    assert!(pass(&mut controller, 0).unwrap().plan.is_empty());
     controller.mark_dirty([Key::container("stranger")], second(1));
     assert!(pass(&mut controller, 2).is_none());
     host.kill_init(&Key::container("web-1"));
     controller.mark_dirty([Key::container("stranger"), Key::container("web-1")], second(3));
-    let (plan, report) = pass(&mut controller, 4).unwrap();
-    assert!(report.is_done() && report.changed(), "{plan:#?}");
+    let done = pass(&mut controller, 4).unwrap();
+    assert!(done.report.is_done() && done.report.changed(), "{:#?}", done.plan);
     assert_eq!(controller.next_wakeup(second(5)), second(60));
 }
 
@@ -316,4 +316,53 @@ fn content_that_nothing_names_goes_once_when_several_images_go() {
 
 fn other_image(path: &str) -> Object {
     object(Spec::Image(Image { source: ImageSource::Directory { path: path.into() }, fingerprint: None }))
+}
+
+#[test]
+fn containers_that_become_isolated_no_longer_share_their_ids() {
+    let host = server();
+    let names = ["web-1", "web-2", "web-3"];
+    converge(&host, &Goal::Site(&site(&names.map(|name| (name, container())))), &options());
+    let bases = || {
+        let records = look(&host).records;
+        names.map(|name| records[&Key::container(name)].identity.as_ref().unwrap().id_base)
+    };
+    let [shared, ..] = bases();
+    assert_eq!(bases(), [shared; 3]);
+    let isolated = || Container { config: config(&[("security.idmap.isolated", "true")]), ..container() };
+    let desired = site(&names.map(|name| (name, isolated())));
+    let options = PlanOptions { allow_restart: true, ..options() };
+    converge(&host, &Goal::Site(&desired), &options);
+    let [a, b, c] = bases();
+    assert!(a != b && b != c && a != c, "{:?}", bases());
+    let plan = planned(&host, &Goal::Site(&desired), &options);
+    assert!(plan.is_empty(), "{:#?}", plan.steps);
+}
+
+/// The state folder and the store are lost, and the first pass after that loses one of its steps.
+#[test]
+fn content_that_a_root_lacks_comes_back_though_another_root_could_name_its_image() {
+    let tree = Image { source: ImageSource::Directory { path: "/srv/tree".into() }, fingerprint: None };
+    let with_tree = |containers: &[(&str, Container)]| {
+        let mut desired = site(containers);
+        desired.objects.insert(Key::image("tree"), object(Spec::Image(tree.clone())));
+        desired
+    };
+    let on_tree = Container { image: Key::image("tree"), ..container() };
+    let host = server();
+    converge(&host, &Goal::Site(&with_tree(&[("web-1", container()), ("web-2", on_tree)])), &options());
+    host.reboot_host();
+    host.lose_records().unwrap();
+    host.edit_host(|host| host.images.clear());
+    // web-2's root stands on the tree; declared is the other image.
+    let desired = with_tree(&[("web-1", container()), ("web-2", container())]);
+    let mut plan = planned(&host, &Goal::Site(&desired), &options());
+    plan.steps.retain(|step| step.key == Key::image("tree"));
+    assert!(carry_out(&host, &plan, 1).is_done());
+    for _ in 0..2 {
+        converge(&host, &Goal::Site(&desired), &options());
+    }
+    let plan = planned(&host, &Goal::Site(&desired), &options());
+    assert!(plan.is_empty() && plan.broken.is_empty(), "{:#?} {:#?}", plan.steps, plan.broken);
+    assert_eq!(host.host().runs.len(), 2);
 }

@@ -7,6 +7,7 @@ use bayplan::model::desired::Desired;
 use bayplan::model::key::Key;
 use bayplan::model::object::*;
 use bayplan::model::observed::Observed;
+use bayplan::model::ready::Ready;
 use bayplan::reconcile::apply::{ApplyOptions, apply};
 use bayplan::reconcile::goal::{Goal, PlanOptions};
 use bayplan::reconcile::plan::Plan;

@@ -11,6 +11,7 @@ use bayplan::model::desired::Desired;
 use bayplan::model::key::Key;
 use bayplan::model::object::*;
 use bayplan::model::observed::{Dropped, Observed, RootQuery};
+use bayplan::model::ready::ReadyProbe;
 use bayplan::model::rollout::Rollout;
 use bayplan::model::share::Share;
 use bayplan::model::step::{Action, Outcome, Step};

@@ -66,10 +66,12 @@ fn with_memory(size: &str) -> String {
 #[track_caller]
 fn wait_for_memory(bench: &Bench, size: &str) {
     wait_until(&format!("the limit is {size}"), || {
-        let said = bench.run("describe web-1");
-        let applied =
-            |line: &str| line.contains("limits.memory") && line.contains(size) && !line.contains("- ");
-        said.status == 0 && said.stdout.lines().any(applied)
+        let said = bench.run("describe web-1 -o json");
+        let fields =
+            serde_json::from_str(&said.stdout).map(|value: serde_json::Value| value["fields"].clone());
+        let is_applied =
+            |field: &serde_json::Value| field["field"] == "config.limits.memory" && field["applied"] == size;
+        fields.is_ok_and(|fields| fields.as_array().into_iter().flatten().any(is_applied))
     });
 }
 

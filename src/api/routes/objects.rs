@@ -2,13 +2,16 @@
 
 use super::{Shareable, blocking};
 use crate::api::error::{Failure, FailureKind};
-use crate::api::types::{Condition, Description, HoldListing, Listing, ObjectStatus};
+use crate::api::types::{
+    Condition, Description, Export, ExportRequest, HoldListing, Listing, ObjectStatus, WhyRequest,
+};
 use crate::daemon::operations::listing::Selection;
 use crate::model::key::{Key, Kind};
 use crate::model::object::Power;
+use crate::reconcile::why::Explanation;
 use axum::extract::{Query, State};
 use axum::response::Json;
-use axum::routing::get;
+use axum::routing::{get, post};
 use jiff::Timestamp;
 use serde::Deserialize;
 
@@ -30,6 +33,8 @@ pub fn routes() -> axum::Router<Shareable> {
         .route("/1.0/bayplan/objects", get(list))
         .route("/1.0/bayplan/description", get(describe))
         .route("/1.0/bayplan/holds", get(holds))
+        .route("/1.0/bayplan/why", post(why))
+        .route("/1.0/bayplan/export", post(export))
 }
 
 async fn list(State(daemon): State<Shareable>, Query(which): Query<Which>) -> Result<Json<Listing>, Failure> {
@@ -81,4 +86,18 @@ async fn describe(
 
 async fn holds(State(daemon): State<Shareable>) -> Result<Json<HoldListing>, Failure> {
     blocking(move || daemon.bay.holds()).await.map(Json)
+}
+
+async fn why(
+    State(daemon): State<Shareable>,
+    Json(request): Json<WhyRequest>,
+) -> Result<Json<Explanation>, Failure> {
+    blocking(move || daemon.bay.why(&request)).await.map(Json)
+}
+
+async fn export(
+    State(daemon): State<Shareable>,
+    Json(request): Json<ExportRequest>,
+) -> Result<Json<Export>, Failure> {
+    blocking(move || daemon.bay.export(&request)).await.map(Json)
 }

@@ -8,6 +8,7 @@ use crate::daemon::wiring::Bay;
 use crate::driver::Scope;
 use crate::model::key::Key;
 use crate::model::object::Object;
+use crate::reconcile::why::origin_of;
 use jiff::Timestamp;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,7 +29,7 @@ impl Bay {
                 field: field.clone(),
                 desired: desired.get(field).cloned(),
                 applied: applied.get(field).cloned(),
-                origin: record.origins.get(field).cloned(),
+                origin: origin_of(&record.origins, field),
             })
             .collect();
         let meta = record.desired.as_ref().map(|object| object.meta.clone()).unwrap_or_default();

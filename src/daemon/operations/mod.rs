@@ -5,17 +5,23 @@
 //! | --- | --- |
 //! | `load` | texts → desired |
 //! | `plan`, `apply` | every change, verbs too, is a goal, its plan, and the plan carried out |
+//! | `saved` | a plan that waits in a file, and whether it still holds |
 //! | `sets` | a set's key stands for its members |
 //! | `checkup` | what the host has for containers |
 //! | `inside` | programs in containers, consoles and their logs |
-//! | `listing`, `describe`, `holds` | reads; they never wait for a writer |
+//! | `adopt` | what the host has, as edits of the manifests |
+//! | `listing`, `describe`, `holds`, `why`, `export` | reads; they never wait for a writer |
 
+pub mod adopt;
 pub mod apply;
 pub mod checkup;
 pub mod describe;
+pub mod export;
 pub mod holds;
 pub mod inside;
 pub mod listing;
 pub mod load;
 pub mod plan;
+pub mod saved;
 pub mod sets;
+pub mod why;

@@ -2,15 +2,17 @@
 
 use super::{load, sets};
 use crate::api::error::{Failure, FailureKind};
-use crate::api::types::{GoalRequest, HoldUntil, PlanRequest, StopWish};
+use crate::api::types::{GoalRequest, HoldUntil, KeyPattern, PlanRequest, StopWish};
 use crate::daemon::wiring::Bay;
 use crate::driver::Scope;
 use crate::model::desired::Desired;
+use crate::model::finding::Finding;
 use crate::model::key::Key;
 use crate::model::object::Object;
 use crate::model::observed::{Host, Observed};
 use crate::model::step::{Action, StopHow};
 use crate::reconcile::goal::{Goal, PlanOptions};
+use crate::reconcile::near::is_near;
 use crate::reconcile::plan::{self, Plan};
 use crate::reconcile::world::recorded;
 use crate::reconcile::{check, contents, follow, render, with_dropped};
@@ -19,8 +21,11 @@ use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 
 impl Bay {
-    /// What would be done.
+    /// What would be done; for a saved plan what it does, if the host is as it was.
     pub fn plan(&self, request: &PlanRequest) -> Result<Plan, Failure> {
+        if let Some(basis) = &request.basis {
+            return self.plan_as_saved(request, basis);
+        }
         let mut scope = scope(&request.goal);
         let mut observed = self.observe(&scope)?;
         if let (Scope::Keys(keys), GoalRequest::Restart { key, .. }) = (&mut scope, &request.goal) {
@@ -30,14 +35,22 @@ impl Bay {
                 observed = self.observe(&scope)?;
             }
         }
-        let plan = self.plan_on(request, &observed)?;
-        if scope == Scope::All || !allocates(&plan, &observed) {
-            return Ok(plan);
+        let planned = self.plan_on(request, &observed, Moment::now());
+        match planned {
+            _ if scope == Scope::All => planned,
+            Ok(plan) if plan.steps.iter().all(is_near) => Ok(plan),
+            // What more it needs, or what is wrong, is for a look at everything to say.
+            _ => self.plan_on(request, &self.observe(&Scope::All)?, Moment::now()),
         }
-        self.plan_on(request, &self.observe(&Scope::All)?)
     }
 
-    fn plan_on(&self, request: &PlanRequest, observed: &Observed) -> Result<Plan, Failure> {
+    /// The plan of one moment: same request, host, contents and moment, same plan.
+    pub fn plan_on(
+        &self,
+        request: &PlanRequest,
+        observed: &Observed,
+        moment: Moment,
+    ) -> Result<Plan, Failure> {
         let (desired, warnings) = match &request.goal {
             GoalRequest::Site(manifests) | GoalRequest::DeleteDeclared(manifests) => {
                 let loaded = load::load(&manifests.texts(), &observed.host)?;
@@ -45,11 +58,25 @@ impl Bay {
             }
             _ => (Desired::default(), vec![]),
         };
-        let now = Timestamp::now();
-        let goal = goal(&request.goal, &desired, observed, now)?;
-        let mut options = PlanOptions::new(now, uuid::Uuid::new_v4().into_bytes(), &request.actor);
+        self.plan_for(request, (&desired, warnings), observed, moment)
+    }
+
+    /// The plan of a request whose manifests are loaded, with the warnings of that.
+    pub fn plan_for(
+        &self,
+        request: &PlanRequest,
+        (desired, warnings): (&Desired, Vec<Finding>),
+        observed: &Observed,
+        moment: Moment,
+    ) -> Result<Plan, Failure> {
+        let goal = goal(&request.goal, desired, observed, moment.now)?;
+        let mut options = PlanOptions::new(moment.now, moment.seed, &request.actor);
         let recorded = recorded_objects(observed);
         options.only = sets::members(&request.only, desired.objects.iter().chain(recorded));
+        if !request.only_like.is_empty() {
+            let known = desired.objects.keys().filter(|key| !desired.builtin.contains(*key));
+            options.only.extend(like(&request.only_like, known)?);
+        }
         options.allow_restart = request.approval.restarts();
         options.allow_replace = request.approval.replaces();
         options.deletions = request.deletions;
@@ -57,7 +84,7 @@ impl Bay {
         if let Goal::Site(desired) = goal {
             options.missing_paths = self.missing(check::paths_to_check(desired));
         }
-        let wanted = contents::wanted(&goal, observed);
+        let wanted = contents::wanted(&goal, observed, &options.only);
         options.contents =
             self.driver().digests(&wanted).map_err(|error| Failure::from_error(FailureKind::Host, &error))?;
         let plan = plan::plan(&goal, observed, &options).map_err(plan_failure)?;
@@ -81,6 +108,20 @@ impl Bay {
     }
 }
 
+/// What a plan depends on besides request and host.
+#[derive(Debug, Clone, Copy)]
+pub struct Moment {
+    pub now: Timestamp,
+    /// Where new uuids come from.
+    pub seed: [u8; 16],
+}
+
+impl Moment {
+    pub fn now() -> Moment {
+        Moment { now: Timestamp::now(), seed: uuid::Uuid::new_v4().into_bytes() }
+    }
+}
+
 /// What two plans share when they do the same for the same reasons; uuids that were drawn for new objects, and times,
 /// take no part.
 pub fn digest(plan: &Plan) -> String {
@@ -99,6 +140,23 @@ pub fn digest(plan: &Plan) -> String {
     hex::encode(hash.finalize())
 }
 
+/// The keys that patterns match; one that matches none is an error, as a key that nothing has is.
+fn like<'a>(
+    patterns: &BTreeSet<KeyPattern>,
+    keys: impl Iterator<Item = &'a Key> + Clone,
+) -> Result<BTreeSet<Key>, Failure> {
+    let mut found = BTreeSet::new();
+    for pattern in patterns {
+        let matching: BTreeSet<Key> = keys.clone().filter(|key| pattern.matches(key)).cloned().collect();
+        if matching.is_empty() {
+            let message = format!("no declared object is like {}; nothing was changed", pattern.0);
+            return Err(Failure::new(FailureKind::NotFound, message));
+        }
+        found.extend(matching);
+    }
+    Ok(found)
+}
+
 /// A verb on one container needs a look at that one, and at what it refers to.
 fn scope(goal: &GoalRequest) -> Scope {
     match goal {
@@ -107,16 +165,6 @@ fn scope(goal: &GoalRequest) -> Scope {
         }
         _ => Scope::All,
     }
-}
-
-/// Whether a plan gives out ids or addresses: for that, all that others use must be known.
-fn allocates(plan: &Plan, observed: &Observed) -> bool {
-    plan.steps.iter().any(|step| match &step.action {
-        Action::PutRecord(update) if update.identity.is_some() => {
-            observed.records.get(&step.key).is_none_or(|record| record.identity != update.identity)
-        }
-        _ => false,
-    })
 }
 
 fn goal<'a>(

@@ -2,7 +2,6 @@
 
 use super::Bench;
 use super::runs::{running, started};
-use super::script::uuid;
 use crate::driver::Error;
 use crate::model::content::{Content, Digest};
 use crate::model::observed::{FileFacts, RegularFile};
@@ -88,14 +87,17 @@ pub fn commands(bench: &Bench<'_>) {
     bench.changes(&fixture.kill());
     bench.changes(&fixture.start(&fixture.container_run()));
     assert!(noted(bench).is_some_and(|file| !file.unsettled));
-    bench.changes(&fixture.act(Action::Freeze { uuid: uuid() }));
+    bench.changes(&fixture.act(Action::Freeze { uuid: fixture.uuid }));
     bench.changes(&fixture.write(PATH, "one\n", &one));
     bench.refuses(&fixture.follow(&["true"], PATH));
-    bench.changes(&fixture.act(Action::Unfreeze { uuid: uuid() }));
+    bench.changes(&fixture.act(Action::Unfreeze { uuid: fixture.uuid }));
     bench.changes(&fixture.follow(&["true"], PATH));
     let environment = BTreeMap::from([("COLOUR".to_owned(), "blue".to_owned())]);
-    let set =
-        Action::SetEnvironment { uuid: uuid(), environment: environment.clone(), secrets: BTreeMap::new() };
+    let set = Action::SetEnvironment {
+        uuid: fixture.uuid,
+        environment: environment.clone(),
+        secrets: BTreeMap::new(),
+    };
     bench.changes(&fixture.act(set));
     assert_eq!(running(bench).run.environment, environment);
 }

@@ -39,6 +39,9 @@ pub struct Fixture {
     pub address: Ipv4Net,
     pub pool: String,
     pub container: String,
+    /// The container's. The names of its cgroup and its links are made from it: two runs of the suite that share a host
+    /// have different ones.
+    pub uuid: Uuid,
     /// The first of 65,536 host ids that nothing uses.
     pub id_base: u32,
     /// An existing folder, to be bound into containers.
@@ -103,7 +106,7 @@ impl Bench<'_> {
 
     /// The facts of the fixture's container.
     pub fn facts(&self) -> ContainerFacts {
-        self.look().containers.remove(&script::uuid()).unwrap_or_default()
+        self.look().containers.remove(&self.fixture.uuid).unwrap_or_default()
     }
 
     pub fn execute(&self, step: &Step) -> Result<Outcome, Error> {

@@ -2,7 +2,6 @@
 
 use super::Bench;
 use super::files::digest;
-use super::script::uuid;
 use crate::driver::Error;
 use crate::model::key::Key;
 use crate::model::observed::{RootFacts, RootQuery};
@@ -30,11 +29,12 @@ pub fn beside(bench: &Bench<'_>) {
         fixture.act(Action::PrepareRoot { pool: pool.clone(), image, root: Box::new(seed.clone()) })
     };
     let swap =
-        |image: ImageContent| fixture.act(Action::SwapRoot { pool: pool.clone(), uuid: uuid(), image });
-    let restore = fixture.act(Action::RestoreRoot { pool: pool.clone(), uuid: uuid() });
-    let forget = |which| fixture.act(Action::DropRoot { pool: pool.clone(), uuid: uuid(), which });
-    let persist =
-        |path: &str| fixture.act(Action::Persist { pool: pool.clone(), uuid: uuid(), path: path.to_owned() });
+        |image: ImageContent| fixture.act(Action::SwapRoot { pool: pool.clone(), uuid: fixture.uuid, image });
+    let restore = fixture.act(Action::RestoreRoot { pool: pool.clone(), uuid: fixture.uuid });
+    let forget = |which| fixture.act(Action::DropRoot { pool: pool.clone(), uuid: fixture.uuid, which });
+    let persist = |path: &str| {
+        fixture.act(Action::Persist { pool: pool.clone(), uuid: fixture.uuid, path: path.to_owned() })
+    };
     // Nothing is prepared: the content in use is in use, and there is nothing to take back.
     bench.leaves(&swap(image.clone()));
     bench.leaves(&restore);
@@ -83,7 +83,7 @@ fn dropped(bench: &Bench<'_>) {
         bench.does(&fixture.write(path, "text", &digest));
     }
     let except = BTreeSet::from([KEPT.to_owned(), "/srv/own/b".to_owned()]);
-    let query = RootQuery { pool: fixture.pool.clone(), uuid: uuid(), except };
+    let query = RootQuery { pool: fixture.pool.clone(), uuid: fixture.uuid, except };
     let nobody = RootQuery { uuid: super::nobody(), ..query.clone() };
     let key = fixture.container_key();
     let told =

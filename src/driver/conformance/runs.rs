@@ -1,10 +1,9 @@
 //! Running containers: start to stop, live changes, and what a stopped one refuses.
 
-use super::script::uuid;
 use super::{Bench, nobody};
 use crate::driver::Error;
-use crate::model::object::Ready;
 use crate::model::observed::{ExitCause, RunFacts};
+use crate::model::ready::Ready;
 use crate::model::run::{ContainerRun, Limits, MemoryEnforce, MemoryLimit, Nic};
 use crate::model::step::{Action, RecordUpdate, StopHow};
 use jiff::Timestamp;
@@ -39,9 +38,11 @@ pub fn life(bench: &Bench<'_>) {
     bench.refuses(&fixture.start(&ContainerRun { hostname: "other".to_owned(), ..run.clone() }));
     bench.refuses(&fixture.delete_root());
     bench.refuses(&fixture.delete_network());
-    bench.leaves(&fixture.act(Action::Supervise { uuid: uuid() }));
-    bench.leaves(&fixture.act(Action::WaitReady { uuid: uuid(), ready: Ready::default() }));
-    bench.changes(&fixture.act(Action::Stop { uuid: uuid(), how: StopHow::Clean { timeout_ms: 20_000 } }));
+    bench.leaves(&fixture.act(Action::Supervise { uuid: fixture.uuid }));
+    bench.leaves(&fixture.act(Action::WaitReady { uuid: fixture.uuid, ready: Ready::default() }));
+    bench.changes(
+        &fixture.act(Action::Stop { uuid: fixture.uuid, how: StopHow::Clean { timeout_ms: 20_000 } }),
+    );
     let facts = bench.facts();
     let exit = facts.exit.expect("how it ended");
     assert!(facts.run.is_none() && facts.root.is_some());
@@ -112,13 +113,14 @@ pub fn parking(bench: &Bench<'_>) {
 }
 
 pub fn freezing(bench: &Bench<'_>) {
+    let fixture = bench.fixture;
     started(bench);
-    bench.changes(&bench.fixture.act(Action::Freeze { uuid: uuid() }));
+    bench.changes(&fixture.act(Action::Freeze { uuid: fixture.uuid }));
     assert!(running(bench).frozen);
-    bench.changes(&bench.fixture.act(Action::Unfreeze { uuid: uuid() }));
+    bench.changes(&fixture.act(Action::Unfreeze { uuid: fixture.uuid }));
     assert!(!running(bench).frozen);
-    bench.changes(&bench.fixture.act(Action::Freeze { uuid: uuid() }));
-    bench.changes(&bench.fixture.kill());
+    bench.changes(&fixture.act(Action::Freeze { uuid: fixture.uuid }));
+    bench.changes(&fixture.kill());
 }
 
 pub fn limits(bench: &Bench<'_>) {
@@ -126,12 +128,12 @@ pub fn limits(bench: &Bench<'_>) {
     let before = started(bench);
     let memory = Some(MemoryLimit { bytes: 96 << 20, enforce: MemoryEnforce::Hard });
     let less = Limits { memory, processes: None, ..Limits::default() };
-    bench.changes(&fixture.act(Action::SetLimits { uuid: uuid(), limits: less.clone() }));
+    bench.changes(&fixture.act(Action::SetLimits { uuid: fixture.uuid, limits: less.clone() }));
     let facts = running(bench);
     assert_eq!((&facts.limits, &facts.run.limits, facts.pid), (&less, &less, before.pid));
-    bench.leaves(&fixture.act(Action::RepairCgroup { uuid: uuid(), limits: less }));
+    bench.leaves(&fixture.act(Action::RepairCgroup { uuid: fixture.uuid, limits: less }));
     let none = Limits::default();
-    bench.changes(&fixture.act(Action::RepairCgroup { uuid: uuid(), limits: none.clone() }));
+    bench.changes(&fixture.act(Action::RepairCgroup { uuid: fixture.uuid, limits: none.clone() }));
     let facts = running(bench);
     assert_eq!((&facts.limits, &facts.run.limits, facts.in_cgroup), (&none, &none, true));
 }
@@ -140,12 +142,12 @@ pub fn devices(bench: &Bench<'_>) {
     let fixture = bench.fixture;
     let before = started(bench);
     nics(bench);
-    let at = |path: &str| Action::AttachDisk { uuid: uuid(), disk: Box::new(fixture.disk(path)) };
+    let at = |path: &str| Action::AttachDisk { uuid: fixture.uuid, disk: Box::new(fixture.disk(path)) };
     bench.changes(&fixture.act(at("/srv/data")));
     let facts = running(bench);
     assert!(facts.disks.contains("data") && facts.run.disks == [fixture.disk("/srv/data")], "{facts:#?}");
     bench.refuses(&fixture.act(at("/srv/other")));
-    let away = Action::DetachDisk { uuid: uuid(), disk: Box::new(fixture.disk("/srv/data")) };
+    let away = Action::DetachDisk { uuid: fixture.uuid, disk: Box::new(fixture.disk("/srv/data")) };
     bench.changes(&fixture.act(away));
     let facts = running(bench);
     assert!(facts.disks.is_empty() && facts.run.disks.is_empty(), "{facts:#?}");
@@ -155,7 +157,8 @@ pub fn devices(bench: &Bench<'_>) {
 
 fn nics(bench: &Bench<'_>) {
     let fixture = bench.fixture;
-    let attach = |nic: &Nic| fixture.act(Action::AttachNic { uuid: uuid(), nic: Box::new(nic.clone()) });
+    let attach =
+        |nic: &Nic| fixture.act(Action::AttachNic { uuid: fixture.uuid, nic: Box::new(nic.clone()) });
     bench.changes(&attach(&fixture.wire()));
     let facts = running(bench);
     assert_eq!(facts.run.nics, [fixture.nic(), fixture.wire()]);
@@ -165,7 +168,7 @@ fn nics(bench: &Bench<'_>) {
     let renamed = Nic { name: "eth8".to_owned(), ..fixture.wire() };
     bench.changes(&attach(&renamed));
     assert_eq!(running(bench).run.nics, [fixture.nic(), renamed]);
-    bench.changes(&fixture.act(Action::DetachNic { uuid: uuid(), device: "wire".to_owned() }));
+    bench.changes(&fixture.act(Action::DetachNic { uuid: fixture.uuid, device: "wire".to_owned() }));
     let facts = running(bench);
     assert!(!facts.nics.contains_key("wire") && facts.run.nics == [fixture.nic()], "{facts:#?}");
 }
@@ -175,7 +178,7 @@ pub fn stopped(bench: &Bench<'_>) {
     for step in &fixture.up()[..8] {
         bench.does(step);
     }
-    for uuid in [uuid(), nobody()] {
+    for uuid in [fixture.uuid, nobody()] {
         let limits = Limits::default();
         let refused = [
             Action::Freeze { uuid },

@@ -5,18 +5,13 @@ use crate::model::content::{Content, Digest};
 use crate::model::id_map::IdMap;
 use crate::model::key::Key;
 use crate::model::object::*;
+use crate::model::ready::Ready;
 use crate::model::record::{Applied, Identity, Owner};
 use crate::model::run::{ContainerRun, Disk, Limits, MemoryEnforce, MemoryLimit, Nic, NicAttachment};
 use crate::model::step::*;
 use ipnet::Ipv4Net;
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
-use uuid::Uuid;
-
-/// The container's uuid.
-pub fn uuid() -> Uuid {
-    Uuid::from_u128(0x6261_7970_6c61_4e00_8000_0000_0000_0001)
-}
 
 /// A step with nothing around it.
 pub fn step(key: &Key, action: Action) -> Step {
@@ -105,7 +100,7 @@ impl Fixture {
 
     pub fn identity(&self) -> Identity {
         Identity {
-            uuid: uuid(),
+            uuid: self.uuid,
             id_base: self.id_base,
             id_count: 65_536,
             macs: BTreeMap::from([("eth0".to_owned(), "02:00:00:c0:ff:01".to_owned())]),
@@ -177,7 +172,7 @@ impl Fixture {
     }
 
     pub fn delete_root(&self) -> Step {
-        self.act(Action::DeleteRoot { pool: self.pool.clone(), uuid: uuid() })
+        self.act(Action::DeleteRoot { pool: self.pool.clone(), uuid: self.uuid })
     }
 
     /// A step on the container.
@@ -190,14 +185,14 @@ impl Fixture {
     }
 
     pub fn kill(&self) -> Step {
-        self.act(Action::Stop { uuid: uuid(), how: StopHow::Forced })
+        self.act(Action::Stop { uuid: self.uuid, how: StopHow::Forced })
     }
 
     pub fn container_run(&self) -> ContainerRun {
         let memory = Some(MemoryLimit { bytes: 64 << 20, enforce: MemoryEnforce::Hard });
         ContainerRun {
             key: self.container_key(),
-            uuid: uuid(),
+            uuid: self.uuid,
             pool: self.pool.clone(),
             hostname: self.container.clone(),
             id_map: Some(IdMap::contiguous(self.id_base, 65_536)),
@@ -224,16 +219,16 @@ impl Fixture {
             group: "root".to_owned(),
             settles: true,
         };
-        self.act(Action::WriteFile { pool: self.pool.clone(), uuid: uuid(), file: Box::new(file) })
+        self.act(Action::WriteFile { pool: self.pool.clone(), uuid: self.uuid, file: Box::new(file) })
     }
 
     pub fn remove_file(&self, path: &str) -> Step {
-        self.act(Action::RemoveFile { pool: self.pool.clone(), uuid: uuid(), path: path.to_owned() })
+        self.act(Action::RemoveFile { pool: self.pool.clone(), uuid: self.uuid, path: path.to_owned() })
     }
 
     pub fn follow(&self, command: &[&str], path: &str) -> Step {
         let command = command.iter().map(|word| (*word).to_owned()).collect();
-        self.act(Action::RunInside { uuid: uuid(), command, files: vec![path.to_owned()] })
+        self.act(Action::RunInside { uuid: self.uuid, command, files: vec![path.to_owned()] })
     }
 
     /// On the bridge.
@@ -292,8 +287,8 @@ impl Fixture {
             self.put(&self.container_key(), &self.container_object(), "conformance"),
             self.create_root(ImageContent::ImportOf(self.image_key())),
             self.start(&self.container_run()),
-            self.act(Action::WaitReady { uuid: uuid(), ready: Ready::default() }),
-            self.act(Action::Freeze { uuid: uuid() }),
+            self.act(Action::WaitReady { uuid: self.uuid, ready: Ready::default() }),
+            self.act(Action::Freeze { uuid: self.uuid }),
         ]
     }
 

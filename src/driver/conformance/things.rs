@@ -1,6 +1,6 @@
 //! Records, images, pools, networks, roots.
 
-use super::script::{step, uuid};
+use super::script::step;
 use super::{Bench, nobody};
 use crate::driver::Error;
 use crate::model::key::Key;
@@ -137,11 +137,11 @@ pub fn identity_beside_root(bench: &Bench<'_>) {
         bench.does(step);
     }
     bench.changes(&fixture.put(&fixture.container_key(), &fixture.container_object(), "two"));
-    let root = bench.look().containers[&uuid()].root.clone().expect("the root");
+    let root = bench.look().containers[&bench.fixture.uuid].root.clone().expect("the root");
     assert_eq!(root.identity.owner, Owner::Site("two".to_owned()));
     // A root that stands is brought to what is asked, not refused.
     bench.changes(&fixture.create_root(ImageContent::ImportOf(fixture.image_key())));
-    let root = bench.look().containers[&uuid()].root.clone().expect("the root");
+    let root = bench.look().containers[&bench.fixture.uuid].root.clone().expect("the root");
     assert_eq!(root.identity.owner, Owner::Site("conformance".to_owned()));
 }
 
@@ -151,7 +151,7 @@ pub fn renaming(bench: &Bench<'_>) {
         bench.does(step);
     }
     let before = bench.look();
-    let pid = before.containers[&uuid()].run.as_ref().map(|run| run.pid);
+    let pid = before.containers[&fixture.uuid].run.as_ref().map(|run| run.pid);
     assert!(pid.is_some());
     let named = Key::container(format!("{}-2", fixture.container));
     let done = bench.execute(&step(&named, Action::Rename { from: Key::container("nobody") }));
@@ -161,7 +161,7 @@ pub fn renaming(bench: &Bench<'_>) {
     assert!(!after.records.contains_key(&fixture.container_key()));
     let (record, former) = (&after.records[&named], &before.records[&fixture.container_key()]);
     assert_eq!((&record.identity, &record.applied), (&former.identity, &former.applied));
-    let facts = &after.containers[&uuid()];
+    let facts = &after.containers[&fixture.uuid];
     assert_eq!(facts.root.as_ref().map(|root| &root.identity.key), Some(&named));
     assert_eq!(facts.run.as_ref().map(|run| run.pid), pid);
     assert_eq!(facts.run.as_ref().map(|run| &run.run.key), Some(&named));

@@ -115,6 +115,11 @@ impl Memory {
         self.lock().networks.get_mut(bridge).map(|facts| facts.up = false).is_some()
     }
 
+    /// `ip link set BRIDGE mtu MTU`.
+    pub fn change_mtu(&self, bridge: &str, mtu: u32) -> bool {
+        self.lock().networks.get_mut(bridge).map(|facts| facts.mtu = mtu).is_some()
+    }
+
     /// `ip link del BRIDGE`: its ports stay, on no bridge.
     pub fn delete_bridge(&self, bridge: &str) -> bool {
         let mut host = self.lock();

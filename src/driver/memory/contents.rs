@@ -6,8 +6,8 @@ use crate::driver::records::{self, Absent, Settles};
 use crate::driver::{Error, StepContext};
 use crate::model::content::{Content, Digest};
 use crate::model::key::Key;
-use crate::model::object::{Ready, ReadyProbe};
 use crate::model::observed::RegularFile;
+use crate::model::ready::{Ready, ReadyProbe};
 use crate::model::run::SecretUse;
 use crate::model::step::FileWrite;
 use crate::store::Records;
@@ -127,7 +127,7 @@ pub fn require_ready(host: &HostModel, key: &Key, ready: &Ready) -> Result<(), E
     match &ready.probe {
         ReadyProbe::Exec(command) if fails(host, command) => Err(Error::NotReady {
             key: key.clone(),
-            waited_ms: ready.timeout_ms,
+            waited_ms: ready.timeout.milliseconds(),
             last: format!("{} ended with status 1", command.join(" ")),
         }),
         _ => Ok(()),

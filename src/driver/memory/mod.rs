@@ -14,6 +14,7 @@ pub mod host;
 mod roots;
 mod steps;
 
+use super::part::Part;
 use super::{Driver, Error, Scope, StepContext, records};
 use crate::model::content::{Content, Contents};
 use crate::model::key::Key;
@@ -27,6 +28,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use uuid::Uuid;
 
 /// A modelled host with its records.
 pub struct Memory {
@@ -79,19 +81,30 @@ impl Memory {
 }
 
 impl Driver for Memory {
-    /// Always the whole host: a look costs nothing here.
-    fn observe(&self, _scope: &Scope) -> Result<Observed, Error> {
-        let records = self.records.all().map_err(records::store_error)?;
+    /// What a part leaves out is left out, though it would cost nothing here: so does the real host.
+    fn observe(&self, scope: &Scope) -> Result<Observed, Error> {
+        let part = match scope {
+            Scope::All => None,
+            Scope::Keys(keys) => Part::of(self.records(), keys)?,
+        };
+        let (records, part) = match part {
+            Some(mut part) => (std::mem::take(&mut part.records), Some(part)),
+            None => (self.records.all().map_err(records::store_error)?, None),
+        };
         let host = self.lock();
+        let is_asked = |uuid: &Uuid| part.as_ref().is_none_or(|part| part.uuids.contains(uuid));
+        let is_linked =
+            |name: &String| part.as_ref().is_none_or(|part| part.keys.contains(&Key::network(name.clone())));
+        let networks = host.networks.iter().filter(|(name, _)| is_linked(name));
         let mut observed = Observed {
             host: host.machine.clone(),
             records,
             images: host.images.clone(),
             pools: host.pools.clone(),
-            networks: host.networks.clone(),
+            networks: networks.map(|(name, facts)| (name.clone(), facts.clone())).collect(),
             ..Observed::default()
         };
-        for (uuid, root) in &host.roots {
+        for (uuid, root) in host.roots.iter().filter(|(uuid, _)| is_asked(uuid)) {
             let facts: &mut ContainerFacts = observed.containers.entry(*uuid).or_default();
             let image_present = host.images.contains_key(&root.identity.fingerprint);
             let (pool, identity) = (root.pool.clone(), root.identity.clone());
@@ -99,15 +112,16 @@ impl Driver for Memory {
             let replaced = root.replaced.as_ref().map(|replaced| replaced.fingerprint.clone());
             let (next, persisted) = (root.next.clone(), root.persisted.keys().cloned().collect());
             facts.root = Some(RootFacts { pool, identity, image_present, next, replaced, persisted });
-            for path in observed.records.get(&key).map(records::file_paths).unwrap_or_default() {
+            let record = observed.records.get(&key).filter(|record| record.parked.is_none());
+            for path in record.map(records::file_paths).unwrap_or_default() {
                 let found = root.files.get(&path).cloned();
                 facts.files.insert(path, found.map_or(FileFacts::Missing, FileFacts::Regular));
             }
         }
-        for (uuid, run) in &host.runs {
+        for (uuid, run) in host.runs.iter().filter(|(uuid, _)| is_asked(uuid)) {
             observed.containers.entry(*uuid).or_default().run = Some(run.clone());
         }
-        for (uuid, exit) in &host.exits {
+        for (uuid, exit) in host.exits.iter().filter(|(uuid, _)| is_asked(uuid)) {
             observed.containers.entry(*uuid).or_default().exit = Some(exit.clone());
         }
         Ok(observed)

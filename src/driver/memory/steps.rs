@@ -96,7 +96,11 @@ pub fn execute(
         Action::WaitReady { uuid, ready } => {
             if !host.runs.contains_key(uuid) {
                 let last = "its init does not run".to_owned();
-                return Err(Error::NotReady { key: key.clone(), waited_ms: ready.timeout_ms, last });
+                return Err(Error::NotReady {
+                    key: key.clone(),
+                    waited_ms: ready.timeout.milliseconds(),
+                    last,
+                });
             }
             contents::require_ready(host, key, ready)?;
             false
@@ -238,7 +242,8 @@ fn ensure_network(host: &mut HostModel, key: &Key, network: &BridgeNetwork) -> R
     let facts = NetworkFacts {
         ours: true,
         up: true,
-        mtu: network.mtu.unwrap_or(1500),
+        mtu: network.mtu_beside(None),
+        port_mtu: None,
         addresses,
         rules: network.rules_digest(),
         forwarding: true,

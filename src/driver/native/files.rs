@@ -25,6 +25,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
+use std::time::SystemTime;
 use uuid::Uuid;
 
 /// A container's root, open.
@@ -181,7 +182,8 @@ pub fn remove(
     Ok(records::note_file(&native.records, key, path, context.actor, |_| None)? || removes)
 }
 
-/// What is at the paths that a container's record is about. What cannot be looked at is left out.
+/// What is at the paths that a container's record is about. What cannot be looked at is left out, and so is what is
+/// parked: nothing runs in it that could change it, and each look would mount its root.
 pub fn observe(
     native: &Native,
     (key, record): (&Key, &Record),
@@ -190,7 +192,7 @@ pub fn observe(
 ) -> Result<BTreeMap<String, FileFacts>, Error> {
     let paths = records::file_paths(record);
     let mut facts = BTreeMap::new();
-    if paths.is_empty() {
+    if paths.is_empty() || record.parked.is_some() {
         return Ok(facts);
     }
     let place = match (seen.and_then(|seen| Some((&seen.spec, seen.init?))), root) {
@@ -202,14 +204,14 @@ pub fn observe(
     };
     let Some(place) = place else { return Ok(facts) };
     let tables = Tables::of_root(place.root.as_fd()).unwrap_or_default();
-    let digest_key = native.digest_key()?;
+    let (digest_key, now) = (native.digest_key()?, SystemTime::now());
     for path in paths {
         let found = place.look(&path).and_then(|found| {
             Ok(match found {
                 Found::Missing => FileFacts::Missing,
                 Found::Other(thing) => FileFacts::Other(thing.to_owned()),
                 Found::Regular { file, mode, uid, gid } => FileFacts::Regular(RegularFile {
-                    digest: digest_key.digest_of(file)?,
+                    digest: native.kept.digest(&file, now, || digest_key.digest_of(&file))?,
                     mode: format!("{mode:04o}"),
                     owner: tables.names_of_uid(uid),
                     group: tables.names_of_gid(gid),

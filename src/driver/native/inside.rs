@@ -20,7 +20,7 @@ use uuid::Uuid;
 /// How long an `onChange` may run.
 const PATIENCE: Duration = Duration::from_secs(120);
 /// Between two looks at the flag that Ctrl-C sets.
-const CANCEL_POLL: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
+const CANCEL_POLL: Duration = Duration::from_millis(100);
 
 /// Runs an `onChange`, if one of its files waits for it. What it writes goes nowhere: it may hold secrets.
 pub fn run(
@@ -78,18 +78,39 @@ fn carry_out(
         Ok(program) => program,
         Err(error) => return Ok(End::NotRun(error.to_string())),
     };
-    let begun = Instant::now();
+    match wait(&program, Instant::now() + PATIENCE, context) {
+        Err(error) => Err(failed(what(), error)),
+        Ok(Waited::Ended(status)) => Ok(End::Status(status)),
+        Ok(Waited::Late) => Ok(End::Late),
+        Ok(Waited::Cancelled) => Err(Error::Cancelled),
+    }
+}
+
+/// How the wait for a program inside was over.
+pub enum Waited {
+    Ended(i32),
+    Late,
+    Cancelled,
+}
+
+/// Waits for a program's end, until the deadline or Ctrl-C; one that has not ended then ends when it is dropped.
+pub fn wait(
+    program: &exec::Running,
+    deadline: Instant,
+    context: &StepContext<'_>,
+) -> Result<Waited, crate::runtime::error::Error> {
     loop {
-        let ready = poll(&mut [PollFd::new(&program, PollFlags::IN)], Some(&CANCEL_POLL));
+        let left = deadline.saturating_duration_since(Instant::now()).min(CANCEL_POLL);
+        let timeout = Timespec { tv_sec: left.as_secs() as i64, tv_nsec: i64::from(left.subsec_nanos()) };
+        let ready = poll(&mut [PollFd::new(program, PollFlags::IN)], Some(&timeout));
         if ready.is_ok_and(|ready| ready > 0) {
-            let ended = program.wait().map_err(|error| failed(what(), error))?;
-            return Ok(End::Status(ended.status()));
+            return Ok(Waited::Ended(program.wait()?.status()));
         }
         if context.cancelled() {
-            return Err(Error::Cancelled);
+            return Ok(Waited::Cancelled);
         }
-        if begun.elapsed() > PATIENCE {
-            return Ok(End::Late);
+        if Instant::now() >= deadline {
+            return Ok(Waited::Late);
         }
     }
 }

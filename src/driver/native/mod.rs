@@ -24,13 +24,14 @@ mod roots;
 mod rules;
 mod run_record;
 
-pub use layout::{Layout, LayoutError};
+pub use layout::{Layout, LayoutError, real_path};
 
 use crate::content::digest::DigestKey;
-use crate::content::resolve;
+use crate::content::kept::Kept;
+use crate::content::resolve::{self, Source};
 use crate::driver::records as record_steps;
 use crate::driver::{Driver, Error, Scope, StepContext};
-use crate::model::content::{Content, Contents};
+use crate::model::content::{Content, Contents, Digest};
 use crate::model::key::Key;
 use crate::model::object::Spec;
 use crate::model::observed::{Dropped, Observed, RootQuery};
@@ -47,6 +48,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::OnceLock;
+use std::time::SystemTime;
 use uuid::Uuid;
 
 /// The output that an import declares.
@@ -61,6 +63,7 @@ pub struct Native {
     hierarchies: Hierarchies,
     program: PathBuf,
     digest_key: OnceLock<DigestKey>,
+    kept: Kept,
 }
 
 impl Native {
@@ -69,7 +72,15 @@ impl Native {
         let hierarchies = Hierarchies::detect()
             .map_err(|error| failure::failed("the host's cgroups cannot be used", error))?;
         let records = FileRecords::new(&layout.state);
-        Ok(Native { layout, records, spawner, hierarchies, program, digest_key: OnceLock::new() })
+        Ok(Native {
+            layout,
+            records,
+            spawner,
+            hierarchies,
+            program,
+            digest_key: OnceLock::new(),
+            kept: Kept::default(),
+        })
     }
 
     pub fn layout(&self) -> &Layout {
@@ -95,10 +106,20 @@ impl Native {
         Ok(self.digest_key.get_or_init(|| key))
     }
 
-    /// Before a digest goes into a record.
-    fn keep_digest_key(&self) -> Result<(), Error> {
+    /// Before a digest is kept, in a record or in a saved plan.
+    pub fn keep_digest_key(&self) -> Result<(), Error> {
         let kept = self.digest_key()?.keep();
         kept.map_err(|error| failure::failed("the digest key cannot be written", error))
+    }
+
+    /// A file that has not changed since it was read last is not read again.
+    fn digest_now(&self, key: &DigestKey, content: &Content) -> Result<Digest, resolve::Error> {
+        match resolve::source(content)? {
+            Source::Bytes(value) => Ok(key.digest(value.expose())),
+            Source::File(open) => self.kept.digest(&open.file, SystemTime::now(), || {
+                open.read().map(|value| key.digest(value.expose()))
+            }),
+        }
     }
 
     fn place(&self) -> Place<'_> {
@@ -253,8 +274,7 @@ impl Driver for Native {
         }
         let key = self.digest_key()?;
         for content in contents {
-            let value = resolve::value(content);
-            let digest = value.map(|value| key.digest(value.expose())).map_err(|error| error.text());
+            let digest = self.digest_now(key, content).map_err(|error| error.text());
             digests.insert(content.clone(), digest);
         }
         Ok(digests)

@@ -93,6 +93,7 @@ pub fn observe(
                 ours,
                 up: link.up,
                 mtu: link.mtu,
+                port_mtu: network.as_ref().and_then(|_| links.ports(link).map(|port| port.mtu).min()),
                 addresses: link.addresses.clone(),
                 rules: network.as_ref().map_or(Ok(String::new()), |network| rules(layout, network))?,
                 forwarding: network.as_ref().is_some_and(forwards),
@@ -171,11 +172,13 @@ pub fn nics(layout: &Layout, links: &Links) -> Result<BTreeMap<Uuid, BTreeMap<St
         false => BTreeMap::new(),
     };
     let mut nics: BTreeMap<Uuid, BTreeMap<String, NicFacts>> = BTreeMap::new();
+    // Looked for one by one among all links they would take the square of the nics.
+    let names: BTreeMap<u32, &String> = links.by_name.values().map(|link| (link.index, &link.name)).collect();
     for (uuid, device, link) in ours {
-        let bridge = link.master.and_then(|index| links.by_index(index));
+        let bridge = link.master.and_then(|index| names.get(&index));
         let facts = NicFacts {
             host_name: link.name.clone(),
-            bridge: bridge.map(|bridge| bridge.name.clone()),
+            bridge: bridge.map(|name| (*name).clone()),
             up: link.up,
             routes: routes.remove(&link.index).unwrap_or_default(),
         };

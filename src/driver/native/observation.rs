@@ -2,15 +2,15 @@
 
 use super::failure::failed;
 use super::{Native, files, host, ids_taken, images, limits, networks, pools, run_record};
+use crate::driver::part::Part;
 use crate::driver::records::store_error;
 use crate::driver::{Error, Scope};
 use crate::model::key::{Key, Kind};
-use crate::model::object::Spec;
+use crate::model::object::{DeviceType, Object, Spec};
 use crate::model::observed::{
     ContainerFacts, ExitCause, ExitFacts, NicFacts, Observed, RootFacts, RunFacts, Usage,
 };
 use crate::model::record::Record;
-use crate::model::typed;
 use crate::network::links::Links;
 use crate::runtime::cgroup::Cgroup;
 use crate::runtime::mounts;
@@ -21,22 +21,28 @@ use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
-/// Reads the host. Records and images are always whole; what costs something for each container, link or process is
-/// only read as far as the scope needs it.
+/// Reads the host. Images and pools are always whole; what costs something for each object, link or process is only
+/// read as far as the scope needs it.
 pub fn observe(native: &Native, scope: &Scope) -> Result<Observed, Error> {
     let layout = &native.layout;
-    let records = native.records.all().map_err(store_error)?;
-    let part = Part::of(scope, &records);
+    let part = match scope {
+        Scope::All => None,
+        Scope::Keys(keys) => Part::of(&native.records, keys)?,
+    };
+    let (records, part) = match part {
+        Some(mut part) => (std::mem::take(&mut part.records), Some(part)),
+        None => (native.records.all().map_err(store_error)?, None),
+    };
     let images = images::observe(layout)?;
     let uuids = part.as_ref().map(|part| &part.uuids);
     let (pools, roots) = pools::observe(layout, &records, &images, uuids)?;
     let links = match &part {
-        Some(part) if !part.needs_links => Links::default(),
+        Some(part) if !needs_links(part, &records) => Links::default(),
         _ => Links::observe().map_err(|error| failed("the host's links cannot be read", error))?,
     };
     let seen = runs(native, uuids)?;
     let containers = containers(native, &records, roots, (&seen, networks::nics(layout, &links)?))?;
-    let is_wanted = |key: &Key| part.as_ref().is_none_or(|part| part.networks.contains(key));
+    let is_wanted = |key: &Key| part.as_ref().is_none_or(|part| part.keys.contains(key));
     let networks = networks::observe(layout, &links, &records, &is_wanted)?;
     let foreign = networks::foreign_subnets(layout, &links);
     let inits: Vec<i32> = seen.values().filter_map(|seen| seen.init.map(|init| init.pid)).collect();
@@ -45,47 +51,17 @@ pub fn observe(native: &Native, scope: &Scope) -> Result<Observed, Error> {
     Ok(Observed { host, records, images, pools, networks, containers })
 }
 
-/// What a look at some objects has to read.
-#[derive(Debug, Default)]
-struct Part {
-    uuids: BTreeSet<Uuid>,
-    networks: BTreeSet<Key>,
-    needs_links: bool,
-}
-
-impl Part {
-    /// The keys of a scope, and what they refer to. None: everything is wanted, or has to be looked through, because
-    /// a record says nothing of where its container is.
-    fn of(scope: &Scope, records: &BTreeMap<Key, Record>) -> Option<Part> {
-        let Scope::Keys(keys) = scope else { return None };
-        let mut part = Part::default();
-        let mut open: Vec<&Key> = keys.iter().collect();
-        let mut seen = BTreeSet::new();
-        while let Some(key) = open.pop() {
-            if !seen.insert(key) {
-                continue;
-            }
-            match key.kind {
-                Kind::Network => drop(part.networks.insert(key.clone())),
-                Kind::Container => {
-                    let record = records.get(key)?;
-                    part.uuids.insert(record.identity.as_ref()?.uuid);
-                    let applied = record.applied.as_ref().map(|applied| &applied.object);
-                    for object in record.desired.iter().chain(applied) {
-                        let Spec::Container(container) = &object.spec else { continue };
-                        open.extend(&container.depends_on);
-                        let nics = typed::nics(&container.devices);
-                        part.needs_links |= !nics.is_empty();
-                        let networks = container.devices.values().filter_map(|it| it.options.get("network"));
-                        part.networks.extend(networks.map(Key::network));
-                    }
-                }
-                _ => {}
-            }
-        }
-        part.needs_links |= !part.networks.is_empty();
-        Some(part)
-    }
+/// Whether it is about a network, or a container with a nic.
+fn needs_links(part: &Part, records: &BTreeMap<Key, Record>) -> bool {
+    let has_nic = |object: &Object| match &object.spec {
+        Spec::Container(container) => container.devices.values().any(|it| it.device_type == DeviceType::Nic),
+        _ => false,
+    };
+    let objects = |record: &Record| {
+        let established = record.applied.as_ref().map(|applied| &applied.object);
+        record.desired.iter().chain(established).any(has_nic)
+    };
+    part.keys.iter().any(|key| key.kind == Kind::Network) || records.values().any(objects)
 }
 
 fn runs(native: &Native, uuids: Option<&BTreeSet<Uuid>>) -> Result<BTreeMap<Uuid, Seen>, Error> {
@@ -115,11 +91,12 @@ fn containers(
     let of = |(key, record): (&Key, &Record)| Some((record.identity.as_ref()?.uuid, key.clone()));
     let keys: BTreeMap<Uuid, Key> = records.iter().filter_map(of).collect();
     let uuids: BTreeSet<Uuid> = roots.keys().chain(seen.keys()).copied().collect();
+    let online = host::online_processors();
     let mut containers = BTreeMap::new();
     for uuid in uuids {
         let root = roots.remove(&uuid);
         let run = match seen.get(&uuid) {
-            Some(seen) => run_facts(native, uuid, seen, nics.remove(&uuid).unwrap_or_default())?,
+            Some(seen) => run_facts(native, uuid, seen, nics.remove(&uuid).unwrap_or_default(), &online)?,
             None => None,
         };
         let exit =
@@ -143,13 +120,16 @@ fn run_facts(
     uuid: Uuid,
     seen: &Seen,
     nics: BTreeMap<String, NicFacts>,
+    online: &[u32],
 ) -> Result<Option<RunFacts>, Error> {
     let Some(init) = seen.init else { return Ok(None) };
     let name = Key::container(seen.spec.name.clone());
     let Some(record) = run_record::read(&native.layout.run, &name, uuid)? else { return Ok(None) };
     let cgroup = Cgroup { hierarchies: &native.hierarchies, path: &seen.spec.cgroup };
     let facts = observe::cgroup(&native.hierarchies, &seen.spec, init);
-    let targets = mounts::targets(init.pid);
+    // The list of a container's mounts is the dearest file to read here.
+    let has_disks = !record.run.disks.is_empty();
+    let targets = if has_disks { mounts::targets(init.pid) } else { Ok(BTreeSet::new()) };
     let (facts, targets) = match (facts, targets) {
         (Ok(facts), Ok(targets)) => (facts, targets),
         _ if !init.is_alive() => return Ok(None),
@@ -157,8 +137,7 @@ fn run_facts(
             return Err(failed(format!("{name} cannot be looked at"), error));
         }
     };
-    let asked = limits::to_cgroup(&record.run.limits, uuid, &host::online_processors());
-    let asked = native.hierarchies.normalise(&asked);
+    let asked = native.hierarchies.normalise(&limits::to_cgroup(&record.run.limits, uuid, online));
     let limits = facts.limits.as_ref().map(|found| limits::from_cgroup(found, &asked, &record.run.limits));
     let disks = record.run.disks.iter().filter(|disk| targets.contains(&disk.path));
     let usage = cgroup.usage().unwrap_or_default();

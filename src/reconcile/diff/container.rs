@@ -84,11 +84,12 @@ impl<'a> Walk<'a> {
         let memory = scene.observed.host.memory;
         let run = realize::run(key, &desired, identity, scene.networks, secrets, memory);
         let mut diff = ObjectDiff::new(key);
+        // Most containers are as they should be: for those nothing is written out.
         let object =
-            Object { meta: target.object.meta.clone(), spec: Spec::Container(Box::new(desired.clone())) };
+            || Object { meta: target.object.meta.clone(), spec: Spec::Container(Box::new(desired.clone())) };
         let adopted = view.is_unrecorded().then(|| Applied {
             fingerprint: view.root.map(|root| root.identity.fingerprint.clone()),
-            ..Applied::plain(object.clone())
+            ..Applied::plain(object())
         });
         let applied = view.record.and_then(|record| record.applied.clone()).or_else(|| adopted.clone());
         if let Some((update, reasons)) = record_update(scene, target, view.record, Some(identity), adopted) {
@@ -96,8 +97,10 @@ impl<'a> Walk<'a> {
         }
         let (changed, reasons) = match &applied {
             Some(Applied { object: Object { meta, spec: Spec::Container(before) }, .. }) => {
-                let changed = differing((meta, before), (&target.object.meta, &desired));
-                (changed, change_reasons(applied.as_ref(), &object))
+                match differing((meta, before), (&target.object.meta, &desired)) {
+                    changed if changed.is_empty() => (changed, vec![]),
+                    changed => (changed, change_reasons(applied.as_ref(), &object())),
+                }
             }
             _ => (BTreeSet::new(), vec![]),
         };

@@ -110,6 +110,24 @@ fn is_in<'p>(path: &'p str, mapping: &str, entry: &str) -> Option<&'p str> {
     if rest.is_empty() { Some("") } else { rest.strip_prefix('.') }
 }
 
+/// The class of a field of a container's spec by its path; None where that depends on the entry.
+pub fn class_of(path: &str) -> Option<Class> {
+    let field = match path.split('.').next()? {
+        "image" => Field::Image,
+        "architecture" => Field::Architecture,
+        "profiles" => Field::Profiles,
+        "devices" => Field::Device(String::new()),
+        "files" => Field::File(String::new()),
+        "environment" => Field::Environment(String::new()),
+        "state" => Field::State,
+        "dependsOn" => Field::DependsOn,
+        "ready" => Field::Ready,
+        "ephemeral" => Field::Ephemeral,
+        _ => return None,
+    };
+    Some(field.class())
+}
+
 /// `security.nesting` and all else that shapes the namespaces is taken at start.
 fn config_class(key: &str) -> Class {
     if key.starts_with("boot.") {

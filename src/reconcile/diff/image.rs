@@ -69,7 +69,8 @@ fn need(scene: &Scene<'_>, key: &Key, target: &Target<'_>, image: &Image) -> Nee
     Need { known: wanted, reasons, adopted: None }
 }
 
-/// An image that was never imported, as far as records tell.
+/// An image that was never imported, as far as records tell. Which one had the content that a root lacks is not known:
+/// it comes back by an import alone, so that none takes over another root's content then.
 fn first(scene: &Scene<'_>, key: &Key, target: &Target<'_>, image: &Image, record: Option<&Record>) -> Need {
     let present = |fingerprint: &&String| scene.observed.images.contains_key(*fingerprint);
     let roots = || {
@@ -81,7 +82,10 @@ fn first(scene: &Scene<'_>, key: &Key, target: &Target<'_>, image: &Image, recor
             Some(&root.identity.fingerprint).filter(present)
         })
     };
-    let known = image.fingerprint.as_ref().or_else(|| if record.is_none() { roots() } else { None });
+    let is_lost =
+        || scene.joined.containers.values().filter_map(|view| view.root).any(|root| !root.image_present);
+    let adopts = record.is_none() && !is_lost();
+    let known = image.fingerprint.as_ref().or_else(|| if adopts { roots() } else { None });
     match known.filter(present) {
         Some(fingerprint) => {
             let adopted =

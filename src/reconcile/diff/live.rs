@@ -108,9 +108,11 @@ fn limit_reasons(wanted: &Limits, before: Option<&Limits>, found: &Limits) -> Ve
 }
 
 /// The limits as manifests write them; none: no limit.
-fn limit_texts(limits: &Limits) -> [(&'static str, Option<String>); 5] {
+pub fn limit_texts(limits: &Limits) -> [(&'static str, Option<String>); 5] {
     let cpus = limits.cpus.as_ref().map(|cpus| match cpus {
         CpuLimit::Count(count) => count.to_string(),
+        // A lone number would be a count.
+        CpuLimit::Set(one) if one.parse::<u32>().is_ok() => format!("{one}-{one}"),
         CpuLimit::Set(set) => set.clone(),
     });
     let allowance = limits.cpu_allowance.as_ref().map(|allowance| match allowance {

@@ -64,10 +64,9 @@ fn drift(wanted: &BridgeNetwork, facts: Option<&NetworkFacts>) -> Vec<Reason> {
     differs("config.ipv4.address", addresses(&facts.addresses), addresses(&declared), note);
     let link = |up: bool| if up { "up" } else { "down" }.to_owned();
     differs("link", link(facts.up), link(true), format!("bridge {name} is down"));
-    if let Some(mtu) = wanted.mtu {
-        let note = format!("the MTU of bridge {name} was changed");
-        differs("config.bridge.mtu", facts.mtu.to_string(), mtu.to_string(), note);
-    }
+    let note = format!("the MTU of bridge {name} was changed");
+    let mtu = wanted.mtu_beside(facts.port_mtu);
+    differs("config.bridge.mtu", facts.mtu.to_string(), mtu.to_string(), note);
     let note = "the firewall rules were changed or flushed".to_owned();
     let rules = |text: String| if text.is_empty() { "none".to_owned() } else { text };
     differs("rules", rules(facts.rules.clone()), rules(wanted.rules_digest()), note);

@@ -4,7 +4,7 @@ use super::Scene;
 use crate::model::key::{Key, Kind};
 use crate::model::object::Spec;
 use crate::model::prune::Deletion;
-use crate::reconcile::graph::references;
+use crate::model::references::references;
 use std::collections::BTreeSet;
 
 /// What goes with this image, besides its own content. Each content goes with one image only.

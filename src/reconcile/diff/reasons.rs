@@ -3,8 +3,9 @@
 use super::container::Walk;
 use super::field::{Field, differing_texts};
 use super::{because, reason};
-use crate::model::object::{Container, Object, ReadyProbe};
+use crate::model::object::{Container, Object};
 use crate::model::observed::{ExitCause, ExitFacts, RunFacts};
+use crate::model::ready::ReadyProbe;
 use crate::model::record::Applied;
 use crate::model::step::{Cause, Class, Reason};
 

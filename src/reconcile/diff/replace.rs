@@ -163,7 +163,7 @@ fn swap(walk: &mut Walk<'_>, root: &RootFacts, content: ImageContent, mut reason
     let up = goes_up(walk);
     walk.diff.replacing = true;
     let former = former(walk, root);
-    let until = later(walk.scene.options.now, walk.desired.update.keep_replaced_ms);
+    let until = later(walk.scene.options.now, walk.desired.update.keep_replaced);
     let known = match &content {
         ImageContent::Fingerprint(fingerprint) => Some(fingerprint.clone()),
         ImageContent::ImportOf(_) => None,
@@ -267,7 +267,7 @@ fn clear(walk: &mut Walk<'_>, root: &RootFacts) {
 
 /// A replaced root of which no record tells, of a state folder that was lost: it is kept for its time.
 fn adopt(walk: &mut Walk<'_>, applied: Applied, identity: RootIdentity, fingerprint: String) {
-    let until = later(walk.scene.options.now, walk.desired.update.keep_replaced_ms);
+    let until = later(walk.scene.options.now, walk.desired.update.keep_replaced);
     let replaced = Some(Replaced { image: walk.desired.image.clone(), fingerprint, until, proven: true });
     let fingerprint = Some(identity.fingerprint);
     let applied = Applied { replaced, fingerprint, ..applied };

@@ -92,3 +92,12 @@ pub fn guards_text(text: &mut String, plan: &Plan, options: TextOptions) {
         line(text, options, AnsiColor::Red, &format!("! {} stops apply: {}", guard.name, guard.words()));
     }
 }
+
+/// `parks it`.
+pub fn way_words(way: Deletion) -> &'static str {
+    match way {
+        Deletion::Park => "parks it",
+        Deletion::Delete => "deletes it",
+        Deletion::Retain => "forgets it, and leaves it on the host",
+    }
+}

@@ -35,13 +35,12 @@ impl Hierarchies {
     pub fn normalise(&self, limits: &Limits) -> Limits {
         let page = page_bytes();
         let whole_pages = |bytes: u64| bytes / page * page;
-        let all_cpus = self.all_cpus();
         Limits {
             cpu_set: limits
                 .cpu_set
                 .as_deref()
                 .map(cpuset::shortest)
-                .filter(|cpus| Some(cpus) != all_cpus.as_ref()),
+                .filter(|cpus| Some(cpus) != self.all_cpus().as_ref()),
             memory_bytes: limits.memory_bytes.map(whole_pages),
             memory_soft_bytes: limits.memory_soft_bytes.map(whole_pages),
             cpu_weight_percent: limits.cpu_weight_percent.filter(|percent| *percent != 100),

@@ -229,15 +229,6 @@ impl Cgroup<'_> {
         Ok(())
     }
 
-    /// Removes the path from every hierarchy, those without limits too (`monitor_path`, a whole tag).
-    pub fn remove_everywhere(&self, patience: Duration) -> Result<()> {
-        let roots = self.hierarchies.v1.values().chain([&self.hierarchies.unified]);
-        for folder in roots.map(|root| root.join(self.path)) {
-            remove_tree(&folder, patience)?;
-        }
-        Ok(())
-    }
-
     /// Whether no hierarchy has the cgroup any more.
     pub fn is_gone(&self) -> bool {
         !self.hierarchies.v1_roots().any(|root| root.join(self.path).exists()) && !self.outer().exists()

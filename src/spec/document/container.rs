@@ -7,7 +7,8 @@ use super::layer;
 use super::reader::{Fields, Reader};
 use super::update;
 use crate::model::key::{Key, Kind};
-use crate::model::object::{DeviceLayer, Power, Ready, ReadyProbe, Update};
+use crate::model::object::{DeviceLayer, Power, Update};
+use crate::model::ready::{Ready, ReadyProbe};
 use crate::spec::registry::INSTANCE;
 use crate::spec::report::Wrong;
 use crate::spec::tree::{Mark, Node, Value};
@@ -212,12 +213,12 @@ fn ready(node: &Node, reader: &mut Reader) -> Option<Ready> {
     let probe = probes.first().and_then(|entry| probe(&entry.key, &entry.value, reader));
     let mut time = |name: &str| {
         let path = format!("ready.{name}");
-        reader.field(node, name, &path).and_then(|node| reader.duration(node, &path))
+        reader.field(node, name, &path).and_then(|node| reader.time_span(node, &path))
     };
     let default = Ready::default();
     Some(Ready {
-        timeout_ms: time("timeout").unwrap_or(default.timeout_ms),
-        interval_ms: time("interval").unwrap_or(default.interval_ms),
+        timeout: time("timeout").unwrap_or(default.timeout),
+        interval: time("interval").unwrap_or(default.interval),
         probe: probe.unwrap_or_default(),
     })
 }

@@ -2,6 +2,7 @@
 
 use super::reader::Reader;
 use crate::model::object::DeviceLayer;
+use crate::model::origin::below;
 use crate::spec::names;
 use crate::spec::report::Wrong;
 use crate::spec::tree::Node;
@@ -18,7 +19,7 @@ pub fn devices(spec: &Node, reader: &mut Reader) -> BTreeMap<String, DeviceLayer
     };
     for entry in entries {
         let name = entry.key.as_ref();
-        let path = format!("devices.{name}");
+        let path = below("devices", name);
         if let Err(bad) = names::device(name) {
             reader.bad(entry.mark, "the name of a device", name, bad);
             continue;
@@ -43,7 +44,7 @@ fn device(node: &Node, path: &str, reader: &mut Reader) -> Option<DeviceLayer> {
     let mut device = DeviceLayer::default();
     for entry in entries {
         let name = entry.key.as_ref();
-        let path = format!("{path}.{name}");
+        let path = below(path, name);
         reader.remember(&path, entry.mark, &entry.value);
         reader.names.insert(path.clone(), entry.mark);
         match name {

@@ -28,7 +28,7 @@ use super::tree::{Mark, Node};
 use super::words::did_you_mean;
 use crate::model::key::{Key, Kind};
 use crate::model::object::Meta;
-use crate::model::origin::Layer;
+use crate::model::origin::{Layer, below};
 use crate::model::prune::Deletion;
 use reader::{Fields, Marks, Reader};
 use schemars::JsonSchema;
@@ -346,7 +346,7 @@ fn words(metadata: &Node, field: &str, reader: &mut Reader) -> BTreeMap<String, 
         return words;
     };
     for entry in entries {
-        let path = format!("{path}.{}", entry.key);
+        let path = below(&path, &entry.key);
         if let Err(bad) = names::label(&entry.key) {
             reader.bad(entry.mark, "the name of a label or annotation", &entry.key, bad);
         }

@@ -35,6 +35,22 @@ impl Placement {
             && self.labels.iter().all(|(label, value)| labels.get(label) == Some(value))
     }
 
+    /// What of it a host does not meet, in words.
+    pub fn unmet(&self, host: &str, labels: &BTreeMap<String, String>) -> String {
+        let mut words = vec![];
+        if self.hosts.as_ref().is_some_and(|hosts| hosts.iter().all(|(name, _)| name != host)) {
+            words.push(format!("host `{host}` is not among its hosts"));
+        }
+        for (label, wanted) in &self.labels {
+            match labels.get(label) {
+                Some(value) if value == wanted => {}
+                Some(value) => words.push(format!("label {label} of host `{host}` is {value}, not {wanted}")),
+                None => words.push(format!("host `{host}` has no label {label} (wanted {wanted})")),
+            }
+        }
+        words.join("; ")
+    }
+
     /// In words: `hosts a, b with labels gpu=nvidia`.
     pub fn describe(&self) -> String {
         let names = |(name, _): &(String, Mark)| format!(" {name}");

@@ -27,9 +27,9 @@ pub fn read(node: &Node, reader: &mut Reader) -> Prune {
         empty: field(reader, "empty")
             .and_then(|node| reader.choice(node, "prune.empty", &empties))
             .unwrap_or_default(),
-        grace_ms: field(reader, "grace")
-            .and_then(|node| reader.duration(node, "prune.grace"))
-            .unwrap_or(default.grace_ms),
+        grace: field(reader, "grace")
+            .and_then(|node| reader.time_span(node, "prune.grace"))
+            .unwrap_or(default.grace),
     }
 }
 

@@ -1,11 +1,13 @@
 //! Typed reading of trees: every mistake becomes a finding, and reading goes on.
 
-use super::super::registry::Table;
 use super::super::registry::check;
 use super::super::registry::value::BadValue;
+use super::super::registry::{Entry, Table};
 use super::super::report::{Report, Wrong};
 use super::super::tree::{Mark, Node, Plain, Value};
 use super::super::words::{alternatives, did_you_mean};
+use crate::model::origin::below;
+use crate::model::time_span::TimeSpan;
 use std::collections::BTreeMap;
 
 /// Field path → where its value stands.
@@ -170,25 +172,14 @@ impl<'r> Reader<'r> {
         found
     }
 
-    /// A time span (`500ms`, `10s`, `2m`, `1h`, `7d`) in milliseconds.
-    pub fn duration(&mut self, node: &Node, path: &str) -> Option<u64> {
-        let text = node.scalar().map(|(text, _)| text);
-        let parsed = text.and_then(|text| {
-            let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-            let factor = match text.get(digits.len()..)? {
-                "ms" => 1,
-                "s" => 1000,
-                "m" => 60_000,
-                "h" => 3_600_000,
-                "d" => 86_400_000,
-                _ => return None,
-            };
-            digits.parse::<u64>().ok()?.checked_mul(factor).filter(|span| *span > 0)
-        });
-        if parsed.is_none() {
+    /// A time span (`500ms`, `10s`, `2m`, `1h`, `7d`) that is not zero.
+    pub fn time_span(&mut self, node: &Node, path: &str) -> Option<TimeSpan> {
+        let parsed = node.scalar().and_then(|(text, _)| text.parse::<TimeSpan>().ok());
+        let span = parsed.filter(|span| span.milliseconds() > 0);
+        if span.is_none() {
             self.mistyped(node, path, "a time span", Some("for example 500ms, 10s, 2m or 1h".to_owned()));
         }
-        parsed
+        span
     }
 
     /// Reports a value that breaks a rule of names or values.
@@ -211,16 +202,19 @@ impl<'r> Reader<'r> {
                 self.report.error(entry.mark, Wrong::new("wrong-type", message).help(help));
                 continue;
             }
-            self.remember(&format!("{path}.{name}"), entry.mark, &entry.value);
-            if let Err(wrong) = check::name(table, name) {
-                self.report.error(entry.mark, wrong);
-                continue;
-            }
+            self.remember(&below(path, name), entry.mark, &entry.value);
+            let known = match check::name(table, name) {
+                Ok(known) => known,
+                Err(wrong) => {
+                    self.report.error(entry.mark, wrong);
+                    continue;
+                }
+            };
             if entry.value.is_null() {
                 config.insert(name.to_owned(), None);
                 continue;
             }
-            match self.config_value(&entry.value, name, table) {
+            match self.config_value(&entry.value, name, known) {
                 Some(Ok(text)) => drop(config.insert(name.to_owned(), Some(text))),
                 Some(Err(wrong)) => self.report.error(entry.value.mark, wrong),
                 None => {}
@@ -230,14 +224,14 @@ impl<'r> Reader<'r> {
     }
 
     /// A config value in its normal form; none when it is reported already.
-    fn config_value(&mut self, node: &Node, name: &str, table: &Table) -> Option<Result<String, Wrong>> {
+    fn config_value(&mut self, node: &Node, name: &str, known: &Entry) -> Option<Result<String, Wrong>> {
         match node.scalar() {
             // Where the value is wrong in any reading, that says more than the advice to quote it.
-            Some((text, Plain::Float | Plain::OddInteger)) => match check::normalise(table, name, text) {
+            Some((text, Plain::Float | Plain::OddInteger)) => match check::normal_form(known, name, text) {
                 Err(wrong) => Some(Err(wrong)),
                 Ok(_) => self.config_text(node, name).map(Ok),
             },
-            _ => self.config_text(node, name).map(|text| check::normalise(table, name, &text)),
+            _ => self.config_text(node, name).map(|text| check::normal_form(known, name, &text)),
         }
     }
 

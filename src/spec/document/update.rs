@@ -25,11 +25,11 @@ pub fn read(spec: &Node, reader: &mut Reader) -> Update {
     let image = image
         .and_then(|node| reader.choice(node, "update.image", &images.map(|policy| (policy.word(), policy))));
     let keep = reader.field(node, "keepReplaced", "update.keepReplaced");
-    let keep = keep.and_then(|node| reader.duration(node, "update.keepReplaced"));
+    let keep = keep.and_then(|node| reader.time_span(node, "update.keepReplaced"));
     Update {
         restart: restart.unwrap_or_default(),
         image: image.unwrap_or_default(),
-        keep_replaced_ms: keep.unwrap_or(default.keep_replaced_ms),
+        keep_replaced: keep.unwrap_or(default.keep_replaced),
     }
 }
 

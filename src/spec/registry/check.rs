@@ -8,7 +8,11 @@ use super::{Entry, Support, Table};
 /// The value's normal form. An explicit default is kept: it may override a lower layer ([`is_default`] drops it
 /// later).
 pub fn normalise(table: &Table, name: &str, text: &str) -> Result<String, Wrong> {
-    let entry = self::name(table, name)?;
+    normal_form(self::name(table, name)?, name, text)
+}
+
+/// The same of a name whose entry was found already.
+pub fn normal_form(entry: &Entry, name: &str, text: &str) -> Result<String, Wrong> {
     if text.contains('\0') {
         return Err(Wrong::new("bad-value", format!("`{name}` holds a zero byte")).help("remove it"));
     }

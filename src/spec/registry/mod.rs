@@ -84,9 +84,14 @@ fn pattern_covers(pattern: &str, name: &str) -> bool {
     if let Some(prefix) = pattern.strip_suffix('*') {
         return name.len() > prefix.len() && name.starts_with(prefix);
     }
-    let (pattern, name): (Vec<&str>, Vec<&str>) = (pattern.split('.').collect(), name.split('.').collect());
-    pattern.len() == name.len()
-        && pattern.iter().zip(&name).all(|(part, given)| is_placeholder(part) || part == given)
+    let (mut parts, mut given) = (pattern.split('.'), name.split('.'));
+    loop {
+        match (parts.next(), given.next()) {
+            (None, None) => return true,
+            (Some(part), Some(given)) if is_placeholder(part) || part == given => {}
+            _ => return false,
+        }
+    }
 }
 
 /// `config` of containers and profiles.

@@ -424,7 +424,13 @@ pub const NIC_P2P: [Entry; 7] =
 
 pub const NETWORK: [Entry; 7] = [
     entry("bridge.hwaddr", ValueType::Mac, None, Class::Live, "The bridge's MAC address."),
-    entry("bridge.mtu", MTU, Some("1500"), Class::Live, "The bridge's MTU in bytes."),
+    entry(
+        "bridge.mtu",
+        MTU,
+        None,
+        Class::Live,
+        "The bridge's MTU in bytes. Absent: the least of its ports', 1500 without any.",
+    ),
     entry(
         "ipv4.address",
         ValueType::Ipv4Net,

@@ -12,8 +12,9 @@ use std::net::IpAddr;
 use std::path::Path;
 
 pub fn check(resolution: &Resolution, report: &mut Report) {
-    subnets(resolution, report);
-    pools(resolution, report);
+    let in_order = in_order(resolution);
+    subnets(resolution, &in_order, report);
+    pools(resolution, &in_order, report);
     let mut taken = Taken::default();
     for (key, object) in &resolution.desired.objects {
         report.key = Some(key.clone());
@@ -21,7 +22,7 @@ pub fn check(resolution: &Resolution, report: &mut Report) {
             taken.gateways(key, network);
         }
     }
-    for (key, object) in in_order(resolution) {
+    for (key, object) in in_order {
         report.key = Some(key.clone());
         if let Spec::Container(container) = &object.spec {
             for (name, device) in &container.devices {
@@ -81,13 +82,13 @@ fn nets(bridge: &crate::model::step::BridgeNetwork) -> Vec<IpNet> {
 /// The objects in the order of the texts, so that the later of two is the one that is wrong; built-ins first.
 fn in_order<'r>(resolution: &'r Resolution) -> Vec<(&'r Key, &'r Object)> {
     let mut objects: Vec<_> = resolution.desired.objects.iter().collect();
-    objects.sort_by_key(|(key, _)| resolution.documents.get(key).map(|document| document.mark));
+    objects.sort_by_cached_key(|(key, _)| resolution.documents.get(key).map(|document| document.mark));
     objects
 }
 
-fn subnets(resolution: &Resolution, report: &mut Report) {
+fn subnets(resolution: &Resolution, in_order: &[(&Key, &Object)], report: &mut Report) {
     let mut seen: Vec<(IpNet, &Key)> = vec![];
-    for (key, object) in in_order(resolution) {
+    for (key, object) in in_order.iter().copied() {
         let Spec::Network(network) = &object.spec else { continue };
         for net in nets(&typed::bridge(&key.name, &network.config)) {
             let overlap = seen
@@ -112,9 +113,9 @@ fn subnets(resolution: &Resolution, report: &mut Report) {
 }
 
 /// No pool's folder is another's, or inside it.
-fn pools(resolution: &Resolution, report: &mut Report) {
+fn pools(resolution: &Resolution, in_order: &[(&Key, &Object)], report: &mut Report) {
     let mut seen: Vec<(&Path, &Key)> = vec![];
-    for (key, object) in in_order(resolution) {
+    for (key, object) in in_order.iter().copied() {
         let Spec::StoragePool(pool) = &object.spec else { continue };
         let Some(source) = pool.source.as_deref() else { continue };
         if let Some((_, first)) =

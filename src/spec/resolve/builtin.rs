@@ -5,6 +5,7 @@ use crate::model::object::{
     Config, DeviceLayer, Meta, Network, NetworkType, Object, PoolDriver, Profile, Spec, StoragePool,
 };
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 pub const PROFILE: &str = "default";
 pub const POOL: &str = "default";
@@ -13,7 +14,7 @@ pub const NETWORK: &str = "bay0";
 /// The built-in object of a key, if it is one's.
 pub fn object(key: &Key) -> Option<Object> {
     let spec = if *key == Key::profile(PROFILE) {
-        Spec::Profile(profile())
+        Spec::Profile(PROFILE_OBJECT.clone())
     } else if *key == Key::pool(POOL) {
         Spec::StoragePool(StoragePool { driver: PoolDriver::Dir, source: None, config: Config::new() })
     } else if *key == Key::network(NETWORK) {
@@ -31,7 +32,7 @@ pub fn keys() -> [Key; 3] {
 }
 
 /// A root disk on pool `default`, and `eth0` on network `bay0`.
-pub fn profile() -> Profile {
+pub static PROFILE_OBJECT: LazyLock<Profile> = LazyLock::new(|| {
     let device = |device_type: &str, option: (&str, &str)| DeviceLayer {
         device_type: Some(device_type.to_owned()),
         options: BTreeMap::from([(option.0.to_owned(), Some(option.1.to_owned()))]),
@@ -46,7 +47,7 @@ pub fn profile() -> Profile {
         ]),
         ..Profile::default()
     }
-}
+});
 
 fn owned<const N: usize>(config: [(&str, &str); N]) -> Config {
     config.map(|(key, value)| (key.to_owned(), value.to_owned())).into()

@@ -2,10 +2,10 @@
 
 use super::contents::{self, check_places, unset_plain};
 use super::layers::{Layered, MergedDevice, Written, merge_config, merge_devices};
-use super::{MAX_DEPENDENCIES, Resolution, builtin, devices, ignore, persist};
+use super::{MAX_DEPENDENCIES, Resolution, builtin, devices, ignore, overridden, persist};
 use crate::model::key::Key;
 use crate::model::object::{Config, Container, Device, DeviceType, Devices, Profile};
-use crate::model::origin::{FieldOrigins, Layer, Origin};
+use crate::model::origin::{FieldOrigins, Layer, Origin, below};
 use crate::spec::document::container::ContainerSpec;
 use crate::spec::document::environment::Secrets;
 use crate::spec::document::files::Files;
@@ -24,8 +24,7 @@ impl Resolution<'_> {
         report: &mut Report,
     ) -> Option<Container> {
         let profiles = spec.profiles.clone().unwrap_or_else(|| vec![builtin::PROFILE.to_owned()]);
-        let builtin_profile = builtin::profile();
-        let mut layers = self.profile_layers(&profiles, &builtin_profile);
+        let mut layers = self.profile_layers(&profiles);
         layers.push(Layered {
             layer: document.layer.clone(),
             config: &spec.config,
@@ -38,8 +37,6 @@ impl Resolution<'_> {
         unset_plain(&layers, &mut config);
         let merged = merge_devices(&layers, report);
         let contents = contents::merge(&layers);
-        let merges = ["config", "devices", "files", "environment"];
-        origins.retain(|path, _| !merges.iter().any(|field| path.starts_with(field)));
         record_config(&config, origins, report);
         let devices = self.devices(&merged, document, origins, report);
         if profiles
@@ -51,6 +48,7 @@ impl Resolution<'_> {
         distinct(&devices, &merged, document, report);
         let files = self.files(&contents, document, origins, report);
         let environment = self.environment(&contents, document, origins, report);
+        overridden::note(&layers, origins, report);
         check_places(&contents, &devices, document, report);
         let persist = persist::paths(spec, (&devices, files.keys()), document, report);
         let ignored = ignore::paths(spec, (&devices, &files), document, report);
@@ -98,7 +96,8 @@ impl Resolution<'_> {
     }
 
     /// The layers of the profiles that are declared or built in; `references` reports the others.
-    fn profile_layers<'l>(&'l self, profiles: &[String], builtin: &'l Profile) -> Vec<Layered<'l>> {
+    fn profile_layers(&self, profiles: &[String]) -> Vec<Layered<'_>> {
+        let builtin: &Profile = &builtin::PROFILE_OBJECT;
         let mut layers = vec![];
         for name in profiles {
             match self.documents.get(&Key::profile(name)) {
@@ -138,11 +137,11 @@ impl Resolution<'_> {
         let context = devices::Context { folders: &self.folders, mark: document.mark };
         let mut checked = Devices::new();
         for (name, device) in merged {
-            let path = format!("devices.{name}");
+            let path = below("devices", name);
             origins.insert(path.clone(), origin(&device.named, report));
-            origins.insert(format!("{path}.type"), origin(&device.device_type, report));
+            origins.insert(below(&path, "type"), origin(&device.device_type, report));
             for (option, written) in &device.options {
-                origins.insert(format!("{path}.{option}"), origin(written, report));
+                origins.insert(below(&path, option), origin(written, report));
             }
             if let Some(device) = devices::check_device(name, device, &context, report) {
                 checked.insert(name.clone(), device);
@@ -203,21 +202,19 @@ fn depend(
 }
 
 pub(super) fn built_in() -> Origin {
-    Origin { place: None, layer: Layer::Default, filled: vec![], revision: None }
+    Origin::new(None, Layer::Default)
 }
 
 pub fn origin<T>(written: &Written<T>, report: &Report) -> Origin {
     Origin {
-        place: written.mark.map(|mark| report.place(mark)),
-        layer: written.layer.clone(),
         filled: written.mark.map(|mark| report.filled_places(mark)).unwrap_or_default(),
-        revision: None,
+        ..Origin::new(written.mark.map(|mark| report.place(mark)), written.layer.clone())
     }
 }
 
 fn record_config(config: &BTreeMap<String, Written<String>>, origins: &mut FieldOrigins, report: &Report) {
     for (key, written) in config {
-        origins.insert(format!("config.{key}"), origin(written, report));
+        origins.insert(below("config", key), origin(written, report));
     }
 }
 

@@ -121,14 +121,17 @@ fn options(merged: &MergedDevice, table: &Table, context: &Context, report: &mut
     let mut complete = true;
     for (name, written) in &merged.options {
         let mark = written.mark.unwrap_or(context.mark);
-        if let Err(wrong) = check::name(table, name) {
-            report.error(written.name.unwrap_or(mark), wrong);
-            complete = false;
-            continue;
-        }
-        let normal = check::normalise(table, name, &written.value).and_then(|text| {
-            let is_path = table.find(name).is_some_and(|entry| entry.value == ValueType::HostPath);
-            if is_path { context.folders.resolve(mark, &text) } else { Ok(text) }
+        let entry = match check::name(table, name) {
+            Ok(entry) => entry,
+            Err(wrong) => {
+                report.error(written.name.unwrap_or(mark), wrong);
+                complete = false;
+                continue;
+            }
+        };
+        let normal = check::normal_form(entry, name, &written.value).and_then(|text| match entry.value {
+            ValueType::HostPath => context.folders.resolve(mark, &text),
+            _ => Ok(text),
         });
         match normal {
             Ok(text) => drop(options.insert(name.clone(), text)),

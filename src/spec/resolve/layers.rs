@@ -1,7 +1,7 @@
 //! Profile expansion: layers in order, a later one wins for each config key and each device option.
 
 use crate::model::object::DeviceLayer;
-use crate::model::origin::Layer;
+use crate::model::origin::{Layer, below};
 use crate::spec::document::Document;
 use crate::spec::document::environment::Secrets;
 use crate::spec::document::files::Files;
@@ -58,7 +58,7 @@ pub fn merge_config(layers: &[Layered]) -> BTreeMap<String, Written<String>> {
             match value {
                 None => drop(merged.remove(key)),
                 Some(value) => {
-                    let written = layer.written(value.clone(), &format!("config.{key}"));
+                    let written = layer.written(value.clone(), &below("config", key));
                     merged.insert(key.clone(), written);
                 }
             }
@@ -72,13 +72,13 @@ pub fn merge_devices(layers: &[Layered], report: &mut Report) -> BTreeMap<String
     let mut merged: BTreeMap<String, MergedDevice> = BTreeMap::new();
     for layer in layers {
         for (name, device) in layer.devices {
-            let path = format!("devices.{name}");
+            let path = below("devices", name);
             match device.device_type.as_deref() {
                 Some("none") => {
                     merged.remove(name);
                 }
                 Some(device_type) => {
-                    let device_type = layer.written(device_type.to_owned(), &format!("{path}.type"));
+                    let device_type = layer.written(device_type.to_owned(), &below(&path, "type"));
                     let options = BTreeMap::new();
                     let named = layer.written((), &path);
                     merged.insert(name.clone(), MergedDevice { device_type, named, options });
@@ -97,14 +97,14 @@ pub fn merge_devices(layers: &[Layered], report: &mut Report) -> BTreeMap<String
     merged
 }
 
-fn merge_options(below: &mut MergedDevice, device: &DeviceLayer, layer: &Layered, path: &str) {
-    below.named = layer.written((), path);
+fn merge_options(lower: &mut MergedDevice, device: &DeviceLayer, layer: &Layered, path: &str) {
+    lower.named = layer.written((), path);
     for (option, value) in &device.options {
         match value {
-            None => drop(below.options.remove(option)),
+            None => drop(lower.options.remove(option)),
             Some(value) => {
-                let written = layer.written(value.clone(), &format!("{path}.{option}"));
-                below.options.insert(option.clone(), written);
+                let written = layer.written(value.clone(), &below(path, option));
+                lower.options.insert(option.clone(), written);
             }
         }
     }

@@ -8,6 +8,7 @@ pub mod cycles;
 pub mod devices;
 pub mod ignore;
 pub mod layers;
+pub mod overridden;
 pub mod paths;
 pub mod persist;
 pub mod references;
@@ -17,7 +18,7 @@ use super::SourceText;
 use super::document::image::SourceSpec;
 use super::document::profile::ProfileSpec;
 use super::document::{Body, Document};
-use super::render::{Elsewhere, Rendered};
+use super::render::{Rendered, Unrendered};
 use super::report::{Report, Wrong};
 use crate::model::desired::Desired;
 use crate::model::key::{Key, Kind};
@@ -47,7 +48,7 @@ pub struct Resolution<'l> {
     pub folders: Folders<'l>,
     pub here: &'l Here<'l>,
     /// What is rendered for other hosts only.
-    pub elsewhere: &'l BTreeMap<Key, Elsewhere>,
+    pub elsewhere: &'l BTreeMap<Key, Unrendered>,
     /// The members of each set.
     pub sets: &'l BTreeMap<Key, Vec<Key>>,
     pub desired: Desired,
@@ -177,16 +178,20 @@ impl Resolution<'_> {
         Some((spec, origins))
     }
 
-    /// Every place in the document, with the object itself as the empty path.
+    /// Every place in the document, with the object itself as the empty path. A container's merged fields get theirs where
+    /// they are merged.
     fn document_origins(&self, document: &Document, report: &Report) -> FieldOrigins {
         let origin = |mark| Origin {
-            place: Some(report.place(mark)),
-            layer: document.layer.clone(),
             filled: report.filled_places(mark),
-            revision: None,
+            ..Origin::new(Some(report.place(mark)), document.layer.clone())
         };
         let envelope = |path: &str| matches!(path, "apiVersion" | "kind" | "metadata" | "spec");
-        let marks = document.marks.iter().filter(|(path, _)| !envelope(path));
+        let merges: &[&str] = match document.body {
+            Body::Container(_) => &["config", "devices", "files", "environment"],
+            _ => &[],
+        };
+        let is_merged = |path: &str| merges.iter().any(|field| path.starts_with(field));
+        let marks = document.marks.iter().filter(|(path, _)| !envelope(path) && !is_merged(path));
         let mut origins: FieldOrigins = marks.map(|(path, mark)| (path.clone(), origin(*mark))).collect();
         origins.insert(String::new(), origin(document.mark));
         origins

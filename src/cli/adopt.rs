@@ -1,0 +1,259 @@
+//! `adopt`: what was changed on the host by hand goes into the user's own manifests; nothing is written unless the plan
+//! of what would be written has nothing left to do for the adopted objects.
+
+use super::connection::{Connection, Shown as Match};
+use super::exit::Exit;
+use super::failure::Usage;
+use super::interrupt;
+use super::key::parse_key;
+use super::manifests::{FromArgs, Shown};
+use super::output::Format;
+use super::progress::Display;
+use super::session::Session;
+use crate::api::error::{Failure, FailureKind};
+use crate::api::types::{ExportRequest, GoalRequest, Manifests, OUTPUT_VERSION, PlanRequest};
+use crate::daemon::operations::adopt::{self, Difference, Into, NotAdopted};
+use crate::daemon::operations::listing::Selection;
+use crate::model::key::Key;
+use crate::reconcile::plan::Plan;
+use crate::source::{self, STDIN};
+use crate::spec::{SourceText, edit, emit};
+use serde::Serialize;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// These objects; one that is on the host and in no manifest is written out [default: all that drifted]
+    #[arg(value_name = "KEY", value_parser = parse_key)]
+    keys: Vec<Key>,
+    #[command(flatten)]
+    from: FromArgs,
+    /// Write the manifests; without it only the difference is shown
+    #[arg(long)]
+    write: bool,
+    /// Where a value goes that a profile gives
+    #[arg(long, value_enum, default_value_t)]
+    into: IntoArg,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+enum IntoArg {
+    /// Into the container's own document; its profile's other containers stay as they are
+    #[default]
+    Container,
+    /// Into the profile; every container that takes it from there has it
+    Profile,
+}
+
+#[derive(Serialize)]
+struct AdoptJson<'a> {
+    version: u32,
+    values: &'a [Difference],
+    /// Objects that got a document of their own.
+    documents: &'a BTreeSet<Key>,
+    files: Vec<&'a str>,
+    written: bool,
+}
+
+/// The manifests before and after.
+struct Adoption {
+    before: Shown,
+    after: Vec<SourceText>,
+    values: Vec<Difference>,
+    documents: BTreeSet<Key>,
+    /// Written for what takes its values from them.
+    profiles: BTreeSet<Key>,
+}
+
+pub fn run(session: &Session, args: &Args) -> anyhow::Result<Exit> {
+    let before = args.from.read()?;
+    if args.write && before.texts.iter().any(|text| text.path == STDIN) {
+        return Err(Usage("standard input cannot be written; name the manifests".to_owned()).into());
+    }
+    let connection = match args.write {
+        true => Connection::writer(session, "adopt")?,
+        false => Connection::reader(session)?,
+    };
+    let request = |texts: &[SourceText]| {
+        PlanRequest::new(GoalRequest::Site(Manifests::new(texts)), session.actor("adopt"))
+    };
+    let plan = connection.plan(&request(&before.texts)).map_err(|failure| before.tell(failure))?;
+    let adoption = adoption(&connection, args, before, &plan)?;
+    if adoption.is_empty() {
+        return adoption.tell(session, args.write);
+    }
+    let shown = Shown { texts: adoption.after.clone() };
+    let after = connection.plan(&request(&adoption.after)).map_err(|failure| shown.tell(failure))?;
+    let left = adopt::left(&plan, &after, &adoption.keys());
+    if !left.is_empty() {
+        return Err(refused(&left).into());
+    }
+    let exit = adoption.tell(session, args.write)?;
+    if !args.write {
+        return Ok(exit);
+    }
+    adoption.write()?;
+    let only = adoption.keys();
+    record(session, &connection, &PlanRequest { only, ..request(&adoption.after) })
+}
+
+fn adoption(connection: &Connection, args: &Args, before: Shown, plan: &Plan) -> anyhow::Result<Adoption> {
+    let mut keys = BTreeSet::new();
+    for key in &args.keys {
+        // Named, so it must be there: a mistyped key is no empty adoption. A set stands for its members.
+        let objects = connection.list(&Selection::Key(key.clone()))?.objects;
+        keys.extend(objects.into_iter().map(|object| object.key));
+    }
+    let documents: BTreeSet<Key> = keys.iter().filter(|key| is_undeclared(plan, key)).cloned().collect();
+    let values = adopt::differences(plan, &keys).map_err(|not| refused(&not))?;
+    let into = match args.into {
+        IntoArg::Container => Into::Container,
+        IntoArg::Profile => Into::Profile,
+    };
+    let mut after = adopt::edited(&before.texts, plan, &values, into).map_err(|not| refused(&not))?;
+    for key in &documents {
+        let wanted = ExportRequest { keys: [key.clone()].into(), alone: true, ..ExportRequest::default() };
+        let text = emit::documents(&connection.export(&wanted)?.documents);
+        add_document(&mut after, args, key, &text)?;
+    }
+    let profiles = adopt::profiles(plan, &values, into);
+    Ok(Adoption { before, after, values, documents, profiles })
+}
+
+/// Owned by the site, and in no manifest of it.
+fn is_undeclared(plan: &Plan, key: &Key) -> bool {
+    let waits = plan.prune.iter().any(|intent| intent.keys.contains(key));
+    waits || plan.kept.contains(key)
+}
+
+/// A folder of manifests gets a new file, a single manifest another document.
+fn add_document(texts: &mut Vec<SourceText>, args: &Args, key: &Key, text: &str) -> Result<(), Failure> {
+    let home = args.from.file.last().cloned().unwrap_or_else(source::default_path);
+    if !home.is_dir() {
+        if let Some(last) = texts.last_mut() {
+            last.text = edit::append(&last.text, text);
+        }
+        return Ok(());
+    }
+    let path = home.join(format!("{}-{}.yaml", key.kind.slug(), key.name));
+    if path.exists() {
+        let message = format!("{} is there already; move it, or declare {key} by hand", path.display());
+        return Err(Failure::new(FailureKind::Refused, message));
+    }
+    let base = texts.first().map_or_else(|| home.clone(), |text| text.root.clone());
+    let shown = path.strip_prefix(".").unwrap_or(&path).display().to_string();
+    texts.push(SourceText { path: shown, text: text.to_owned(), base: base.clone(), root: base });
+    Ok(())
+}
+
+fn refused(not: &[NotAdopted]) -> Failure {
+    let causes: Vec<String> = not.iter().map(|not| format!("\n  {not}")).collect();
+    Failure::new(FailureKind::Refused, format!("nothing was written:{}", causes.concat()))
+}
+
+impl Adoption {
+    fn keys(&self) -> BTreeSet<Key> {
+        let others = self.documents.iter().chain(&self.profiles);
+        self.values.iter().map(|value| &value.key).chain(others).cloned().collect()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.values.is_empty() && self.documents.is_empty()
+    }
+
+    /// Each text that changes: what it was (None: it is new), and what it is to be.
+    fn changes(&self) -> impl Iterator<Item = (Option<&SourceText>, &SourceText)> {
+        self.after.iter().enumerate().filter_map(|(at, new)| {
+            let old = self.before.texts.get(at);
+            (old.map(|old| &old.text) != Some(&new.text)).then_some((old, new))
+        })
+    }
+
+    fn tell(&self, session: &Session, written: bool) -> anyhow::Result<Exit> {
+        let patch: String = self.changes().map(|(old, new)| patch(old, new)).collect();
+        match session.out.format {
+            Format::Patch => session.out.raw(patch.as_bytes())?,
+            _ => session.out.text(&format!("{patch}{}", self.summary(written)))?,
+        }
+        let files = self.changes().map(|(_, new)| new.path.as_str()).collect();
+        let (values, documents) = (&self.values[..], &self.documents);
+        session.out.json(&AdoptJson { version: OUTPUT_VERSION, values, documents, files, written })?;
+        Ok(Exit::Done)
+    }
+
+    fn summary(&self, written: bool) -> String {
+        let count = |count: usize, word: &str| match count {
+            1 => format!("1 {word}"),
+            count => format!("{count} {word}s"),
+        };
+        let what: Vec<String> = [(self.values.len(), "value"), (self.documents.len(), "document")]
+            .into_iter()
+            .filter(|(number, _)| *number > 0)
+            .map(|(number, word)| count(number, word))
+            .collect();
+        match (what.is_empty(), written) {
+            (true, _) => "nothing to adopt".to_owned(),
+            (false, true) => format!("adopted {}", what.join(", ")),
+            (false, false) => format!("{} to adopt; --write writes them", what.join(", ")),
+        }
+    }
+
+    fn write(&self) -> Result<(), Failure> {
+        for (old, _) in self.changes() {
+            let Some(old) = old else { continue };
+            if std::fs::read_to_string(&old.path).is_ok_and(|text| text != old.text) {
+                let message = format!("{} was changed meanwhile; nothing was written, adopt again", old.path);
+                return Err(Failure::new(FailureKind::Moved, message));
+            }
+        }
+        for (old, new) in self.changes() {
+            let path = Path::new(&new.path);
+            let written = match old {
+                Some(_) => source::write(path, &new.text),
+                None => source::create(path, &new.text),
+            };
+            written.map_err(|error| Failure::from_error(FailureKind::Host, &error))?;
+        }
+        Ok(())
+    }
+}
+
+/// As `git apply` takes it.
+fn patch(old: Option<&SourceText>, new: &SourceText) -> String {
+    let name: PathBuf = Path::new(&new.path)
+        .components()
+        .filter(|part| matches!(part, std::path::Component::Normal(_)))
+        .collect();
+    let (before, from) = match old {
+        Some(old) => (old.text.as_str(), format!("a/{}", name.display())),
+        None => ("", "/dev/null".to_owned()),
+    };
+    let diff = similar::TextDiff::from_lines(before, new.text.as_str());
+    diff.unified_diff().context_radius(3).header(&from, &format!("b/{}", name.display())).to_string()
+}
+
+/// The records learn what is declared now, so that the next plan is empty. A daemon that follows these manifests does
+/// that by itself.
+fn record(session: &Session, connection: &Connection, request: &PlanRequest) -> anyhow::Result<Exit> {
+    let plan = connection.plan(request)?;
+    if !plan.steps.iter().all(adopt::is_record) {
+        session
+            .out
+            .progress("what the adopted objects need has changes of its own; `bayplan apply` records all");
+        return Ok(Exit::Done);
+    }
+    if plan.is_empty() {
+        return Ok(Exit::Done);
+    }
+    let display = Display::new(session.out, plan.steps.len());
+    let outcome =
+        connection.apply(request, &plan, Match::MayMove, interrupt::flag(), &|line| display.show(&line));
+    display.end();
+    match outcome {
+        Ok(report) if report.is_done() => Ok(Exit::Done),
+        Ok(_) => Ok(Exit::Incomplete),
+        Err(failure) if failure.kind == FailureKind::Refused => Ok(Exit::Done),
+        Err(failure) => Err(failure.into()),
+    }
+}

@@ -1,0 +1,33 @@
+//! What an object needs besides itself.
+
+use super::content::{Content, SecretRef};
+use super::key::Key;
+use super::object::{Container, Device, DeviceType, Object, Spec};
+use std::collections::BTreeSet;
+
+/// The keys that an object needs: its references and `dependsOn`.
+pub fn references(object: &Object) -> BTreeSet<Key> {
+    let Spec::Container(container) = &object.spec else { return BTreeSet::new() };
+    let mut keys: BTreeSet<Key> = container.depends_on.iter().cloned().collect();
+    keys.insert(container.image.clone());
+    keys.extend(container.profiles.iter().map(Key::profile));
+    keys.extend(container.devices.values().filter_map(device_reference));
+    keys.extend(secrets(container).filter_map(|secret| secret.name.as_ref()).map(Key::secret));
+    keys
+}
+
+/// The secrets that a container uses.
+pub fn secrets(container: &Container) -> impl Iterator<Item = &SecretRef> {
+    let in_files = container.files.values().filter_map(|file| match &file.from {
+        Content::Secret(secret) => Some(secret),
+        Content::Text(_) | Content::File(_) => None,
+    });
+    in_files.chain(container.environment.values())
+}
+
+fn device_reference(device: &Device) -> Option<Key> {
+    match device.device_type {
+        DeviceType::Disk => device.options.get("pool").map(Key::pool),
+        DeviceType::Nic => device.options.get("network").map(Key::network),
+    }
+}

@@ -1,0 +1,91 @@
+//! `why` and `adopt` of a real container whose cgroup was edited by hand.
+
+use crate::product::Product;
+use std::fs;
+use std::path::PathBuf;
+
+fn limit(product: &Product) -> PathBuf {
+    let mut folder = product.cgroup_folder("a", "pids");
+    loop {
+        let file = folder.join("pids.max");
+        if fs::read_to_string(&file).is_ok_and(|text| text.trim() != "max") {
+            return file;
+        }
+        assert!(folder.pop(), "no limit above");
+    }
+}
+
+#[test]
+fn a_limit_edited_by_hand_is_explained_and_adopted_into_its_line() {
+    let product = Product::new();
+    let container = "---\n# the only one\nkind: Container\nmetadata: {name: a}\nspec:\n  image: busybox\n  \
+                     profiles: [net]\n  config:\n    limits.processes: 100   # enough\n";
+    product.declare(&(product.base() + container));
+    product.apply().expect(0);
+    let init = product.pid("a");
+    let file = limit(&product);
+    fs::write(&file, "77").unwrap();
+    let manifest = product.manifest().to_string_lossy().into_owned();
+
+    for words in [&["why", "a", "limits.processes"][..], &["why", "a", "limits.processes", "-f", &manifest]] {
+        let said = product.run(words).expect(0).out;
+        for part in [
+            "config.limits.processes: 100",
+            "site.yaml:",
+            "(document)",
+            "host has   77",
+            "drift [live]: 77 -> 100, by `set limits`",
+        ] {
+            assert!(said.contains(part), "{part}: {said}");
+        }
+    }
+    let patch = product.run(&["adopt", "-f", &manifest, "-o", "patch"]).expect(0).out;
+    assert!(
+        patch.contains("-    limits.processes: 100   # enough\n+    limits.processes: 77   # enough\n"),
+        "{patch}"
+    );
+    product.run(&["adopt", "-f", &manifest, "--write"]).expect(0);
+    let text = fs::read_to_string(product.manifest()).unwrap();
+    assert_eq!(text, product.base() + &container.replace("processes: 100", "processes: 77"));
+    product.plan().expect(0);
+    product.drift().expect(0);
+    assert_eq!(fs::read_to_string(&file).unwrap().trim(), "77", "the host is not touched");
+    assert_eq!(product.pid("a"), init);
+    assert!(
+        product.run(&["why", "a", "limits.processes"]).expect(0).out.contains("config.limits.processes: 77")
+    );
+
+    // What is exported is this site again.
+    let exported = product.folder().join("exported.yaml");
+    fs::write(&exported, product.run(&["export"]).expect(0).out).unwrap();
+    product.run(&["plan", "-f", &exported.to_string_lossy()]).expect(0);
+}
+
+#[test]
+fn why_reads_the_records_of_its_object_and_of_what_that_needs_and_no_others() {
+    let product = Product::new();
+    product.declare(
+        &(product.base()
+            + &Product::container("a", "state: stopped")
+            + &Product::container("b", "state: stopped")),
+    );
+    product.apply().expect(0);
+    let record = product.state().join("records/container/b.json");
+    let whole = fs::read(&record).unwrap();
+    fs::write(&record, "torn").unwrap();
+    product.run(&["get"]).expect(1);
+    let said = product.run(&["why", "a"]).expect(0).out;
+    assert!(said.contains("devices.eth0.network") && said.contains("host has   stopped"), "{said}");
+    fs::write(&record, whole).unwrap();
+    product.run(&["get"]).expect(0);
+}
+
+#[test]
+fn a_first_site_runs_on_this_host() {
+    let product = Product::new();
+    let folder = product.folder().join("first").to_string_lossy().into_owned();
+    product.run(&["init", &folder]).expect(0);
+    product.run(&["validate", "-f", &folder]).expect(0);
+    // Planned only: its bridge is bay0, which the host may use for something else.
+    product.run(&["plan", "-f", &folder]).expect(2);
+}

@@ -1,0 +1,364 @@
+//! `adopt`, `export` and `init` by the real binary on a modelled host whose state is edited behind its back.
+
+use crate::cli::Bench;
+use serde_json::Value;
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+const HEAD: &str = "\
+apiVersion: bayplan/v1
+kind: Site
+metadata: {name: edge}
+spec: {}
+---
+kind: Image
+metadata: {name: busybox}
+spec: {source: {busybox: {}}}
+---
+";
+
+/// A bench whose host has what the site says.
+fn applied(documents: &str) -> Bench {
+    let bench = Bench::new();
+    bench.write("site.yaml", &format!("{HEAD}{documents}"));
+    bench.expect(0, "apply --yes");
+    bench
+}
+
+/// Changes what runs of a container, as a hand on the host would.
+fn by_hand(bench: &Bench, name: &str, edit: impl Fn(&mut Value)) {
+    let path = bench.path().join("state/modelled-host.json");
+    let mut host: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    let runs = host["runs"].as_object_mut().unwrap().values_mut();
+    let mut found = runs.filter(|run| run["run"]["key"] == format!("container/{name}")).peekable();
+    assert!(found.peek().is_some(), "{name} does not run");
+    found.for_each(edit);
+    std::fs::write(&path, host.to_string()).unwrap();
+}
+
+fn memory(bytes: u64) -> impl Fn(&mut Value) {
+    move |run| run["limits"]["memory"] = serde_json::json!({"bytes": bytes, "enforce": "hard"})
+}
+
+const GIB: u64 = 1 << 30;
+
+fn read(bench: &Bench, name: &str) -> String {
+    std::fs::read_to_string(bench.path().join(name)).unwrap()
+}
+
+/// The lines that adoption changes, one `-`/`+` a line; nothing else of the file may change.
+#[track_caller]
+fn changed_lines(before: &str, after: &str) -> String {
+    let diff = similar::TextDiff::from_lines(before, after);
+    let changes = diff.iter_all_changes().filter(|change| change.tag() != similar::ChangeTag::Equal);
+    changes.map(|change| format!("{}{}", change.tag(), change.value())).collect()
+}
+
+/// Adopts by `words`; answers what changed in site.yaml. The plan is empty afterwards.
+#[track_caller]
+fn adopt(bench: &Bench, words: &str) -> String {
+    let before = read(bench, "site.yaml");
+    let shown = bench.expect(0, &format!("adopt {words} -o patch")).stdout;
+    assert_eq!(read(bench, "site.yaml"), before, "a patch writes nothing");
+    bench.expect(0, &format!("adopt {words} --write"));
+    let after = read(bench, "site.yaml");
+    bench.expect(0, "plan");
+    bench.expect(0, "drift");
+    // The patch says what was written.
+    std::fs::create_dir_all(bench.path().join("check")).unwrap();
+    bench.write("check/site.yaml", &before);
+    let mut git = Command::new("git")
+        .args(["apply", "-"])
+        .current_dir(bench.path().join("check"))
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap();
+    git.stdin.take().unwrap().write_all(shown.as_bytes()).unwrap();
+    assert!(git.wait().unwrap().success(), "{shown}");
+    assert_eq!(read(bench, "check/site.yaml"), after);
+    changed_lines(&before, &after)
+}
+
+#[test]
+fn a_limit_raised_by_hand_goes_into_the_line_that_declared_it() {
+    let bench = applied(
+        "\
+# the web server
+kind: Container
+metadata: {name: web-1}
+spec:
+  image: busybox
+  config:
+    limits.memory: '512MiB'   # as agreed
+    limits.processes: 100
+",
+    );
+    by_hand(&bench, "web-1", memory(2 * GIB));
+    let said = bench.expect(0, "why web-1 limits.memory").stdout;
+    assert!(said.contains("host has   2GiB") && said.contains("drift [live]: 2GiB -> 512MiB"), "{said}");
+    insta::assert_snapshot!(bench.expect(0, "adopt -o json").stdout);
+    insta::assert_snapshot!(adopt(&bench, ""), @r"
+    -    limits.memory: '512MiB'   # as agreed
+    +    limits.memory: '2GiB'   # as agreed
+    ");
+    assert_eq!(bench.expect(0, "adopt").stdout, "nothing to adopt\n");
+}
+
+#[test]
+fn a_value_that_nobody_wrote_is_added_to_the_document_in_its_own_style() {
+    let bench = applied(
+        "\
+kind: Container
+metadata: {name: flow}
+spec: {image: busybox}   # small
+---
+kind: Container
+metadata: {name: block}
+spec:
+  image: busybox   # small
+
+# the end
+",
+    );
+    by_hand(&bench, "flow", memory(GIB));
+    by_hand(&bench, "block", memory(GIB));
+    by_hand(&bench, "block", |run| run["limits"]["processes"] = 9.into());
+    insta::assert_snapshot!(adopt(&bench, ""), @r"
+    -spec: {image: busybox}   # small
+    +spec: {image: busybox, config: {limits.memory: 1GiB}}   # small
+    +  config:
+    +    limits.memory: 1GiB
+    +    limits.processes: 9
+    ");
+}
+
+#[test]
+fn a_limit_taken_away_by_hand_becomes_null_and_a_single_processor_stays_a_set() {
+    let bench = applied(
+        "kind: Container\nmetadata: {name: a}\nspec: {image: busybox, config: {limits.memory: 1GiB, limits.cpu: 2}}\n",
+    );
+    by_hand(&bench, "a", |run| run["limits"]["memory"] = Value::Null);
+    by_hand(&bench, "a", |run| run["limits"]["cpus"] = serde_json::json!({"set": "1"}));
+    insta::assert_snapshot!(adopt(&bench, "a"), @r"
+    -spec: {image: busybox, config: {limits.memory: 1GiB, limits.cpu: 2}}
+    +spec: {image: busybox, config: {limits.memory: null, limits.cpu: 1-1}}
+    ");
+}
+
+const PROFILE: &str = "\
+kind: Profile
+metadata: {name: web}
+spec: {config: {limits.memory: 512MiB}}
+---
+kind: Container
+metadata: {name: web-1}
+spec: {image: busybox, profiles: [default, web]}
+---
+kind: Container
+metadata: {name: web-2}
+spec: {image: busybox, profiles: [default, web]}
+";
+
+#[test]
+fn a_profiles_value_goes_into_the_container_or_into_the_profile_when_all_of_it_agree() {
+    let bench = applied(PROFILE);
+    by_hand(&bench, "web-1", memory(2 * GIB));
+    let said = bench.expect(1, "adopt --into profile --write").stderr;
+    assert!(said.contains("container/web-2: it would change too"), "{said}");
+    insta::assert_snapshot!(adopt(&bench, "--into container"), @r"
+    -spec: {image: busybox, profiles: [default, web]}
+    +spec: {image: busybox, profiles: [default, web], config: {limits.memory: 2GiB}}
+    ");
+    let bench = applied(PROFILE);
+    by_hand(&bench, "web-1", memory(2 * GIB));
+    by_hand(&bench, "web-2", memory(2 * GIB));
+    insta::assert_snapshot!(adopt(&bench, "--into profile"), @r"
+    -spec: {config: {limits.memory: 512MiB}}
+    +spec: {config: {limits.memory: 2GiB}}
+    ");
+}
+
+const SET: &str = "\
+kind: ContainerSet
+metadata: {name: runner}
+spec:
+  for:
+    a: {memory: 1GiB}
+    b: {memory: 1GiB}
+  template:
+    image: busybox
+    config: {limits.memory: \"${each.memory}\", limits.processes: 50}
+";
+
+#[test]
+fn members_of_a_set_are_adopted_in_the_template_when_they_agree_and_in_their_own_values() {
+    let bench = applied(SET);
+    by_hand(&bench, "runner-a", memory(2 * GIB));
+    insta::assert_snapshot!(adopt(&bench, ""), @r"
+    -    a: {memory: 1GiB}
+    +    a: {memory: 2GiB}
+    ");
+    by_hand(&bench, "runner-a", |run| run["limits"]["processes"] = 7.into());
+    let before = read(&bench, "site.yaml");
+    let said = bench.expect(1, "adopt --write").stderr;
+    assert!(said.contains("container/runner-b: it would change too"), "{said}");
+    by_hand(&bench, "runner-b", |run| run["limits"]["processes"] = 8.into());
+    let said = bench.expect(1, "adopt --write").stderr;
+    assert!(said.contains("they do not agree: container/runner-a has 7, container/runner-b has 8"), "{said}");
+    assert_eq!(read(&bench, "site.yaml"), before, "nothing is written");
+    by_hand(&bench, "runner-b", |run| run["limits"]["processes"] = 7.into());
+    let lines = adopt(&bench, "");
+    assert!(
+        lines.contains("+    config: {limits.memory: \"${each.memory}\", limits.processes: 7}"),
+        "{lines}"
+    );
+}
+
+#[test]
+fn what_no_manifest_can_say_is_refused_by_name_and_nothing_is_written() {
+    let bench = applied("kind: Container\nmetadata: {name: a}\nspec: {image: busybox}\n");
+    by_hand(&bench, "a", memory(GIB));
+    by_hand(&bench, "a", |run| run["supervised"] = false.into());
+    let before = read(&bench, "site.yaml");
+    let said = bench.expect(1, "adopt --write").stderr;
+    assert!(said.contains("container/a monitor: its monitor is gone; a manifest cannot say that"), "{said}");
+    assert_eq!(read(&bench, "site.yaml"), before);
+    assert!(bench.expect(1, "adopt nobody").stderr.contains("there is no container/nobody"));
+    bench.expect(64, "adopt -f - --write");
+    bench.expect(64, "plan -o patch");
+}
+
+#[test]
+fn a_container_that_no_manifest_declares_gets_a_file_of_its_own() {
+    let bench = Bench::new();
+    let site = bench.path().join("site");
+    std::fs::create_dir(&site).unwrap();
+    let web = "apiVersion: bayplan/v1\nkind: Container\nmetadata: {name: web-1, labels: {tier: front}}\n\
+               spec: {image: busybox, config: {limits.memory: 1GiB, security.nesting: true}, state: stopped}\n";
+    std::fs::write(site.join("base.yaml"), HEAD.trim_end_matches("---\n")).unwrap();
+    std::fs::write(site.join("web.yaml"), web).unwrap();
+    bench.expect(0, "apply --yes -f site");
+    std::fs::remove_file(site.join("web.yaml")).unwrap();
+    bench.expect(0, "adopt container/web-1 -f site --write");
+    insta::assert_snapshot!(std::fs::read_to_string(site.join("container-web-1.yaml")).unwrap(), @r"
+    apiVersion: bayplan/v1
+    kind: Container
+    metadata:
+      name: web-1
+      labels:
+        tier: front
+    spec:
+      image: busybox
+      config:
+        limits.memory: 1GiB
+        security.nesting: true
+      state: stopped
+    ");
+    bench.expect(0, "plan -f site");
+    let said = bench.expect(0, "adopt container/web-1 -f site --write").stdout;
+    assert_eq!(said, "nothing to adopt\n");
+    // In a single manifest it is one document more.
+    let bench = applied(&format!("kind: Profile\nmetadata: {{name: p}}\nspec: {{}}\n---\n{web}"));
+    bench.write("site.yaml", &format!("{HEAD}kind: Profile\nmetadata: {{name: p}}\nspec: {{}}\n# the end\n"));
+    let lines = adopt(&bench, "web-1");
+    assert!(
+        lines.starts_with("+---\n+apiVersion: bayplan/v1\n+kind: Container\n") && !lines.contains("-kind"),
+        "{lines}"
+    );
+}
+
+#[test]
+fn adoption_through_a_daemon_is_the_same() {
+    let bench = applied("kind: Container\nmetadata: {name: a}\nspec: {image: busybox, state: stopped}\n");
+    bench.write("site.yaml", HEAD.trim_end_matches("---\n"));
+    let shown = bench.expect(0, "adopt a").stdout;
+    let exported = bench.expect(0, "export").stdout;
+    let _daemon = bench.daemon("");
+    assert_eq!(bench.expect(0, "adopt a").stdout, shown);
+    assert_eq!(bench.expect(0, "export").stdout, exported);
+    bench.expect(0, "adopt a --write");
+    bench.expect(0, "plan");
+    assert!(read(&bench, "site.yaml").ends_with("  state: stopped\n"));
+}
+
+#[test]
+fn what_is_exported_is_short_and_its_plan_is_empty() {
+    let bench = Bench::new();
+    let rich = format!("{HEAD}{PROFILE}---\n{SET}---\n\
+kind: Secret
+metadata: {{name: key}}
+spec: {{file: /etc/keys/app}}
+---
+kind: Profile
+metadata: {{name: full}}
+spec:
+  config: {{user.a: \"1\", security.nesting: true, environment.B: b, environment.C: c}}
+  files: {{/etc/a: {{content: a}}, /etc/b: {{content: b}}}}
+  environment: {{D: {{secretRef: key}}}}
+  devices: {{eth0: {{mtu: 1400}}, data: {{type: disk, source: /srv, path: /srv, readonly: true}}, more: {{type: disk, source: /a, path: /a}}}}
+---
+kind: Container
+metadata: {{name: odd, annotations: {{note: \"$${{x}}\"}}, deletion: retain}}
+spec:
+  image: busybox
+  profiles: [default, web, full]
+  config: {{user.a: null, security.nesting: false, user.text: \"- # odd: ${{\" }}
+  environment: {{B: {{secretRef: {{env: TOKEN}}}}, C: null, D: plain}}
+  files: {{/etc/a: null, /etc/c: {{secretRef: key, mode: \"0400\"}}}}
+  devices: {{eth0: {{mtu: null}}, data: {{readonly: null}}, more: {{type: none}}}}
+  ready: {{timeout: 5s}}
+  state: frozen
+  dependsOn: [container/web-1]
+");
+    let rich = rich.replace("odd: ${\"", "odd: $${\"");
+    bench.write("site.yaml", &rich);
+    bench.expect(0, "apply --yes");
+    let exported = bench.expect(0, "export").stdout;
+    insta::assert_snapshot!(exported);
+    bench.write("exported.yaml", &exported);
+    bench.expect(0, "plan -f exported.yaml");
+    assert_eq!(exported, bench.expect(0, "export --site edge").stdout);
+    assert_eq!(exported, bench.expect(0, "export -o yaml").stdout);
+    let one = bench.expect(0, "export odd").stdout;
+    bench.write("one.yaml", &one);
+    bench.expect(0, "validate -f one.yaml");
+    assert!(!one.contains("kind: Site") && one.contains("kind: Secret"), "{one}");
+    bench.expect(1, "export nobody");
+    bench.expect(1, "export --site other");
+}
+
+#[test]
+fn a_first_site_loads_plans_is_tidy_and_is_never_written_over() {
+    let bench = Bench::new();
+    bench.expect(0, "init first");
+    bench.expect(0, "validate -f first");
+    bench.expect(2, "plan -f first");
+    bench.expect(0, "fmt --check first");
+    bench.expect(0, "apply --yes -f first");
+    bench.expect(0, "plan -f first");
+    let manifest = read(&bench, "first/site.yaml");
+    assert!(manifest.starts_with("# yaml-language-server: $schema=bayplan.schema.json\n"), "{manifest}");
+    let schema: Value = serde_json::from_str(&read(&bench, "first/bayplan.schema.json")).unwrap();
+    assert!(schema["$defs"]["Container"].is_object());
+    assert!(bench.expect(1, "init first").stderr.contains("writes over nothing"));
+    assert_eq!(read(&bench, "first/site.yaml"), manifest);
+    assert!(bench.expect(1, "init .").stderr.contains("site.yaml is there already"));
+    std::fs::create_dir(bench.path().join("other")).unwrap();
+    bench.write("other/more.yml", "a: 1\n");
+    assert!(bench.expect(1, "init other").stderr.contains("other/more.yml is there already"));
+    // With a host's name it is for that host alone, and loads as well.
+    let named = bayplan::spec::first_site::text(&bayplan::spec::first_site::FirstSite {
+        host: Some("edge-1.example.net"),
+        schema: "s.json",
+    });
+    assert!(named.contains("targets: [edge-1.example.net]") && named.contains("metadata: {name: edge-1}"));
+    assert_eq!(bayplan::spec::layout::format(&named).unwrap(), named);
+    let number = bayplan::spec::first_site::text(&bayplan::spec::first_site::FirstSite {
+        host: Some("17"),
+        schema: "s.json",
+    });
+    assert!(
+        crate::spec_load::load_text(&number.replace("targets: [\"17\"]", "values: {}")).is_ok(),
+        "{number}"
+    );
+}

@@ -1,0 +1,102 @@
+//! Edits of texts: one value changes, every other byte stays, and what is written is read back.
+
+use bayplan::model::origin::Place;
+use bayplan::spec::edit::{append, document_at, replace, set, written};
+
+#[track_caller]
+fn edited(text: &str, path: &[&str], value: Option<&str>, expected: &str) {
+    let new = set(text, 0, path, value).unwrap();
+    assert_eq!(new, expected);
+    assert_eq!(written(&new, 0, path).as_deref(), Some(value.unwrap_or("null")));
+}
+
+#[test]
+fn a_value_is_changed_where_it_stands_with_its_quotes() {
+    let path = ["spec", "config", "limits.memory"];
+    for (before, after) in [
+        (
+            "spec:\n  config:\n    limits.memory: 1GiB # c\n",
+            "spec:\n  config:\n    limits.memory: 2GiB # c\n",
+        ),
+        ("spec: {config: {limits.memory: '1GiB'}}\n", "spec: {config: {limits.memory: '2GiB'}}\n"),
+        ("spec: {config: {limits.memory: \"1GiB\"}}", "spec: {config: {limits.memory: \"2GiB\"}}"),
+        (
+            "\u{feff}spec:\r\n  config: {limits.memory: 1GiB}\r\n",
+            "\u{feff}spec:\r\n  config: {limits.memory: 2GiB}\r\n",
+        ),
+        ("spec:\n  config:\n    limits.memory: null\n", "spec:\n  config:\n    limits.memory: 2GiB\n"),
+        (
+            "spec:\n  config:\n    limits.memory:\n    user.a: ä\n",
+            "spec:\n  config:\n    limits.memory: 2GiB\n    user.a: ä\n",
+        ),
+    ] {
+        edited(before, &path, Some("2GiB"), after);
+    }
+    edited("spec: {config: {limits.memory: 1GiB}}\n", &path, None, "spec: {config: {limits.memory: null}}\n");
+}
+
+#[test]
+fn a_value_is_added_in_the_style_of_what_stands_around_it() {
+    let path = ["spec", "config", "limits.memory"];
+    for (before, after) in [
+        ("spec: {}\n", "spec: {config: {limits.memory: 1GiB}}\n"),
+        ("spec: {image: a}\n", "spec: {image: a, config: {limits.memory: 1GiB}}\n"),
+        ("spec: {image: a, }\n", "spec: {image: a, config: {limits.memory: 1GiB}, }\n"),
+        ("spec:\n", "spec: {config: {limits.memory: 1GiB}}\n"),
+        ("spec: ~ # none\n", "spec: {config: {limits.memory: 1GiB}} # none\n"),
+        ("spec:\n  config: {}\n", "spec:\n  config: {limits.memory: 1GiB}\n"),
+        (
+            "spec:\n  config:\n    user.a: b # c\n\n# end\n",
+            "spec:\n  config:\n    user.a: b # c\n    limits.memory: 1GiB\n\n# end\n",
+        ),
+        (
+            "spec:\n   config:\n     user.a: |\n       x\n\n   state: any\n",
+            "spec:\n   config:\n     user.a: |\n       x\n     limits.memory: 1GiB\n\n   state: any\n",
+        ),
+        ("spec:\n  image: a", "spec:\n  image: a\n  config:\n    limits.memory: 1GiB\n"),
+        ("spec:\r\n  image: a\r\n", "spec:\r\n  image: a\r\n  config:\r\n    limits.memory: 1GiB\r\n"),
+        ("kind: x\n", "kind: x\nspec:\n  config:\n    limits.memory: 1GiB\n"),
+    ] {
+        edited(before, &path, Some("1GiB"), after);
+    }
+}
+
+#[test]
+fn odd_texts_are_quoted_so_that_they_are_read_back() {
+    for value in
+        ["a: b", "# x", "yes", "1.5", "017", "", "it's", "a\"b", "- x", "{a}", "null", "10.0.0.1/24", "ä\n"]
+    {
+        for text in ["spec: {a: 'x'}\n", "spec: {a: \"x\"}\n", "spec:\n  a: x\n", "spec: {}\n"] {
+            let new = set(text, 0, &["spec", "a"], Some(value)).unwrap();
+            assert_eq!(written(&new, 0, &["spec", "a"]).as_deref(), Some(value), "{new}");
+        }
+    }
+}
+
+#[test]
+fn what_stands_for_many_places_is_not_edited() {
+    let text = "base: &base {a: 1}\nspec:\n  config: *base\n";
+    assert!(
+        set(text, 0, &["spec", "config", "a"], Some("2")).unwrap_err().to_string().contains("write it out")
+    );
+    assert!(set("spec: [a]\n", 0, &["spec", "a"], Some("2")).is_err());
+    assert!(set("spec: {a: [1]}\n", 0, &["spec", "a"], Some("2")).is_err());
+    assert!(set("spec: {}\n", 7, &["spec"], Some("2")).is_err());
+}
+
+#[test]
+fn places_name_documents_and_single_values() {
+    let text = "a: 1\n---\nb: {c: x, d: 'ü'}\n";
+    let place = |line, column| Place { file: "".into(), line, column };
+    assert_eq!(document_at(text, &place(3, 1)), Some(1));
+    assert_eq!(replace(text, &place(3, 14), "y").unwrap(), "a: 1\n---\nb: {c: x, d: 'y'}\n");
+    assert!(replace(text, &place(3, 4), "y").is_err());
+    assert!(replace(text, &place(9, 1), "y").is_err());
+}
+
+#[test]
+fn a_document_is_appended_behind_what_is_there() {
+    assert_eq!(append("a: 1", "b: 2\n"), "a: 1\n---\nb: 2\n");
+    assert_eq!(append("# only a comment\n", "b: 2\n"), "# only a comment\nb: 2\n");
+    assert_eq!(append("a: 1\n---\n", "b: 2\n"), "a: 1\n---\nb: 2\n");
+}
