@@ -126,17 +126,17 @@ impl Follower {
     fn take(&mut self, event: Event) {
         match event {
             Event::Manifests => self.read_at = Some(Instant::now() + QUIET),
-            Event::Ended(key) => self.ended(key, Timestamp::now()),
+            Event::Ended(key, at) => self.ended(key, at),
             Event::Pass => self.controller.mark_all(Timestamp::now()),
         }
     }
 
     /// It is started again at once, unless its inits end as soon as they are started.
-    fn ended(&mut self, key: Key, now: Timestamp) {
-        let wait = self.shared.lives().ended(&key, now);
+    fn ended(&mut self, key: Key, at: Timestamp) {
+        let wait = self.shared.lives().ended(&key, at);
         if wait.is_zero() {
             tracing::info!("{key}: init has ended");
-            self.controller.mark_dirty([key], now);
+            self.controller.mark_dirty([key], at);
         } else {
             tracing::warn!("{key}: init ends again and again; it is started in {} s", wait.as_secs());
         }

@@ -1,4 +1,5 @@
-//! Inits that are watched by pidfd: one that ends is told at once, with its key.
+//! Inits that are watched by pidfd: one that ends is told at once, with its key and the time. A pass may be under way
+//! then, and the event be taken much later.
 //!
 //! One thread polls; it is woken by a byte in a pipe when the set changes, and ends when the set is dropped. For each
 //! container a connection attends to the monitor, so that it leaves reboots from inside to this process.
@@ -9,6 +10,7 @@ use crate::driver::Scope;
 use crate::model::key::Key;
 use crate::model::observed::Observed;
 use crate::runtime::{console, records};
+use jiff::Timestamp;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use std::collections::BTreeMap;
@@ -65,7 +67,7 @@ impl Inits {
             new.push(key.clone());
             let Some(Ok(pidfd)) = pid.map(|pid| pidfd_open(pid, PidfdFlags::empty())) else {
                 // It ended while we looked. A loop that has ended needs no telling.
-                let _ = self.events.send(Event::Ended(key.clone()));
+                let _ = self.events.send(Event::Ended(key.clone(), Timestamp::now()));
                 continue;
             };
             let folder = records::folder(&native.layout().run, &identity.uuid);
@@ -105,9 +107,10 @@ fn listen(watched: &Mutex<Watched>, woken: &OwnedFd, events: &Sender<Event>) {
         } else if !woke.is_empty() {
             return;
         }
+        let now = Timestamp::now();
         for key in ended {
             lock(watched).remove(&key);
-            if events.send(Event::Ended(key)).is_err() {
+            if events.send(Event::Ended(key, now)).is_err() {
                 return;
             }
         }
@@ -116,4 +119,31 @@ fn listen(watched: &Mutex<Watched>, woken: &OwnedFd, events: &Sender<Event>) {
 
 fn lock(watched: &Mutex<Watched>) -> MutexGuard<'_, Watched> {
     watched.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::Command;
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    #[test]
+    fn an_end_is_told_with_its_own_time_however_late_it_is_taken() {
+        let mut child = Command::new("true").spawn().unwrap();
+        let pidfd = Arc::new(pidfd_open(Pid::from_child(&child), PidfdFlags::empty()).unwrap());
+        let init = Init { incarnation: 1, pidfd, _attended: None };
+        let watched = Mutex::new(Watched::from([(Key::container("a"), init)]));
+        let (woken, wake) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
+        let (told, events) = mpsc::channel();
+        let listening = std::thread::spawn(move || listen(&watched, &woken, &told));
+        child.wait().unwrap();
+        let ended = Timestamp::now();
+        std::thread::sleep(Duration::from_secs(2));
+        let Ok(Event::Ended(key, at)) = events.recv() else { unreachable!("nothing else is told") };
+        assert_eq!(key, Key::container("a"));
+        assert!(at.duration_since(ended).as_millis() < 1500, "{at} is not {ended}");
+        drop(wake);
+        listening.join().unwrap();
+    }
 }

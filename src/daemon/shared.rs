@@ -5,6 +5,7 @@ use crate::api::types::FollowStatus;
 use crate::model::desired::Desired;
 use crate::model::key::Key;
 use crate::spec::SourceText;
+use jiff::Timestamp;
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -12,8 +13,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 pub enum Event {
     /// Something about the manifests may have changed.
     Manifests,
-    /// This container's init has ended.
-    Ended(Key),
+    /// This container's init has ended, then.
+    Ended(Key, Timestamp),
     /// A full pass, now.
     Pass,
 }

@@ -1,6 +1,6 @@
 //! A rollout over real containers: a bad profile takes one of them down, and the rest follows once it is mended.
 
-use crate::product::{Product, Said};
+use crate::product::{Product, Said, patient};
 
 const COUNT: usize = 20;
 
@@ -10,8 +10,11 @@ fn site(product: &Product, word: &str, nesting: bool) -> String {
         "---\napiVersion: bayplan/v1\nkind: Profile\nmetadata: {{name: app}}\nspec: {{config: {{security.nesting: \
          {nesting}}}, files: {{/etc/mode: {{content: {word}}}}}}}\n"
     );
-    let template = "{image: busybox, profiles: [net, app], \
-                    ready: {exec: [grep, -q, good, /etc/mode], timeout: 1s, interval: 50ms}}";
+    let timeout_s = patient(1).as_secs();
+    let template = format!(
+        "{{image: busybox, profiles: [net, app], \
+         ready: {{exec: [grep, -q, good, /etc/mode], timeout: {timeout_s}s, interval: 50ms}}}}"
+    );
     let set = format!(
         "---\napiVersion: bayplan/v1\nkind: ContainerSet\nmetadata: {{name: c}}\nspec: {{replicas: {COUNT}, name: \
          \"c-{{index:02}}\", template: {template}}}\n"

@@ -2,7 +2,7 @@
 //! or declared by the manifests at hand.
 
 use super::load;
-use super::plan::{no_such, recorded_objects};
+use super::plan::{Moment, no_such, recorded_objects};
 use super::sets::is_member;
 use crate::api::error::{Failure, FailureKind};
 use crate::api::types::{GoalRequest, PlanRequest, WhyRequest};
@@ -56,7 +56,7 @@ impl Bay {
     fn recorded_plan(&self, request: &WhyRequest) -> Result<(Plan, Observed), Failure> {
         let observed = self.observe(&Scope::Keys(BTreeSet::from([request.key.clone()])))?;
         let request = plan_request(GoalRequest::Recorded, request);
-        let plan = self.plan_for(&request, &Desired::default(), vec![], &observed)?;
+        let plan = self.plan_for(&request, (&Desired::default(), vec![]), &observed, Moment::now())?;
         Ok((plan, observed))
     }
 
@@ -65,7 +65,7 @@ impl Bay {
         let goal = GoalRequest::Site(request.manifests.clone().unwrap_or_default());
         let mut wanted = plan_request(goal, request);
         let plan = |wanted: &PlanRequest, observed: &Observed| {
-            self.plan_for(wanted, &loaded.desired, vec![], observed)
+            self.plan_for(wanted, (&loaded.desired, vec![]), observed, Moment::now())
         };
         if loaded.desired.objects.contains_key(&request.key) {
             let observed = self

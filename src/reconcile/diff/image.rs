@@ -69,8 +69,8 @@ fn need(scene: &Scene<'_>, key: &Key, target: &Target<'_>, image: &Image) -> Nee
     Need { known: wanted, reasons, adopted: None }
 }
 
-/// An image that was never imported, as far as records tell. Which one had the content that a root lacks is not known:
-/// it comes back by an import alone, so that none takes over another root's content then.
+/// An image that was never imported, as far as records tell. While a root lacks its content none adopts another root's:
+/// it is not known which of them had the lost one, and only its import brings that back.
 fn first(scene: &Scene<'_>, key: &Key, target: &Target<'_>, image: &Image, record: Option<&Record>) -> Need {
     let present = |fingerprint: &&String| scene.observed.images.contains_key(*fingerprint);
     let roots = || {
