@@ -1,6 +1,7 @@
 //! A command's side of the daemon's socket: typed questions, typed answers, and the same failures.
 
 use super::error::{Failure, FailureKind};
+use super::saved::SavedPlan;
 use super::types::{
     ApplyEvent, ApplyRequest, DaemonStatus, Description, Export, ExportRequest, HoldListing, Listing,
     PlanRequest, ProgressLine, WhyRequest,
@@ -49,6 +50,12 @@ impl Client {
 
     pub fn plan(&self, request: &PlanRequest) -> Result<Plan, Failure> {
         self.post("/1.0/bayplan/plan", request)
+    }
+
+    pub fn save(&self, request: &PlanRequest) -> Result<SavedPlan, Failure> {
+        self.runtime.block_on(async {
+            read(self.send(Method::POST, "/1.0/bayplan/saved-plan", Some(request)).await?).await
+        })
     }
 
     pub fn list(&self, selection: &Selection) -> Result<Listing, Failure> {

@@ -3,6 +3,7 @@
 //! | file | what |
 //! | --- | --- |
 //! | `types` | what travels: requests, answers, progress |
+//! | `saved` | a plan in a file |
 //! | `error` | [`error::Failure`]: why an operation has no answer, the same here and over the socket |
 //! | `client` | a command's side of the socket |
 //! | `inside` | a program or a console behind the socket |
@@ -12,4 +13,5 @@ pub mod client;
 pub mod error;
 pub mod inside;
 pub mod routes;
+pub mod saved;
 pub mod types;

@@ -1,5 +1,6 @@
 //! What travels between a command and whoever carries it out, in this process or over the socket.
 
+use super::saved::Basis;
 use crate::model::key::{Key, Kind};
 use crate::model::object::Power;
 use crate::model::observed::{ExitFacts, Usage};
@@ -64,6 +65,9 @@ pub struct PlanRequest {
     /// Not empty: only these objects, and what they need.
     #[serde(default)]
     pub only: BTreeSet<Key>,
+    /// More of them, by how their keys look.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub only_like: BTreeSet<KeyPattern>,
     #[serde(default)]
     pub approval: Approval,
     /// What is said about what prune would take.
@@ -74,6 +78,9 @@ pub struct PlanRequest {
     pub take_ownership: bool,
     /// Who asks, and by what: `apply by root`.
     pub actor: String,
+    /// What a saved plan stood on: another plan now is refused as moved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub basis: Option<Box<Basis>>,
 }
 
 impl PlanRequest {
@@ -82,11 +89,43 @@ impl PlanRequest {
         PlanRequest {
             goal,
             only: BTreeSet::new(),
+            only_like: BTreeSet::new(),
             approval: Approval::None,
             deletions: DeletionApproval::None,
             take_ownership: false,
             actor,
+            basis: None,
         }
+    }
+}
+
+/// A key with `*` (any letters) and `?` (one letter): `container/web-*`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct KeyPattern(pub String);
+
+impl KeyPattern {
+    pub fn matches(&self, key: &Key) -> bool {
+        let (pattern, text) = (self.0.as_bytes(), key.to_string().into_bytes());
+        // Where the last `*` stood, and what of the text it has taken: what is tried again where the rest does not fit.
+        let (mut at, mut star) = ((0, 0), None);
+        while at.1 < text.len() {
+            match pattern.get(at.0) {
+                Some(b'*') => {
+                    star = Some(at);
+                    at.0 += 1;
+                }
+                Some(letter) if *letter == b'?' || *letter == text[at.1] => at = (at.0 + 1, at.1 + 1),
+                _ => match star {
+                    Some((place, taken)) => {
+                        star = Some((place, taken + 1));
+                        at = (place + 1, taken + 1);
+                    }
+                    None => return false,
+                },
+            }
+        }
+        pattern[at.0..].iter().all(|letter| *letter == b'*')
     }
 }
 
@@ -118,6 +157,16 @@ pub enum GoalRequest {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         stop: Option<StopWish>,
     },
+}
+
+impl GoalRequest {
+    /// The texts that it is about.
+    pub fn manifests(&self) -> Option<&Manifests> {
+        match self {
+            GoalRequest::Site(manifests) | GoalRequest::DeleteDeclared(manifests) => Some(manifests),
+            _ => None,
+        }
+    }
 }
 
 /// What a plan may contain.
@@ -412,4 +461,25 @@ pub enum InsideEvent {
     Ended(i32),
     /// Last, instead.
     Failed(super::error::Failure),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_match_whole_keys() {
+        let matches =
+            |pattern: &str, key: &str| KeyPattern(pattern.to_owned()).matches(&key.parse().unwrap());
+        for pattern in
+            ["container/web-*", "container/*", "*", "*-1", "container/w?b-1", "c*/*w*-1", "container/web-1*"]
+        {
+            assert!(matches(pattern, "container/web-1"), "{pattern}");
+        }
+        for pattern in
+            ["container/web", "web-*", "container/web-??", "container/*-2", "image/*", "container/w?-1"]
+        {
+            assert!(!matches(pattern, "container/web-1"), "{pattern}");
+        }
+    }
 }

@@ -8,7 +8,7 @@ use super::interrupt;
 use super::key::parse_key;
 use super::manifests::{FromArgs, Shown};
 use super::output::Format;
-use super::progress;
+use super::progress::Display;
 use super::session::Session;
 use crate::api::error::{Failure, FailureKind};
 use crate::api::types::{ExportRequest, GoalRequest, Manifests, OUTPUT_VERSION, PlanRequest};
@@ -78,22 +78,31 @@ pub fn run(session: &Session, args: &Args) -> anyhow::Result<Exit> {
     let request = |texts: &[SourceText]| {
         PlanRequest::new(GoalRequest::Site(Manifests::new(texts)), session.actor("adopt"))
     };
-    let plan = connection.plan(&request(&before.texts)).map_err(|failure| before.tell(failure))?;
-    let adoption = adoption(&connection, args, before, &plan)?;
+    let planned = |texts: &[SourceText]| {
+        let shown = Shown { texts: texts.to_vec() };
+        connection.plan(&request(texts)).map_err(|failure| shown.tell(failure))
+    };
+    let plan = planned(&before.texts)?;
+    let mut adoption = adoption(&connection, args, before, &plan)?;
     if adoption.is_empty() {
         return adoption.tell(session, args.write);
     }
-    let shown = Shown { texts: adoption.after.clone() };
-    let after = connection.plan(&request(&adoption.after)).map_err(|failure| shown.tell(failure))?;
+    let mut after = planned(&adoption.after)?;
+    if !adoption.documents.is_empty() {
+        // What they have by hand is known only now that they are declared.
+        let documents = adoption.documents.clone();
+        adoption.take(&after, &documents, args.into())?;
+        after = planned(&adoption.after)?;
+    }
     let left = adopt::left(&plan, &after, &adoption.keys());
     if !left.is_empty() {
         return Err(refused(&left).into());
     }
-    let exit = adoption.tell(session, args.write)?;
     if !args.write {
-        return Ok(exit);
+        return adoption.tell(session, args.write);
     }
     adoption.write()?;
+    adoption.tell(session, args.write)?;
     let only = adoption.keys();
     record(session, &connection, &PlanRequest { only, ..request(&adoption.after) })
 }
@@ -106,19 +115,15 @@ fn adoption(connection: &Connection, args: &Args, before: Shown, plan: &Plan) ->
         keys.extend(objects.into_iter().map(|object| object.key));
     }
     let documents: BTreeSet<Key> = keys.iter().filter(|key| is_undeclared(plan, key)).cloned().collect();
-    let values = adopt::differences(plan, &keys).map_err(|not| refused(&not))?;
-    let into = match args.into {
-        IntoArg::Container => Into::Container,
-        IntoArg::Profile => Into::Profile,
-    };
-    let mut after = adopt::edited(&before.texts, plan, &values, into).map_err(|not| refused(&not))?;
-    for key in &documents {
+    let after = before.texts.clone();
+    let mut adoption = Adoption { before, after, values: vec![], documents, profiles: BTreeSet::new() };
+    adoption.take(plan, &keys, args.into())?;
+    for key in &adoption.documents {
         let wanted = ExportRequest { keys: [key.clone()].into(), alone: true, ..ExportRequest::default() };
         let text = emit::documents(&connection.export(&wanted)?.documents);
-        add_document(&mut after, args, key, &text)?;
+        add_document(&mut adoption.after, args, key, &text)?;
     }
-    let profiles = adopt::profiles(plan, &values, into);
-    Ok(Adoption { before, after, values, documents, profiles })
+    Ok(adoption)
 }
 
 /// Owned by the site, and in no manifest of it.
@@ -152,7 +157,25 @@ fn refused(not: &[NotAdopted]) -> Failure {
     Failure::new(FailureKind::Refused, format!("nothing was written:{}", causes.concat()))
 }
 
+impl Args {
+    fn into(&self) -> Into {
+        match self.into {
+            IntoArg::Container => Into::Container,
+            IntoArg::Profile => Into::Profile,
+        }
+    }
+}
+
 impl Adoption {
+    /// Writes what drifted of these objects into the texts.
+    fn take(&mut self, plan: &Plan, keys: &BTreeSet<Key>, into: Into) -> Result<(), Failure> {
+        let values = adopt::differences(plan, keys).map_err(|not| refused(&not))?;
+        self.after = adopt::edited(&self.after, plan, &values, into).map_err(|not| refused(&not))?;
+        self.profiles.extend(adopt::profiles(plan, &values, into));
+        self.values.extend(values);
+        Ok(())
+    }
+
     fn keys(&self) -> BTreeSet<Key> {
         let others = self.documents.iter().chain(&self.profiles);
         self.values.iter().map(|value| &value.key).chain(others).cloned().collect()
@@ -246,8 +269,11 @@ fn record(session: &Session, connection: &Connection, request: &PlanRequest) -> 
     if plan.is_empty() {
         return Ok(Exit::Done);
     }
-    let progress = |line| progress::show(session, &line);
-    match connection.apply(request, &plan, Match::MayMove, interrupt::flag(), &progress) {
+    let display = Display::new(session.out, plan.steps.len());
+    let outcome =
+        connection.apply(request, &plan, Match::MayMove, interrupt::flag(), &|line| display.show(&line));
+    display.end();
+    match outcome {
         Ok(report) if report.is_done() => Ok(Exit::Done),
         Ok(_) => Ok(Exit::Incomplete),
         Err(failure) if failure.kind == FailureKind::Refused => Ok(Exit::Done),

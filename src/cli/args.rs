@@ -3,8 +3,8 @@
 use super::exit::Exit;
 use super::output::{Color, Format, complain};
 use super::{
-    adopt, completion, console, daemon, delete, describe, doctor, drift, explain, export, fmt, get, heal,
-    holds, init, inside, logs, plan, power, render, schema, validate, version, why,
+    adopt, completion, console, daemon, delete, describe, doctor, drift, explain, export, fmt, get, graph,
+    heal, holds, init, inside, logs, plan, power, render, schema, validate, version, why,
 };
 use crate::spec::words::did_you_mean;
 use clap::{CommandFactory, Parser, Subcommand};
@@ -12,9 +12,9 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 /// Verbs of the language that a later version brings.
-const LATER: [&str; 21] = [
-    "pin", "graph", "history", "rollback", "hold", "suspend", "status", "events", "sync", "observe", "file",
-    "image", "remote", "snapshot", "man", "volume", "network", "copy", "move", "migrate", "publish",
+const LATER: [&str; 20] = [
+    "pin", "history", "rollback", "hold", "suspend", "status", "events", "sync", "observe", "file", "image",
+    "remote", "snapshot", "man", "volume", "network", "copy", "move", "migrate", "publish",
 ];
 
 /// The declarative controller for Linux system containers.
@@ -86,6 +86,8 @@ pub enum Command {
     Explain(explain::Args),
     /// Show what apply would do; changes nothing
     Plan(plan::Args),
+    /// Draw what a plan does, and who waits for whom: text, JSON, dot or SVG
+    Graph(graph::Args),
     /// Bring the host to what the manifests say
     Apply(super::apply::Args),
     /// Remove objects from the host
@@ -151,16 +153,33 @@ pub fn parse(words: Vec<OsString>) -> Result<Line, Exit> {
         complain(&format!("error: --host {host} is not supported yet; without it the local daemon is used"));
         return Err(Exit::Usage);
     }
-    if line.global.output == Format::Yaml && !matches!(line.command, Command::Render(_) | Command::Export(_))
-    {
-        complain("error: `-o yaml` is for `render` and `export`; use text or json");
-        return Err(Exit::Usage);
+    match unfit(line.global.output, &line.command) {
+        None => Ok(line),
+        Some(message) => {
+            complain(&format!("error: {message}; use text or json"));
+            Err(Exit::Usage)
+        }
     }
-    if line.global.output == Format::Patch && !matches!(line.command, Command::Adopt(_)) {
-        complain("error: `-o patch` is for `adopt`; use text or json");
-        return Err(Exit::Usage);
-    }
-    Ok(line)
+}
+
+/// Why a command has no result in that form.
+fn unfit(format: Format, command: &Command) -> Option<&'static str> {
+    let fits = match format {
+        Format::Text | Format::Json => true,
+        Format::Yaml => matches!(command, Command::Render(_) | Command::Export(_)),
+        Format::Patch => matches!(command, Command::Adopt(_)),
+        Format::Dot | Format::Svg => matches!(command, Command::Graph(_)),
+        Format::Markdown | Format::Junit | Format::Sarif => {
+            matches!(command, Command::Validate(_) | Command::Plan(_) | Command::Apply(_) | Command::Drift(_))
+        }
+    };
+    let message = match format {
+        Format::Yaml => "`-o yaml` is for `render` and `export`",
+        Format::Patch => "`-o patch` is for `adopt`",
+        Format::Dot | Format::Svg => "`-o dot` and `-o svg` are for `graph`",
+        _ => "`-o markdown`, `junit` and `sarif` are for `validate`, `plan`, `apply` and `drift`",
+    };
+    (!fits).then_some(message)
 }
 
 /// A verb that is not there: one of a later version, or none at all.

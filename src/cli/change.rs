@@ -11,14 +11,16 @@ use super::connection::{Connection, Shown as Match};
 use super::exit::Exit;
 use super::interrupt;
 use super::manifests::Shown;
-use super::output::complain;
-use super::progress;
+use super::outcomes;
+use super::output::{Chatter, complain};
+use super::progress::Display;
 use super::question::{self, Consent};
 use super::session::Session;
 use crate::api::error::FailureKind;
 use crate::api::types::{Approval, OUTPUT_VERSION, PlanRequest};
 use crate::model::step::Class;
 use crate::reconcile::plan::Plan;
+use crate::reconcile::render::outline::{self, Outline};
 use crate::reconcile::render::{self, TextOptions};
 use crate::reconcile::report::{Report, StepOutcome};
 use serde::Serialize;
@@ -87,11 +89,17 @@ pub fn run(session: &Session, mut change: Change<'_>) -> anyhow::Result<Exit> {
             finish(session, &plan, None)?;
             return Ok(Exit::Done);
         }
-        let progress = |line| progress::show(session, &line);
-        match connection.apply(&change.request, &plan, change.matching, cancel, &progress) {
+        let display = Display::new(session.out, plan.steps.len());
+        let progress = |line| display.show(&line);
+        let applied = connection.apply(&change.request, &plan, change.matching, cancel, &progress);
+        let times = display.end();
+        match applied {
             Err(failure) if failure.kind == FailureKind::Moved => session.out.progress(&failure.message),
             Err(failure) => return Err(change.excerpts.tell(failure)),
             Ok(report) => {
+                if session.out.chatter == Chatter::Progress {
+                    session.out.text(&outcomes::table(&plan, &report, &times))?;
+                }
                 session.out.text(&render::report_text(&report, SHOWN))?;
                 let exit = exit(&report);
                 finish(session, &plan, Some(report))?;
@@ -146,5 +154,9 @@ fn exit(report: &Report) -> Exit {
 }
 
 fn finish(session: &Session, plan: &Plan, report: Option<Report>) -> anyhow::Result<()> {
+    session.out.outline(|| match &report {
+        None => Outline { verb: "apply", ..outline::plan(plan) },
+        Some(report) => outline::report(plan, report),
+    })?;
     session.out.json(&ChangeJson { version: OUTPUT_VERSION, plan: render::plan_json(plan), report })
 }

@@ -4,6 +4,7 @@ use super::program::{Program, Terminal};
 use super::session::Session;
 use crate::api::client::Client;
 use crate::api::error::{Failure, FailureKind};
+use crate::api::saved::SavedPlan;
 use crate::api::types::{
     ApplyRequest, Description, ExecRequest, Export, ExportRequest, HoldListing, Listing, PlanRequest,
     ProgressLine, WhyRequest,
@@ -82,6 +83,14 @@ impl Connection {
         match self {
             Connection::Here { bay, .. } => bay.plan(request),
             Connection::Daemon(client) => client.plan(request),
+        }
+    }
+
+    /// What [`Connection::plan`] gives, with all that a file needs to carry it out later.
+    pub fn save(&self, request: &PlanRequest) -> Result<SavedPlan, Failure> {
+        match self {
+            Connection::Here { bay, .. } => bay.save(request),
+            Connection::Daemon(client) => client.save(request),
         }
     }
 

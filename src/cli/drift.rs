@@ -6,6 +6,7 @@ use super::session::Session;
 use super::table::Table;
 use crate::api::types::{GoalRequest, PlanRequest};
 use crate::reconcile::drift::{Drift, Row, drift};
+use crate::reconcile::render::outline;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -20,6 +21,7 @@ pub fn run(session: &Session, args: &Args) -> anyhow::Result<Exit> {
     let drift = drift(&plan);
     session.out.text(&text(&drift))?;
     session.out.json(&drift)?;
+    session.out.outline(|| outline::drift(&plan, &drift))?;
     Ok(exit(&drift, &args.fail_on))
 }
 

@@ -5,6 +5,7 @@ use super::manifests::Shown;
 use super::output::complain;
 use super::session::Session;
 use crate::api::error::{Failure, FailureKind};
+use crate::reconcile::render::outline;
 use serde::Serialize;
 
 /// A command line that is well-formed and still wrong.
@@ -42,6 +43,7 @@ pub fn show(session: &Session, error: &anyhow::Error) -> Exit {
     let failure = told.map(|told| &told.failure).or_else(|| error.downcast_ref::<Failure>());
     let Some(failure) = failure else {
         complain(&format!("error: {}", chain(error)));
+        let _ = session.out.outline(|| outline::failure(&chain(error), &[]));
         return Exit::Error;
     };
     if !failure.findings.is_empty() {
@@ -53,6 +55,7 @@ pub fn show(session: &Session, error: &anyhow::Error) -> Exit {
     complain(&format!("error: {}{causes}", failure.message));
     // The error on standard error is what counts; a closed standard output changes nothing.
     let _ = session.out.json(&ErrorJson { version: crate::api::types::OUTPUT_VERSION, error: failure });
+    let _ = session.out.outline(|| outline::failure(&failure.message, &failure.findings));
     match failure.kind {
         FailureKind::Locked => Exit::Locked,
         FailureKind::Guarded => Exit::Declined,

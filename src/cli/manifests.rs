@@ -1,7 +1,7 @@
 //! Reads what `-f` names, and shows findings with the lines that they are about.
 
 use super::failure::Told;
-use super::output::complain;
+use super::output::{complain, stderr_width};
 use crate::api::error::{Failure, FailureKind};
 use crate::api::types::Manifests;
 use crate::daemon::operations::load;
@@ -56,7 +56,8 @@ pub struct Shown {
 
 impl Shown {
     pub fn render(&self, findings: &[Finding]) -> String {
-        diagnostic::render_all(findings, &self.texts)
+        let look = diagnostic::Look { colour: true, columns: stderr_width() };
+        diagnostic::show_all(findings, &self.texts, look)
     }
 
     pub fn manifests(&self) -> Manifests {

@@ -28,6 +28,7 @@ mod export;
 mod failure;
 mod fmt;
 mod get;
+mod graph;
 mod heal;
 mod holds;
 mod init;
@@ -36,6 +37,8 @@ mod interrupt;
 mod key;
 mod logs;
 mod manifests;
+mod only;
+mod outcomes;
 mod output;
 mod plan;
 mod power;
@@ -43,6 +46,7 @@ mod program;
 mod progress;
 mod question;
 mod render;
+mod saved_plan;
 mod schema;
 mod session;
 mod table;
@@ -76,6 +80,7 @@ fn dispatch(session: &Session, command: Command) -> anyhow::Result<Exit> {
         Command::Validate(args) => validate::run(session, &args),
         Command::Render(args) => render::run(session, &args),
         Command::Plan(args) => plan::run(session, &args),
+        Command::Graph(args) => graph::run(session, &args),
         Command::Apply(args) => apply::run(session, &args),
         Command::Delete(args) => delete::run(session, &args),
         Command::Undelete(args) => undelete::run(session, &args),

@@ -2,9 +2,14 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
+use crate::reconcile::render::junit::junit;
+use crate::reconcile::render::markdown::markdown;
+use crate::reconcile::render::outline::Outline;
+use crate::reconcile::render::sarif::sarif;
 use anstream::ColorChoice;
 use serde::Serialize;
 use std::io::{self, IsTerminal, Write};
+use std::os::fd::AsFd;
 
 /// What form a result has.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -16,6 +21,16 @@ pub enum Format {
     Yaml,
     /// A unified diff of manifests: what `adopt` writes
     Patch,
+    /// For a comment on a merge request
+    Markdown,
+    /// A test report: one case an object
+    Junit,
+    /// For code scanning: each finding or difference at its line
+    Sarif,
+    /// What `graph` writes for graphviz
+    Dot,
+    /// What `graph` draws
+    Svg,
 }
 
 /// When there are colours.
@@ -42,9 +57,9 @@ pub struct Output {
 }
 
 impl Output {
-    /// A result for people; nothing with `-o json`. Ends with one line feed.
+    /// A result for people; nothing in another format. Ends with one line feed.
     pub fn text(&self, text: &str) -> io::Result<()> {
-        if self.format == Format::Json || text.is_empty() {
+        if self.format != Format::Text || text.is_empty() {
             return Ok(());
         }
         let mut stdout = anstream::stdout().lock();
@@ -62,6 +77,19 @@ impl Output {
             stdout.flush()?;
         }
         Ok(())
+    }
+
+    /// A result as Markdown, JUnit or SARIF; nothing in another format.
+    pub fn outline(&self, outline: impl FnOnce() -> Outline) -> io::Result<()> {
+        let text = match self.format {
+            Format::Text | Format::Json | Format::Yaml | Format::Patch | Format::Dot | Format::Svg => {
+                return Ok(());
+            }
+            Format::Markdown => markdown(&outline()),
+            Format::Junit => junit(&outline()),
+            Format::Sarif => sarif(&outline()),
+        };
+        self.raw(text.as_bytes())
     }
 
     /// Bytes as they are, whatever the format.
@@ -97,6 +125,27 @@ pub fn choose_colors(color: Color) {
         Color::Never => ColorChoice::Never,
     }
     .write_global();
+}
+
+/// Whether a frame can be drawn on standard error.
+pub fn live_terminal() -> bool {
+    let dumb = std::env::var_os("TERM").is_none_or(|name| name.is_empty() || name == "dumb");
+    io::stderr().is_terminal() && !dumb
+}
+
+/// The columns of standard output's terminal; None: it is none.
+pub fn stdout_width() -> Option<usize> {
+    width(io::stdout())
+}
+
+/// The columns of standard error's terminal; None: it is none.
+pub fn stderr_width() -> Option<usize> {
+    width(io::stderr())
+}
+
+fn width(stream: impl AsFd) -> Option<usize> {
+    let size = rustix::termios::tcgetwinsize(stream).ok()?;
+    (size.ws_col > 0).then_some(usize::from(size.ws_col))
 }
 
 /// Whether a person is there to be asked.

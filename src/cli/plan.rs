@@ -4,29 +4,36 @@ use super::allow::Allow;
 use super::change::SHOWN;
 use super::connection::Connection;
 use super::exit::Exit;
-use super::key::parse_key;
-use super::manifests::FromArgs;
+use super::manifests::{FromArgs, Shown};
+use super::only::OnlyArgs;
 use super::output::complain;
+use super::saved_plan;
 use super::session::Session;
 use crate::api::types::{GoalRequest, PlanRequest};
-use crate::model::key::Key;
 use crate::model::step::Cause;
 use crate::reconcile::plan::Plan;
 use crate::reconcile::render;
+use crate::reconcile::render::outline;
+use std::path::PathBuf;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]
     from: FromArgs,
-    /// Only these objects, and what they need
-    #[arg(long, value_name = "KEY", value_parser = parse_key, value_delimiter = ',')]
-    only: Vec<Key>,
+    #[command(flatten)]
+    only: OnlyArgs,
     /// Plan as if this were approved: restart, delete, delete=N
     #[arg(long, value_name = "WHAT", value_delimiter = ',')]
     allow: Vec<Allow>,
     /// Plan to take objects from the site that owns them
     #[arg(long)]
     take_ownership: bool,
+    /// Save the plan, too: `apply --plan FILE` carries it out, while the host is as it is now
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Show a saved plan; neither manifests nor the host are looked at
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["file", "only", "allow", "take_ownership", "out"])]
+    plan: Option<PathBuf>,
     /// What counts as exit code 2 [default: drift,changes]
     #[arg(long, value_name = "WHAT", value_enum, value_delimiter = ',')]
     fail_on: Vec<FailOn>,
@@ -46,22 +53,45 @@ pub enum FailOn {
 }
 
 pub fn run(session: &Session, args: &Args) -> anyhow::Result<Exit> {
+    let (plan, shown) = match &args.plan {
+        Some(file) => {
+            let saved = saved_plan::read(file)?;
+            let shown = Shown { texts: saved.manifests().texts() };
+            (saved.plan, shown)
+        }
+        None => make(session, args)?,
+    };
+    if !plan.warnings.is_empty() {
+        complain(&shown.render(&plan.warnings));
+    }
+    session.out.text(&render::plan_text(&plan, SHOWN))?;
+    session.out.json(&render::plan_json(&plan))?;
+    session.out.outline(|| outline::plan(&plan))?;
+    Ok(exit(&plan, &args.fail_on))
+}
+
+fn make(session: &Session, args: &Args) -> anyhow::Result<(Plan, Shown)> {
     let shown = args.from.read()?;
     let request = PlanRequest {
-        only: args.only.iter().cloned().collect(),
+        only: args.only.keys(),
+        only_like: args.only.patterns(),
         approval: Allow::approval(&args.allow),
         deletions: Allow::deletions(&args.allow),
         take_ownership: args.take_ownership,
         ..PlanRequest::new(GoalRequest::Site(shown.manifests()), session.actor("plan"))
     };
     let connection = Connection::reader(session)?;
-    let plan = connection.plan(&request).map_err(|failure| shown.tell(failure))?;
-    if !plan.warnings.is_empty() {
-        complain(&shown.render(&plan.warnings));
-    }
-    session.out.text(&render::plan_text(&plan, SHOWN))?;
-    session.out.json(&render::plan_json(&plan))?;
-    Ok(exit(&plan, &args.fail_on))
+    let plan = match &args.out {
+        None => connection.plan(&request).map_err(|failure| shown.tell(failure))?,
+        Some(file) => {
+            let saved = connection.save(&request).map_err(|failure| shown.tell(failure))?;
+            saved_plan::write(file, &saved)?;
+            let path = file.display();
+            session.out.progress(&format!("saved; `bayplan apply --plan {path}` carries it out"));
+            saved.plan
+        }
+    };
+    Ok((plan, shown))
 }
 
 fn exit(plan: &Plan, fail_on: &[FailOn]) -> Exit {

@@ -6,6 +6,7 @@ use super::session::Session;
 use crate::api::types::OUTPUT_VERSION;
 use crate::model::desired::Desired;
 use crate::model::finding::Finding;
+use crate::reconcile::render::outline::{self, Outline};
 use crate::spec::Loaded;
 use serde::Serialize;
 use std::collections::BTreeSet;
@@ -44,6 +45,10 @@ pub fn run(session: &Session, args: &Args) -> anyhow::Result<Exit> {
     session.out.text(&text)?;
     let warnings = &loaded.warnings;
     session.out.json(&ValidateJson { version: OUTPUT_VERSION, site, objects: all.len(), hosts, warnings })?;
+    session.out.outline(|| Outline {
+        site: Some(site.to_owned()),
+        ..outline::findings("validate", all.into_iter(), warnings)
+    })?;
     Ok(Exit::Done)
 }
 

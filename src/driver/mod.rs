@@ -23,8 +23,8 @@ use std::time::Instant;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Scope {
     All,
-    /// These, and what they refer to as far as records tell; of all else nothing is known after such a look. Images and
-    /// pools are always whole.
+    /// These, and what they refer to as far as records tell; of all else nothing is known after such a look, and it costs
+    /// the same however much else there is. Images and pools are always whole.
     Keys(BTreeSet<Key>),
 }
 

@@ -1,4 +1,4 @@
-//! What an object needs besides itself.
+//! What an object refers to.
 
 use super::content::{Content, SecretRef};
 use super::key::Key;

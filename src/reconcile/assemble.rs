@@ -72,6 +72,7 @@ pub fn assemble(
     let mut ends: BTreeMap<Key, StepId> = BTreeMap::new();
     let mut plan = Plan {
         version: PLAN_VERSION,
+        site: None,
         generation: scene.generation,
         steps: vec![],
         objects: BTreeMap::new(),
@@ -89,6 +90,7 @@ pub fn assemble(
         unmanaged_policy: Default::default(),
         stale: vec![],
         unchanged: 0,
+        unchanged_keys: BTreeSet::new(),
         warnings,
     };
     let mut tails: BTreeMap<&Key, BTreeSet<StepId>> = BTreeMap::new();
@@ -102,6 +104,7 @@ pub fn assemble(
         }
         if diff.steps.is_empty() && diff.pending.is_none() && diff.broken.is_none() {
             plan.unchanged += 1;
+            plan.unchanged_keys.insert(key.clone());
         }
         for draft in diff.steps {
             let id = StepId(u32::try_from(plan.steps.len()).unwrap_or(u32::MAX));

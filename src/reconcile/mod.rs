@@ -23,6 +23,7 @@
 //! | `diff/` | one file a kind: differences → steps of one object |
 //! | `graph`, `rollout`, `assemble` | the objects' order, the turns of restarts, the steps' numbers |
 //! | `plan`, `drift`, `render` | the plan, its drift rows, its text and JSON |
+//! | `imprint` | what a plan found on the host, as digests: whether the host has moved |
 //! | `apply`, `report` | carrying a plan out |
 //! | `why/` | one object explained: lines, layers, what the host has, what is planned |
 //! | `near` | which steps are right on a look at a part of the host |
@@ -42,6 +43,7 @@ pub mod goal;
 pub mod graph;
 pub mod identity;
 pub mod ignore;
+pub mod imprint;
 pub mod intent;
 pub mod join;
 pub mod near;

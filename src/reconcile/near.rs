@@ -1,4 +1,4 @@
-//! Which steps are right though only a part of the host was looked at (docs/adr/0019).
+//! Which steps are right though only a part of the host was looked at (docs/adr/0015).
 
 use super::rollout::is_turn;
 use crate::model::step::{Action, Cause, Step};

@@ -24,7 +24,7 @@ use crate::model::step::{Class, ImageContent, Reason, Step};
 use crate::model::typed;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The version of a plan's JSON.
 pub const PLAN_VERSION: u32 = 1;
@@ -34,6 +34,9 @@ pub const PLAN_VERSION: u32 = 1;
 #[serde(rename_all = "camelCase")]
 pub struct Plan {
     pub version: u32,
+    /// The site whose load it is for; none where no manifests are loaded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub site: Option<String>,
     /// The number that objects changed by this plan carry.
     pub generation: u64,
     pub steps: Vec<Step>,
@@ -74,6 +77,9 @@ pub struct Plan {
     pub stale: Vec<Key>,
     /// Objects looked at that need nothing.
     pub unchanged: usize,
+    /// Which.
+    #[serde(default)]
+    pub unchanged_keys: BTreeSet<Key>,
     pub warnings: Vec<Finding>,
 }
 
@@ -230,7 +236,11 @@ pub fn plan(goal: &Goal<'_>, observed: &Observed, options: &PlanOptions) -> Resu
     let former = former_users(&world, observed, &joined);
     let (order, rollouts) = in_turns(&scene, &mut diffs, former)?;
     let plan = assemble(&scene, diffs, &order, (rollouts, findings));
-    Ok(Plan { unmanaged, unmanaged_policy: policy, ..plan })
+    let site = match goal {
+        Goal::Site(desired) => Some(desired.site.clone()),
+        _ => None,
+    };
+    Ok(Plan { site, unmanaged, unmanaged_policy: policy, ..plan })
 }
 
 /// The order of the objects' steps, with the turns of what is stopped and started.

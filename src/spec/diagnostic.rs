@@ -13,37 +13,95 @@ use super::SourceText;
 use super::document::reader::visible;
 use crate::model::finding::{Finding, Severity};
 use crate::model::origin::Place;
+use anstyle::{AnsiColor, Style};
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-/// How much of a long line an excerpt shows, in characters.
+/// How much of a long line an excerpt shows, in columns, where no terminal says another number.
 const WIDTH: usize = 110;
 
-/// All findings, a blank line between two, and how many there are.
+/// The least that an excerpt shows.
+const NARROWEST: usize = 20;
+
+/// How findings are shown.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Look {
+    /// ANSI colours.
+    pub colour: bool,
+    /// Of the terminal: words are wrapped and excerpts cut so that they fit. None: neither.
+    pub columns: Option<usize>,
+}
+
+/// All findings without colours, a blank line between two, and how many there are.
 pub fn render_all(findings: &[Finding], texts: &[SourceText]) -> String {
-    let mut shown: Vec<String> = findings.iter().map(|finding| render(finding, texts)).collect();
+    show_all(findings, texts, Look::default())
+}
+
+/// The same with a look.
+pub fn show_all(findings: &[Finding], texts: &[SourceText], look: Look) -> String {
+    let mut shown: Vec<String> = findings.iter().map(|finding| show(finding, texts, look)).collect();
     shown.push(summary(findings));
     shown.join("\n")
 }
 
 /// One finding, with the line that it is about when its text is among `texts`. Ends with a line break.
-pub fn render(finding: &Finding, texts: &[SourceText]) -> String {
-    let severity = match finding.severity {
-        Severity::Error => "error",
-        Severity::Warning => "warning",
+fn show(finding: &Finding, texts: &[SourceText], look: Look) -> String {
+    let (severity, colour) = match finding.severity {
+        Severity::Error => ("error", AnsiColor::Red),
+        Severity::Warning => ("warning", AnsiColor::Yellow),
     };
-    let mut shown = format!("{severity}: {}\n", visible(&finding.message));
-    let excerpt = finding.place.as_ref().map(|place| excerpt(place, texts));
-    let margin = excerpt.as_ref().map_or(1, |excerpt| excerpt.margin);
+    let strong = Style::new().bold();
+    let grave = strong.fg_color(Some(colour.into()));
+    let faint = Style::new().fg_color(Some(AnsiColor::Blue.into()));
+    let head = paint(look, grave, severity);
+    let message = wrapped(&visible(&finding.message), (severity.len() + 2, 2), look);
+    let mut shown = format!("{head}: {}\n", paint(look, strong, &message));
+    let margin = finding.place.as_ref().map_or(1, |place| place.line.to_string().len());
+    let excerpt = finding.place.as_ref().and_then(|place| excerpt(place, texts, room(look, margin)));
     let blank = " ".repeat(margin);
-    if let (Some(place), Some(excerpt)) = (&finding.place, &excerpt) {
-        shown.push_str(&format!("{blank}--> {place}\n"));
-        if let Some((line, carets)) = &excerpt.lines {
-            shown.push_str(&format!("{blank} |\n"));
-            shown.push_str(format!("{:>margin$} | {line}", place.line).trim_end());
-            shown.push_str(&format!("\n{blank} | {carets}\n"));
+    let bar = paint(look, faint, "|");
+    if let Some(place) = &finding.place {
+        shown.push_str(&format!("{blank}{} {place}\n", paint(look, faint, "-->")));
+        if let Some((line, carets)) = &excerpt {
+            shown.push_str(&format!("{blank} {bar}\n"));
+            let number = paint(look, faint, &format!("{:>margin$}", place.line));
+            shown.push_str(format!("{number} {bar} {line}").trim_end());
+            let indent = carets.len() - carets.trim_start().len();
+            let carets = paint(look, grave, carets.trim_start());
+            shown.push_str(&format!("\n{blank} {bar} {}{carets}\n", " ".repeat(indent)));
         }
     }
     if let Some(help) = &finding.help {
-        shown.push_str(&format!("{blank} = help: {}\n", visible(help)));
+        let help = wrapped(&visible(help), (margin + 9, margin + 9), look);
+        let (sign, word) = (paint(look, faint, "="), paint(look, strong, "help"));
+        shown.push_str(&format!("{blank} {sign} {word}: {help}\n"));
+    }
+    shown
+}
+
+/// What is left of a line beside the margin.
+fn room(look: Look, margin: usize) -> usize {
+    look.columns.map_or(WIDTH, |columns| columns.saturating_sub(margin + 3).max(NARROWEST))
+}
+
+fn paint(look: Look, style: Style, text: &str) -> String {
+    if look.colour { format!("{style}{text}{style:#}") } else { text.to_owned() }
+}
+
+/// Words in lines that fit: the first one begins at a column, the others are indented.
+fn wrapped(text: &str, (first, indent): (usize, usize), look: Look) -> String {
+    let Some(columns) = look.columns else { return text.to_owned() };
+    let mut shown = String::new();
+    let mut at = first;
+    for word in text.split(' ') {
+        let width = word.width();
+        if at > indent && at + width > columns && !shown.is_empty() {
+            shown.push_str(&format!("\n{}", " ".repeat(indent)));
+            at = indent;
+        } else if !shown.is_empty() {
+            shown.push(' ');
+        }
+        shown.push_str(word);
+        at += width + 1;
     }
     shown
 }
@@ -61,17 +119,10 @@ fn summary(findings: &[Finding]) -> String {
     if parts.is_empty() { "no findings\n".to_owned() } else { format!("{}\n", parts.join(", ")) }
 }
 
-struct Excerpt {
-    /// The width of the line number.
-    margin: usize,
-    /// The line, and the carets below it.
-    lines: Option<(String, String)>,
-}
-
-fn excerpt(place: &Place, texts: &[SourceText]) -> Excerpt {
-    let source = texts.iter().find(|text| *text.path == *place.file);
-    let line = source.and_then(|source| line(&source.text, place.line));
-    Excerpt { margin: place.line.to_string().len(), lines: line.map(|line| underline(line, place.column)) }
+/// The line, and the carets below it.
+fn excerpt(place: &Place, texts: &[SourceText], width: usize) -> Option<(String, String)> {
+    let source = texts.iter().find(|text| *text.path == *place.file)?;
+    Some(underline(line(&source.text, place.line)?, place.column, width))
 }
 
 /// A line by its number from 1, without byte-order mark and line break.
@@ -82,17 +133,23 @@ fn line(text: &str, number: u32) -> Option<&str> {
 }
 
 /// The part of the line around the column, made safe to print, and carets under the word that begins there.
-fn underline(line: &str, column: u32) -> (String, String) {
+fn underline(line: &str, column: u32, width: usize) -> (String, String) {
     let characters: Vec<char> = line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     let start = usize::try_from(column).unwrap_or(1).saturating_sub(1).min(characters.len());
     let length = word_length(&characters[start..]);
-    let first = if characters.len() <= WIDTH { 0 } else { start.saturating_sub(WIDTH / 2) };
-    let last = characters.len().min(first + WIDTH);
+    let columns = |part: &[char]| part.iter().map(|c| c.width().unwrap_or(0)).sum::<usize>();
+    let all_fits = columns(&characters) <= width;
+    let first = if all_fits { 0 } else { start.saturating_sub(width / 2) };
     let lead = if first > 0 { "…" } else { "" };
+    let mut last = first;
+    while last < characters.len() && (all_fits || columns(&characters[first..=last]) + 2 <= width) {
+        last += 1;
+    }
     let tail = if last < characters.len() { "…" } else { "" };
     let shown: String = characters[first..last].iter().collect();
-    let carets = "^".repeat(length.min(last.saturating_sub(start)).max(1));
-    let indent = " ".repeat(start - first + lead.chars().count());
+    let end = (start + length).min(last).max(start);
+    let carets = "^".repeat(columns(&characters[start.min(last)..end]).max(1));
+    let indent = " ".repeat(columns(&characters[first..start.min(last)]) + lead.chars().count());
     (format!("{lead}{shown}{tail}"), format!("{indent}{carets}"))
 }
 
@@ -108,4 +165,60 @@ fn word_length(characters: &[char]) -> usize {
         other => other.is_whitespace(),
     };
     characters.iter().enumerate().position(|(index, c)| ends(index, *c)).unwrap_or(characters.len()).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::PathBuf;
+
+    fn shown(line: &str, column: u32, look: Look) -> String {
+        let place = Place { file: "site.yaml".into(), line: 1, column };
+        let message = "unknown field `imgae` in the spec of a Container".to_owned();
+        let help = Some("did you mean `image`? The fields are: architecture, config, devices".to_owned());
+        let finding = Finding {
+            severity: Severity::Error,
+            code: "unknown-field",
+            place: Some(place),
+            key: None,
+            message,
+            help,
+        };
+        let (path, text) = ("site.yaml".into(), line.to_owned());
+        show(&finding, &[SourceText { path, text, base: PathBuf::new(), root: PathBuf::new() }], look)
+    }
+
+    #[test]
+    fn on_a_narrow_terminal_words_are_wrapped_and_excerpts_cut() {
+        let line =
+            format!("{{metadata: {{labels: {{a: {}}}}}, imgae: busybox, state: running}}", "x".repeat(60));
+        let column = u32::try_from(line.find("imgae").unwrap() + 1).unwrap();
+        let shown = shown(&line, column, Look { colour: false, columns: Some(40) });
+        assert!(shown.lines().all(|line| line.width() <= 40), "{shown}");
+        let expected = "\
+error: unknown field `imgae` in the spec
+  of a Container
+ --> site.yaml:1:94
+  |
+1 | …xxxxxxxxxxx}}, imgae: busybox, sta…
+  |                 ^^^^^
+  = help: did you mean `image`? The
+          fields are: architecture,
+          config, devices
+";
+        assert_eq!(shown, expected);
+    }
+
+    #[test]
+    fn carets_stand_under_wide_letters() {
+        let shown = shown("{名前: 値, imgae: x}", 9, Look::default());
+        assert!(shown.contains("1 | {名前: 値, imgae: x}\n  |            ^^^^^\n"), "{shown}");
+    }
+
+    #[test]
+    fn colours_are_for_severity_places_and_carets() {
+        let shown = shown("imgae: x", 1, Look { colour: true, columns: None });
+        assert!(shown.starts_with("\u{1b}[1m\u{1b}[31merror\u{1b}[0m: "), "{shown:?}");
+        assert!(shown.contains("\u{1b}[1m\u{1b}[31m^^^^^\u{1b}[0m"), "{shown:?}");
+    }
 }

@@ -22,6 +22,7 @@ mod provenance;
 mod prune;
 mod rollout;
 mod runtime;
+mod saved_plans;
 mod secrets;
 mod storage;
 mod systemd;

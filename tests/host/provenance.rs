@@ -74,6 +74,8 @@ fn why_reads_the_records_of_its_object_and_of_what_that_needs_and_no_others() {
     let whole = fs::read(&record).unwrap();
     fs::write(&record, "torn").unwrap();
     product.run(&["get"]).expect(1);
+    product.run(&["describe", "a"]).expect(0);
+    product.run(&["get", "a"]).expect(0);
     let said = product.run(&["why", "a"]).expect(0).out;
     assert!(said.contains("devices.eth0.network") && said.contains("host has   stopped"), "{said}");
     fs::write(&record, whole).unwrap();

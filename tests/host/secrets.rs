@@ -3,6 +3,7 @@
 
 use crate::product::{Product, eventually};
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -69,6 +70,19 @@ impl Ear<'_> {
         assert_eq!(output.status.code(), Some(status), "{arguments:?}\n{}\n{}", said[0], said[1]);
         said.concat()
     }
+}
+
+/// Saves a plan, and looks into the file.
+#[track_caller]
+fn save(ear: &Ear<'_>, manifest: &str, status: i32) -> String {
+    let path = ear.product.folder().join("saved.plan");
+    let path_text = path.display().to_string();
+    ear.run(&["plan", "-f", manifest, "--out", &path_text], status);
+    let text = fs::read_to_string(&path).unwrap();
+    assert!(text.contains("app-key"), "the file has the places of secrets: {text}");
+    assert!(!text.contains("canary-"), "the saved plan has the secret:\n{text}");
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    path_text
 }
 
 /// Whether containers' own roots are searched too.
@@ -138,7 +152,12 @@ fn a_secret_is_in_the_container_and_nowhere_else() {
     ear.run(&["validate", "-f", &manifest], 0);
     ear.run(&["plan", "-f", &manifest], 2);
     ear.run(&["plan", "-f", &manifest, "-o", "json"], 2);
-    ear.run(&["apply", "-f", &manifest, "--yes"], 0);
+    for form in ["markdown", "junit", "sarif"] {
+        ear.run(&["plan", "-f", &manifest, "-o", form], 2);
+    }
+    // On a new state folder the saved plan's digests need a key that lasts until it is carried out.
+    let saved = save(&ear, &manifest, 2);
+    ear.run(&["apply", "--plan", &saved, "--yes"], 0);
     ear.run(&["plan", "-f", &manifest], 0);
     // Inside, not through the ear: this is where it belongs.
     let inside = |script: &str| {
@@ -176,6 +195,12 @@ fn a_secret_is_in_the_container_and_nowhere_else() {
     let said = ear.run(&["plan", "-f", &manifest, "-o", "json"], 2);
     assert!(said.contains("digest"), "{said}");
     ear.run(&["plan", "-f", &manifest], 2);
+    // What was saved with one value is not carried out with another.
+    let saved = save(&ear, &manifest, 2);
+    give(&product, CANARY);
+    let said = ear.run(&["apply", "--plan", &saved, "--yes"], 1);
+    assert!(said.contains("what the plan stands on has changed since it was made for container/a"), "{said}");
+    give(&product, OTHER);
     let said = ear.run(&["apply", "-f", &manifest, "--yes", "-o", "json"], 3);
     assert!(said.contains("status 9"), "{said}");
     assert_eq!(

@@ -145,6 +145,43 @@ fn a_limit_taken_away_by_hand_becomes_null_and_a_single_processor_stays_a_set() 
     ");
 }
 
+#[test]
+fn a_state_is_adopted_and_a_bridges_address_is_refused() {
+    let bench = applied(
+        "\
+kind: Network
+metadata: {name: lan0}
+spec: {type: bridge, config: {ipv4.address: 10.9.0.1/24}}
+---
+kind: Container
+metadata: {name: a}
+spec:
+  image: busybox
+  state: running # for now
+---
+kind: Container
+metadata: {name: b}
+spec: {image: busybox}
+",
+    );
+    by_hand(&bench, "a", |run| run["frozen"] = true.into());
+    by_hand(&bench, "b", |run| run["frozen"] = true.into());
+    let path = bench.path().join("state/modelled-host.json");
+    let mut host: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    host["networks"]["lan0"]["addresses"] = serde_json::json!(["10.9.0.254/24"]);
+    std::fs::write(&path, host.to_string()).unwrap();
+    let said = bench.expect(1, "adopt --write").stderr;
+    assert!(said.contains("network/lan0 config.ipv4.address: a bridge is set up as a whole"), "{said}");
+    host["networks"]["lan0"]["addresses"] = serde_json::json!(["10.9.0.1/24"]);
+    std::fs::write(&path, host.to_string()).unwrap();
+    insta::assert_snapshot!(adopt(&bench, ""), @r"
+    -  state: running # for now
+    +  state: frozen # for now
+    -spec: {image: busybox}
+    +spec: {image: busybox, state: frozen}
+    ");
+}
+
 const PROFILE: &str = "\
 kind: Profile
 metadata: {name: web}
@@ -261,6 +298,16 @@ fn a_container_that_no_manifest_declares_gets_a_file_of_its_own() {
     let bench = applied(&format!("kind: Profile\nmetadata: {{name: p}}\nspec: {{}}\n---\n{web}"));
     bench.write("site.yaml", &format!("{HEAD}kind: Profile\nmetadata: {{name: p}}\nspec: {{}}\n# the end\n"));
     let lines = adopt(&bench, "web-1");
+    let kept = applied(
+        "kind: Container\nmetadata: {name: b}\nspec: {image: busybox, config: {limits.memory: 1GiB}}\n",
+    );
+    kept.write("site.yaml", HEAD.trim_end_matches("---\n"));
+    by_hand(&kept, "b", memory(2 * GIB));
+    let raised = adopt(&kept, "b");
+    assert!(
+        raised.contains("+    limits.memory: 2GiB\n"),
+        "what it has by hand is in its document: {raised}"
+    );
     assert!(
         lines.starts_with("+---\n+apiVersion: bayplan/v1\n+kind: Container\n") && !lines.contains("-kind"),
         "{lines}"

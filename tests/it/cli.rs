@@ -419,6 +419,7 @@ fn json_is_one_document_with_a_version() {
     for (status, words) in [
         (0, "validate -o json"),
         (2, "plan -o json"),
+        (0, "graph -o json"),
         (0, "apply -o json"),
         (0, "get -o json"),
         (0, "describe web-1 -o json"),

@@ -262,7 +262,7 @@ proptest! {
         prop_assert_eq!(comments(&once), comments(&text));
         let behind = |text: &str| text.matches("# behind").count() + text.matches("# here").count();
         prop_assert_eq!(behind(&once), behind(&text));
-        prop_assert!(once.lines().all(|line| blanks(line) % 2 == 0 || text.contains('|')), "{}", once);
+        prop_assert!(once.lines().all(|line| blanks(line).is_multiple_of(2) || text.contains('|')), "{}", once);
     }
 }
 

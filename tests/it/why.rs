@@ -254,6 +254,20 @@ fn the_command_asks_records_manifests_and_a_daemon_alike() {
 }
 
 #[test]
+fn a_field_that_is_left_alone_says_so() {
+    let ignored = LAYERS.replace(
+        "  profiles: [default, web]",
+        "  profiles: [default, web]\n  ignore: [config.limits.memory]",
+    );
+    let host = host(&ignored);
+    let by_hand = MemoryLimit { bytes: 2 << 30, enforce: MemoryEnforce::Hard };
+    assert!(host.edit_limits(&web(), |limits| limits.memory = Some(by_hand)));
+    let said = text(&why(&host, &web(), None).narrowed("limits.memory").unwrap());
+    assert!(said.contains("host has   2GiB\n    ignored    neither compared nor written\n"), "{said}");
+    assert!(!said.contains("planned"), "{said}");
+}
+
+#[test]
 fn a_new_object_is_explained_before_it_is_there() {
     let bench = Bench::new();
     let said = bench.expect(0, "why web-1 limits.memory -f site.yaml").stdout;

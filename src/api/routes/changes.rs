@@ -2,6 +2,7 @@
 
 use super::{Daemon, Shareable, blocking};
 use crate::api::error::{Failure, FailureKind};
+use crate::api::saved::SavedPlan;
 use crate::api::types::{ApplyEvent, ApplyRequest, GoalRequest, PlanRequest};
 use crate::daemon::operations::apply::Surroundings;
 use crate::daemon::operations::plan::digest;
@@ -22,6 +23,7 @@ use uuid::Uuid;
 pub fn routes() -> axum::Router<Shareable> {
     axum::Router::new()
         .route("/1.0/bayplan/plan", post(plan))
+        .route("/1.0/bayplan/saved-plan", post(save))
         .route("/1.0/bayplan/apply", post(apply))
         .route("/1.0/bayplan/operations/{id}/cancel", post(cancel))
 }
@@ -31,6 +33,13 @@ async fn plan(
     Json(request): Json<PlanRequest>,
 ) -> Result<Json<Plan>, Failure> {
     blocking(move || daemon.bay.plan(&request)).await.map(Json)
+}
+
+async fn save(
+    State(daemon): State<Shareable>,
+    Json(request): Json<PlanRequest>,
+) -> Result<Json<SavedPlan>, Failure> {
+    blocking(move || daemon.bay.save(&request)).await.map(Json)
 }
 
 async fn cancel(State(daemon): State<Shareable>, Path(id): Path<Uuid>) -> StatusCode {

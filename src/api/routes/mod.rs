@@ -4,7 +4,7 @@
 //! | --- | --- |
 //! | `/1.0/bayplan` | `status` |
 //! | `/1.0/bayplan/{objects,description,holds,why,export}` | `objects` |
-//! | `/1.0/bayplan/{plan,apply}`, `/1.0/bayplan/operations/ID/cancel` | `changes` |
+//! | `/1.0/bayplan/{plan,saved-plan,apply}`, `/1.0/bayplan/operations/ID/cancel` | `changes` |
 //! | `/1.0/bayplan/containers/NAME/log` | `containers` |
 //! | `/1.0/bayplan/containers/NAME/{exec,console}` | `inside` |
 //! | `/1.0/sites` | `sites` |

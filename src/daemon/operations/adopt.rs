@@ -12,7 +12,6 @@ use crate::reconcile::plan::Plan;
 use crate::reconcile::render::step_words;
 use crate::spec::SourceText;
 use crate::spec::edit;
-use ipnet::Ipv4Net;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -77,15 +76,8 @@ fn value(kind: Kind, reason: &Reason) -> Result<Option<String>, String> {
     if is_limit || (kind == Kind::Container && (field == "state" || is_mode)) {
         return Ok(reason.from.clone());
     }
-    if kind == Kind::Network && field == "config.bridge.mtu" {
-        return Ok(reason.from.clone());
-    }
-    if kind == Kind::Network && field == "config.ipv4.address" {
-        let is_one =
-            |text: &Option<String>| text.as_ref().is_some_and(|text| text.parse::<Ipv4Net>().is_ok());
-        if is_one(&reason.from) && is_one(&reason.to) {
-            return Ok(reason.from.clone());
-        }
+    if kind == Kind::Network && field.starts_with("config.") {
+        return Err("a bridge is set up as a whole, with its rules; change the manifest and apply".to_owned());
     }
     let note = reason.note.as_ref().map_or(String::new(), |note| format!("{note}; "));
     Err(format!("{note}a manifest cannot say that; `bayplan apply` repairs it"))

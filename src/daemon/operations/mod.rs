@@ -5,6 +5,7 @@
 //! | --- | --- |
 //! | `load` | texts → desired |
 //! | `plan`, `apply` | every change, verbs too, is a goal, its plan, and the plan carried out |
+//! | `saved` | a plan that waits in a file, and whether it still holds |
 //! | `sets` | a set's key stands for its members |
 //! | `checkup` | what the host has for containers |
 //! | `inside` | programs in containers, consoles and their logs |
@@ -21,5 +22,6 @@ pub mod inside;
 pub mod listing;
 pub mod load;
 pub mod plan;
+pub mod saved;
 pub mod sets;
 pub mod why;

@@ -2,7 +2,7 @@
 
 use super::{load, sets};
 use crate::api::error::{Failure, FailureKind};
-use crate::api::types::{Approval, GoalRequest, HoldUntil, PlanRequest, StopWish};
+use crate::api::types::{Approval, GoalRequest, HoldUntil, KeyPattern, PlanRequest, StopWish};
 use crate::daemon::wiring::Bay;
 use crate::driver::Scope;
 use crate::model::desired::Desired;
@@ -21,19 +21,28 @@ use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 
 impl Bay {
-    /// What would be done.
+    /// What would be done; for a saved plan what it does, if the host is as it was.
     pub fn plan(&self, request: &PlanRequest) -> Result<Plan, Failure> {
+        if let Some(basis) = &request.basis {
+            return self.plan_as_saved(request, basis);
+        }
         let scope = scope(&request.goal);
-        let planned = self.plan_on(request, &self.observe(&scope)?);
+        let planned = self.plan_on(request, &self.observe(&scope)?, Moment::now());
         match planned {
             _ if scope == Scope::All => planned,
             Ok(plan) if plan.steps.iter().all(is_near) => Ok(plan),
             // What more it needs, or what is wrong, is for a look at everything to say.
-            _ => self.plan_on(request, &self.observe(&Scope::All)?),
+            _ => self.plan_on(request, &self.observe(&Scope::All)?, Moment::now()),
         }
     }
 
-    fn plan_on(&self, request: &PlanRequest, observed: &Observed) -> Result<Plan, Failure> {
+    /// The plan of one moment: same request, host, contents and moment, same plan.
+    pub fn plan_on(
+        &self,
+        request: &PlanRequest,
+        observed: &Observed,
+        moment: Moment,
+    ) -> Result<Plan, Failure> {
         let (desired, warnings) = match &request.goal {
             GoalRequest::Site(manifests) | GoalRequest::DeleteDeclared(manifests) => {
                 let loaded = load::load(&manifests.texts(), &observed.host)?;
@@ -41,22 +50,25 @@ impl Bay {
             }
             _ => (Desired::default(), vec![]),
         };
-        self.plan_for(request, &desired, warnings, observed)
+        self.plan_for(request, (&desired, warnings), observed, moment)
     }
 
-    /// The plan of a request whose manifests are loaded.
+    /// The plan of a request whose manifests are loaded, with the warnings of that.
     pub fn plan_for(
         &self,
         request: &PlanRequest,
-        desired: &Desired,
-        warnings: Vec<Finding>,
+        (desired, warnings): (&Desired, Vec<Finding>),
         observed: &Observed,
+        moment: Moment,
     ) -> Result<Plan, Failure> {
-        let now = Timestamp::now();
-        let goal = goal(&request.goal, desired, observed, now)?;
-        let mut options = PlanOptions::new(now, uuid::Uuid::new_v4().into_bytes(), &request.actor);
+        let goal = goal(&request.goal, desired, observed, moment.now)?;
+        let mut options = PlanOptions::new(moment.now, moment.seed, &request.actor);
         let recorded = recorded_objects(observed);
         options.only = sets::members(&request.only, desired.objects.iter().chain(recorded));
+        if !request.only_like.is_empty() {
+            let known = desired.objects.keys().filter(|key| !desired.builtin.contains(*key));
+            options.only.extend(like(&request.only_like, known)?);
+        }
         options.allow_restart = request.approval == Approval::Restart;
         options.deletions = request.deletions;
         options.take_ownership = request.take_ownership;
@@ -85,6 +97,20 @@ impl Bay {
     }
 }
 
+/// What a plan depends on besides request and host.
+#[derive(Debug, Clone, Copy)]
+pub struct Moment {
+    pub now: Timestamp,
+    /// Where new uuids come from.
+    pub seed: [u8; 16],
+}
+
+impl Moment {
+    pub fn now() -> Moment {
+        Moment { now: Timestamp::now(), seed: uuid::Uuid::new_v4().into_bytes() }
+    }
+}
+
 /// What two plans share when they do the same for the same reasons; uuids that were drawn for new objects, and times,
 /// take no part.
 pub fn digest(plan: &Plan) -> String {
@@ -101,6 +127,23 @@ pub fn digest(plan: &Plan) -> String {
         hash.update(format!("pending {} {:?}\n", pending.key, pending.class));
     }
     hex::encode(hash.finalize())
+}
+
+/// The keys that patterns match; one that matches none is an error, as a key that nothing has is.
+fn like<'a>(
+    patterns: &BTreeSet<KeyPattern>,
+    keys: impl Iterator<Item = &'a Key> + Clone,
+) -> Result<BTreeSet<Key>, Failure> {
+    let mut found = BTreeSet::new();
+    for pattern in patterns {
+        let matching: BTreeSet<Key> = keys.clone().filter(|key| pattern.matches(key)).cloned().collect();
+        if matching.is_empty() {
+            let message = format!("no declared object is like {}; nothing was changed", pattern.0);
+            return Err(Failure::new(FailureKind::NotFound, message));
+        }
+        found.extend(matching);
+    }
+    Ok(found)
 }
 
 /// A verb on one container needs a look at that one, and at what it refers to.

@@ -2,7 +2,7 @@
 //! or declared by the manifests at hand.
 
 use super::load;
-use super::plan::{no_such, recorded_objects};
+use super::plan::{Moment, no_such, recorded_objects};
 use super::sets::is_member;
 use crate::api::error::{Failure, FailureKind};
 use crate::api::types::{GoalRequest, PlanRequest, WhyRequest};
@@ -13,10 +13,10 @@ use crate::model::key::{Key, Kind};
 use crate::model::object::Object;
 use crate::model::observed::Observed;
 use crate::model::origin::{FieldOrigins, Layer, Origin, Place};
-use crate::model::references::references;
 use crate::model::step::Action;
 use crate::reconcile::plan::Plan;
 use crate::reconcile::why::{self, Explanation, Subject, Value};
+use crate::reconcile::world::with_needs;
 use crate::spec::Loaded;
 use crate::spec::registry::{INSTANCE, NETWORK, POOL, Support, Table};
 use crate::spec::words::did_you_mean;
@@ -56,7 +56,7 @@ impl Bay {
     fn recorded_plan(&self, request: &WhyRequest) -> Result<(Plan, Observed), Failure> {
         let observed = self.observe(&Scope::Keys(BTreeSet::from([request.key.clone()])))?;
         let request = plan_request(GoalRequest::Recorded, request);
-        let plan = self.plan_for(&request, &Desired::default(), vec![], &observed)?;
+        let plan = self.plan_for(&request, (&Desired::default(), vec![]), &observed, Moment::now())?;
         Ok((plan, observed))
     }
 
@@ -65,10 +65,11 @@ impl Bay {
         let goal = GoalRequest::Site(request.manifests.clone().unwrap_or_default());
         let mut wanted = plan_request(goal, request);
         let plan = |wanted: &PlanRequest, observed: &Observed| {
-            self.plan_for(wanted, &loaded.desired, vec![], observed)
+            self.plan_for(wanted, (&loaded.desired, vec![]), observed, Moment::now())
         };
         if loaded.desired.objects.contains_key(&request.key) {
-            let observed = self.observe(&Scope::Keys(closure(&loaded.desired, &request.key)))?;
+            let observed = self
+                .observe(&Scope::Keys(with_needs([&request.key], |key| loaded.desired.objects.get(key))))?;
             let near = plan(&wanted, &observed)?;
             if !allocates(&near, &observed) {
                 return Ok((near, observed));
@@ -128,18 +129,6 @@ fn allocates(plan: &Plan, observed: &Observed) -> bool {
 fn plan_request(goal: GoalRequest, request: &WhyRequest) -> PlanRequest {
     let only = BTreeSet::from([request.key.clone()]);
     PlanRequest { only, ..PlanRequest::new(goal, request.actor.clone()) }
-}
-
-/// An object and all that it needs.
-fn closure(desired: &Desired, key: &Key) -> BTreeSet<Key> {
-    let mut closure = BTreeSet::new();
-    let mut open = vec![key.clone()];
-    while let Some(key) = open.pop() {
-        if closure.insert(key.clone()) {
-            open.extend(desired.objects.get(&key).iter().flat_map(|object| references(object)));
-        }
-    }
-    closure
 }
 
 /// The values that a field names; a config key that nothing sets has its default.

@@ -17,6 +17,7 @@ use super::{Driver, Error, Scope, StepContext, records};
 use crate::model::content::{Content, Contents};
 use crate::model::key::Key;
 use crate::model::observed::{ContainerFacts, FileFacts, Observed, RootFacts};
+use crate::model::record::Record;
 use crate::model::step::{Action, Outcome, Step};
 use crate::store::Records;
 use host::HostModel;
@@ -108,7 +109,8 @@ impl Driver for Memory {
             let (pool, identity) = (root.pool.clone(), root.identity.clone());
             let key = root.identity.key.clone();
             facts.root = Some(RootFacts { pool, identity, image_present });
-            let record = observed.records.get(&key).filter(|record| record.parked.is_none());
+            let is_looked_into = |record: &&Record| record.parked.is_none() || host.runs.contains_key(uuid);
+            let record = observed.records.get(&key).filter(is_looked_into);
             for path in record.map(records::file_paths).unwrap_or_default() {
                 let found = root.files.get(&path).cloned();
                 facts.files.insert(path, found.map_or(FileFacts::Missing, FileFacts::Regular));

@@ -192,7 +192,8 @@ pub fn observe(
 ) -> Result<BTreeMap<String, FileFacts>, Error> {
     let paths = records::file_paths(record);
     let mut facts = BTreeMap::new();
-    if paths.is_empty() || record.parked.is_some() {
+    let runs = seen.is_some_and(|seen| seen.init.is_some());
+    if paths.is_empty() || (record.parked.is_some() && !runs) {
         return Ok(facts);
     }
     let place = match (seen.and_then(|seen| Some((&seen.spec, seen.init?))), root) {

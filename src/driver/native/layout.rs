@@ -75,7 +75,7 @@ impl Layout {
 }
 
 /// The path without symbolic links, as far as it exists.
-fn real_path(path: &Path) -> Result<PathBuf, LayoutError> {
+pub fn real_path(path: &Path) -> Result<PathBuf, LayoutError> {
     let error = |source| LayoutError::Path { path: path.to_owned(), source };
     let absolute = std::path::absolute(path).map_err(error)?;
     let mut missing = vec![];

@@ -23,7 +23,7 @@ mod ready;
 mod rules;
 mod run_record;
 
-pub use layout::{Layout, LayoutError};
+pub use layout::{Layout, LayoutError, real_path};
 
 use crate::content::digest::DigestKey;
 use crate::content::kept::Kept;
@@ -105,8 +105,8 @@ impl Native {
         Ok(self.digest_key.get_or_init(|| key))
     }
 
-    /// Before a digest goes into a record.
-    fn keep_digest_key(&self) -> Result<(), Error> {
+    /// Before a digest is kept, in a record or in a saved plan.
+    pub fn keep_digest_key(&self) -> Result<(), Error> {
         let kept = self.digest_key()?.keep();
         kept.map_err(|error| failure::failed("the digest key cannot be written", error))
     }

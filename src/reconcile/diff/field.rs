@@ -110,6 +110,7 @@ pub fn class_of(path: &str) -> Option<Class> {
         "state" => Field::State,
         "dependsOn" => Field::DependsOn,
         "ready" => Field::Ready,
+        "ignore" => Field::Ignore,
         "ephemeral" => Field::Ephemeral,
         _ => return None,
     };

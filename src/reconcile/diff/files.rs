@@ -62,7 +62,9 @@ fn one(walk: &mut Walk<'_>, path: &str, file: &ContainerFile, audience: Audience
             return;
         }
     };
-    if written.is_some() && is_as(&found, file, &digest) {
+    // A parked container's files are not looked at, and it must not start with others than are declared.
+    let is_unseen = walk.was_parked() && found.is_none();
+    if written.is_some() && !is_unseen && is_as(&found, file, &digest) {
         return;
     }
     let field = Field::File(path.to_owned());
@@ -82,6 +84,10 @@ fn one(walk: &mut Walk<'_>, path: &str, file: &ContainerFile, audience: Audience
             reasons.push(because(Cause::Consequence, &format!("files.{path}"), "its root does not have it"));
         }
         None => {}
+    }
+    if reasons.is_empty() && is_unseen {
+        let note = "nobody looked at it while it was parked";
+        reasons.push(because(Cause::Consequence, &format!("files.{path}"), note));
     }
     if reasons.is_empty() {
         reasons.push(because(Cause::Drift, &format!("files.{path}"), "it is not as declared"));

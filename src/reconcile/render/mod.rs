@@ -1,9 +1,22 @@
-//! Plans and reports for people (text) and machines (JSON).
+//! Plans and reports for people (text) and machines (JSON); the other forms are made of an `outline`.
+//!
+//! | file | what |
+//! | --- | --- |
+//! | `object`, `prune`, `rollout`, `sets` | parts of a plan's text |
+//! | `outline` | a plan, drift, findings or a report as rows: one an object |
+//! | `graph`, `svg` | who waits for whom, as text, for graphviz, drawn |
+//! | `markdown`, `junit`, `sarif` | rows for merge requests, for test reports, for code scanning |
 
+pub mod graph;
+pub mod junit;
+pub mod markdown;
 mod object;
+pub mod outline;
 pub mod prune;
 mod rollout;
+pub mod sarif;
 pub mod sets;
+pub mod svg;
 
 use self::object::{Sign, index, object_text, reason_text, sign};
 use crate::model::object::Unmanaged;
@@ -112,13 +125,10 @@ pub fn report_text(report: &Report, options: TextOptions) -> String {
     let mut text = String::new();
     let by_id: BTreeMap<StepId, &StepReport> = report.steps.iter().map(|step| (step.id, step)).collect();
     let left = rollout::left(report);
-    let (mut changed, mut unchanged, mut failed, mut blocked, mut skipped) = (0, 0, 0, 0, 0);
     for step in &report.steps {
         match &step.outcome {
-            StepOutcome::Changed => changed += 1,
-            StepOutcome::Unchanged => unchanged += 1,
+            StepOutcome::Changed | StepOutcome::Unchanged | StepOutcome::Skipped => {}
             StepOutcome::Failed { chain } => {
-                failed += 1;
                 let chain = chain.join(": ");
                 line(
                     &mut text,
@@ -128,7 +138,6 @@ pub fn report_text(report: &Report, options: TextOptions) -> String {
                 );
             }
             StepOutcome::Blocked { by } => {
-                blocked += 1;
                 if left.contains(&step.key) {
                     continue;
                 }
@@ -136,24 +145,30 @@ pub fn report_text(report: &Report, options: TextOptions) -> String {
                 let cause = cause.map_or(String::new(), |other| format!("{} {}", other.what, other.key));
                 let _ = writeln!(text, "blocked: {} {}: waits for {cause}", step.what, step.key);
             }
-            StepOutcome::Skipped => skipped += 1,
         }
     }
     rollout::stops_text(&mut text, report, options);
-    let counts = [
-        (changed, "changed"),
-        (unchanged, "unchanged"),
-        (failed, "failed"),
-        (blocked, "blocked"),
-        (skipped, "not begun"),
-    ];
-    let words = counted(&counts);
-    let total = report.steps.len();
-    let _ = match words.is_empty() {
-        true => writeln!(text, "nothing to do"),
-        false => writeln!(text, "{total} step{}: {words}", if total == 1 { "" } else { "s" }),
-    };
+    let _ = writeln!(text, "{}", report_line(report));
     text
+}
+
+/// The last line of every report.
+pub fn report_line(report: &Report) -> String {
+    let count =
+        |holds: fn(&StepOutcome) -> bool| report.steps.iter().filter(|step| holds(&step.outcome)).count();
+    let counts = [
+        (count(|outcome| *outcome == StepOutcome::Changed), "changed"),
+        (count(|outcome| *outcome == StepOutcome::Unchanged), "unchanged"),
+        (count(|outcome| matches!(outcome, StepOutcome::Failed { .. })), "failed"),
+        (count(|outcome| matches!(outcome, StepOutcome::Blocked { .. })), "blocked"),
+        (count(|outcome| *outcome == StepOutcome::Skipped), "not begun"),
+    ];
+    let total = report.steps.len();
+    match total {
+        0 => "nothing to do".to_owned(),
+        1 => format!("1 step: {}", counted(&counts)),
+        total => format!("{total} steps: {}", counted(&counts)),
+    }
 }
 
 /// A step in a few words: `start`, `attach nic eth0`.
@@ -225,7 +240,7 @@ fn steps_text(text: &mut String, plan: &Plan) {
 }
 
 /// The last line of every plan.
-fn summary_line(plan: &Plan) -> String {
+pub fn summary_line(plan: &Plan) -> String {
     let summary = plan.summary();
     let counts = [
         (summary.create, "to create"),

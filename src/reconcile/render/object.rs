@@ -3,6 +3,7 @@
 use super::{TextOptions, class_word, line, seconds};
 use crate::model::key::Key;
 use crate::model::object::Object;
+use crate::model::origin::Origin;
 use crate::model::prune::Deletion;
 use crate::model::step::{Cause, Class, Reason, Step};
 use crate::reconcile::diff::field::texts;
@@ -42,6 +43,23 @@ pub enum Sign {
     Record,
 }
 
+impl Sign {
+    /// Its mark, its colour, and what it says.
+    pub fn look(self) -> (&'static str, AnsiColor, &'static str) {
+        match self {
+            Sign::Create => ("+", AnsiColor::Green, "create"),
+            Sign::Change => ("~", AnsiColor::Yellow, "change"),
+            Sign::Repair => ("~", AnsiColor::Yellow, "repair"),
+            Sign::Restart => ("±", AnsiColor::Magenta, "restart"),
+            Sign::Delete => ("-", AnsiColor::Red, "delete"),
+            Sign::Park => ("-", AnsiColor::Red, "park"),
+            Sign::Retain => ("-", AnsiColor::Yellow, "forget, and leave on the host"),
+            Sign::Undelete => ("+", AnsiColor::Green, "undelete"),
+            Sign::Record => ("~", AnsiColor::Cyan, "record"),
+        }
+    }
+}
+
 /// What happens to an object; None: nothing.
 pub fn sign(index: &Index<'_>, key: &Key, change: &ObjectChange) -> Option<Sign> {
     let classes: BTreeSet<Class> = steps_of(index, key).map(|step| step.class).collect();
@@ -79,17 +97,7 @@ pub fn object_text(
     sign: Sign,
     options: TextOptions,
 ) {
-    let (mark, colour, word) = match sign {
-        Sign::Create => ("+", AnsiColor::Green, "create"),
-        Sign::Change => ("~", AnsiColor::Yellow, "change"),
-        Sign::Repair => ("~", AnsiColor::Yellow, "repair"),
-        Sign::Restart => ("±", AnsiColor::Magenta, "restart"),
-        Sign::Delete => ("-", AnsiColor::Red, "delete"),
-        Sign::Park => ("-", AnsiColor::Red, "park"),
-        Sign::Retain => ("-", AnsiColor::Yellow, "forget, and leave on the host"),
-        Sign::Undelete => ("+", AnsiColor::Green, "undelete"),
-        Sign::Record => ("~", AnsiColor::Cyan, "record"),
-    };
+    let (mark, colour, word) = sign.look();
     let downtime: u64 = steps_of(index, key).map(|step| step.downtime_ms).sum();
     let downtime =
         if downtime > 0 { format!(", about {} without service", seconds(downtime)) } else { String::new() };
@@ -110,8 +118,20 @@ pub fn object_text(
     diff_text(text, key, change, sign, options);
 }
 
-/// One reason in a line.
+/// One reason in a line, with the line of the manifest.
 pub fn reason_text(reason: &Reason, change: &ObjectChange, class: Class) -> String {
+    let mut words = reason_words(reason, class);
+    if reason.cause != Cause::Drift
+        && !reason.field.is_empty()
+        && let Some(place) = place(change, &reason.field)
+    {
+        let _ = write!(words, "  ({place})");
+    }
+    words
+}
+
+/// One reason in a line.
+pub fn reason_words(reason: &Reason, class: Class) -> String {
     let cause = match reason.cause {
         Cause::Change => "change",
         Cause::Drift => "drift",
@@ -130,12 +150,6 @@ pub fn reason_text(reason: &Reason, change: &ObjectChange, class: Class) -> Stri
     if let Some(note) = &reason.note {
         let _ = write!(words, ": {note}");
     }
-    if reason.cause != Cause::Drift
-        && !reason.field.is_empty()
-        && let Some(place) = place(change, &reason.field)
-    {
-        let _ = write!(words, "  ({place})");
-    }
     words
 }
 
@@ -147,14 +161,21 @@ fn in_a_line(text: &str) -> String {
     }
 }
 
-/// `file:line` of a field, or of the nearest field above it that has one, at last of the object.
+/// `file:line` of a field, as [`written`] finds it.
 fn place(change: &ObjectChange, field: &str) -> Option<String> {
+    let origin = written(change, field)?;
+    let place = origin.place.as_ref()?;
+    Some(format!("{}:{}{}", place.file, place.line, origin.filled_from()))
+}
+
+/// Where a field was written, or the nearest field above it that has a place, at last the object.
+pub fn written<'a>(change: &'a ObjectChange, field: &str) -> Option<&'a Origin> {
     let mut path = field;
     loop {
         if let Some(origin) = change.origins.get(path)
-            && let Some(place) = &origin.place
+            && origin.place.is_some()
         {
-            return Some(format!("{}:{}{}", place.file, place.line, origin.filled_from()));
+            return Some(origin);
         }
         if path.is_empty() {
             return None;
@@ -163,25 +184,8 @@ fn place(change: &ObjectChange, field: &str) -> Option<String> {
     }
 }
 
-/// A unified diff of an object as declared; nothing where only the host drifted.
 fn diff_text(text: &mut String, key: &Key, change: &ObjectChange, sign: Sign, options: TextOptions) {
-    let (before, after) = (lines_of(change.before.as_ref()), lines_of(change.after.as_ref()));
-    if before == after || change.leaves.is_some() {
-        return;
-    }
-    if sign == Sign::Create {
-        for added in after.lines() {
-            line(text, options, AnsiColor::Green, &format!("    + {added}"));
-        }
-        return;
-    }
-    let diff = similar::TextDiff::from_lines(before.as_str(), after.as_str());
-    let unified = diff
-        .unified_diff()
-        .context_radius(1)
-        .header(&format!("applied {key}"), &format!("declared {key}"))
-        .to_string();
-    for row in unified.lines() {
+    for row in diff_lines(key, change, sign) {
         match row.chars().next() {
             Some('+') => line(text, options, AnsiColor::Green, &format!("    {row}")),
             Some('-') => line(text, options, AnsiColor::Red, &format!("    {row}")),
@@ -190,6 +194,24 @@ fn diff_text(text: &mut String, key: &Key, change: &ObjectChange, sign: Sign, op
             }
         }
     }
+}
+
+/// A unified diff of an object as declared; nothing where only the host drifted.
+pub fn diff_lines(key: &Key, change: &ObjectChange, sign: Sign) -> Vec<String> {
+    let (before, after) = (lines_of(change.before.as_ref()), lines_of(change.after.as_ref()));
+    if before == after || change.leaves.is_some() {
+        return vec![];
+    }
+    if sign == Sign::Create {
+        return after.lines().map(|added| format!("+ {added}")).collect();
+    }
+    let diff = similar::TextDiff::from_lines(before.as_str(), after.as_str());
+    let unified = diff
+        .unified_diff()
+        .context_radius(1)
+        .header(&format!("applied {key}"), &format!("declared {key}"))
+        .to_string();
+    unified.lines().map(str::to_owned).collect()
 }
 
 /// An object as lines: field path and value.

@@ -12,7 +12,7 @@ use super::render::step_words;
 use super::world::recorded;
 use crate::model::desired::Desired;
 use crate::model::key::Key;
-use crate::model::object::Object;
+use crate::model::object::{Object, Spec};
 use crate::model::observed::Observed;
 use crate::model::origin::{Elsewhere, FieldOrigins, Layer, Origin};
 use crate::model::record::Record;
@@ -59,6 +59,9 @@ pub struct Value {
     /// What the host has; None: it is kept in records alone, or cannot be read back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed: Option<String>,
+    /// It is neither compared nor written (`ignore`).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub ignored: bool,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub changes: Vec<Change>,
 }
@@ -133,8 +136,9 @@ pub fn explain(subject: &Subject<'_>) -> Option<Explanation> {
 /// The origin of a field: its own, else that of the nearest field around it; the object's own counts where it is built
 /// in as a whole.
 pub fn origin_of(origins: &FieldOrigins, field: &str) -> Option<Origin> {
-    if let Some(below) = field.strip_prefix("ready.") {
-        return Some(ready(origins, below));
+    if field.starts_with("ready.") {
+        // Its parts have defaults of their own.
+        return origins.get(field).cloned().or_else(|| Some(Origin::new(None, Layer::Default)));
     }
     if let Some(origin) = origins.get(&format!("metadata.{field}")) {
         return Some(origin.clone());
@@ -149,16 +153,6 @@ pub fn origin_of(origins: &FieldOrigins, field: &str) -> Option<Origin> {
             None => return origins.get("").filter(|origin| origin.layer == Layer::Default).cloned(),
         }
     }
-}
-
-/// A readiness is written in other words than it is kept: `timeout: 10s`, and the probe by its name.
-fn ready(origins: &FieldOrigins, field: &str) -> Origin {
-    let written: &[&str] = match field.strip_suffix("Ms") {
-        Some(name) => &[name],
-        None => &["exec", "systemd", "alive"],
-    };
-    let found = written.iter().find_map(|name| origins.get(&format!("ready.{name}")));
-    found.cloned().unwrap_or_else(|| Origin::new(None, Layer::Default))
 }
 
 fn values(subject: &Subject<'_>, mut changes: BTreeMap<String, Vec<Change>>) -> Vec<Value> {
@@ -176,7 +170,12 @@ fn values(subject: &Subject<'_>, mut changes: BTreeMap<String, Vec<Change>>) -> 
     fields.extend(changes.keys().cloned());
     fields.extend(observed.keys().filter(|field| origins.contains_key(*field)).cloned());
     fields.remove("memberOf");
+    let ignores = match subject.object().map(|object| &object.spec) {
+        Some(Spec::Container(container)) => Some(&container.ignore),
+        _ => None,
+    };
     let value = |field: String| Value {
+        ignored: ignores.into_iter().flatten().any(|path| is_below(&field, path)),
         value: wanted.get(&field).cloned(),
         origin: origin_of(origins, &field),
         applied: applied.get(&field).cloned(),
@@ -205,6 +204,11 @@ fn changes(subject: &Subject<'_>) -> (Vec<Change>, BTreeMap<String, Vec<Change>>
         }
     }
     (whole, fields)
+}
+
+/// Whether a field is the one of this path, or stands below it.
+fn is_below(field: &str, path: &str) -> bool {
+    field.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
 fn planned(step: &Step, reason: &Reason) -> Change {
@@ -245,14 +249,7 @@ impl Explanation {
     /// None: there is no such value.
     pub fn narrowed(&self, field: &str) -> Option<Explanation> {
         let whole = [field.to_owned(), format!("config.{field}")];
-        let is_meant = |value: &&Value| {
-            whole.iter().any(|path| {
-                value
-                    .field
-                    .strip_prefix(path.as_str())
-                    .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-            })
-        };
+        let is_meant = |value: &&Value| whole.iter().any(|path| is_below(&value.field, path));
         let values: Vec<Value> = self.values.iter().filter(is_meant).cloned().collect();
         if values.is_empty() { None } else { Some(Explanation { values, ..self.clone() }) }
     }

@@ -58,6 +58,9 @@ fn value(text: &mut String, value: &Value) {
     if let Some(observed) = &value.observed {
         line(text, "host has", observed);
     }
+    if value.ignored {
+        line(text, "ignored", "neither compared nor written");
+    }
     for change in &value.changes {
         line(text, "planned", &change_words(change));
     }
