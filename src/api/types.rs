@@ -157,6 +157,8 @@ pub enum GoalRequest {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         stop: Option<StopWish>,
     },
+    /// Roots that were replaced and not seen ready are taken back.
+    Rollback(BTreeSet<Key>),
 }
 
 impl GoalRequest {
@@ -173,10 +175,32 @@ impl GoalRequest {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Approval {
-    /// Restarts wait.
+    /// Restarts and new roots wait.
     #[default]
     None,
     Restart,
+    /// New roots.
+    Replace,
+    RestartAndReplace,
+}
+
+impl Approval {
+    pub fn new(restarts: bool, replaces: bool) -> Approval {
+        match (restarts, replaces) {
+            (false, false) => Approval::None,
+            (true, false) => Approval::Restart,
+            (false, true) => Approval::Replace,
+            (true, true) => Approval::RestartAndReplace,
+        }
+    }
+
+    pub fn restarts(self) -> bool {
+        matches!(self, Approval::Restart | Approval::RestartAndReplace)
+    }
+
+    pub fn replaces(self) -> bool {
+        matches!(self, Approval::Replace | Approval::RestartAndReplace)
+    }
 }
 
 /// When a hold ends by itself.

@@ -21,7 +21,7 @@ pub struct Args {
     from: FromArgs,
     #[command(flatten)]
     only: OnlyArgs,
-    /// Approve what else would wait or be stopped: restart, delete, delete=N (at most N objects)
+    /// Approve what else would wait or be stopped: restart, replace, delete, delete=N (at most N objects)
     #[arg(long, value_name = "WHAT", value_delimiter = ',')]
     allow: Vec<Allow>,
     /// Take objects from the site that owns them

@@ -4,7 +4,7 @@
 //! plan ──► nothing to do ──► 0
 //!   ├────► a guard ────────► 4
 //!   ├────► no, or Ctrl-C ──► 4
-//!   └────► apply ──► 0 | 3;  moved since it was shown ──► plan again
+//!   └────► apply ──► 0 | 3;  moved since it was shown ──► plan again;  a new root not ready ──► rollback's plan, 3
 //! ```
 
 use super::connection::{Connection, Shown as Match};
@@ -17,13 +17,17 @@ use super::progress::Display;
 use super::question::{self, Consent};
 use super::session::Session;
 use crate::api::error::FailureKind;
-use crate::api::types::{Approval, OUTPUT_VERSION, PlanRequest};
+use crate::api::types::{Approval, GoalRequest, OUTPUT_VERSION, PlanRequest};
+use crate::model::key::Key;
 use crate::model::step::Class;
 use crate::reconcile::plan::Plan;
 use crate::reconcile::render::outline::{self, Outline};
 use crate::reconcile::render::{self, TextOptions};
 use crate::reconcile::report::{Report, StepOutcome};
+use crate::reconcile::rollback;
 use serde::Serialize;
+use serde_json::json;
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// How often a plan is made anew because the host moved.
@@ -50,6 +54,15 @@ struct ChangeJson {
     version: u32,
     plan: serde_json::Value,
     report: Option<Report>,
+    /// Plan and report of the rollback, where a new root was not ready.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rollback: Option<serde_json::Value>,
+}
+
+impl ChangeJson {
+    fn new(plan: &Plan, report: Option<Report>) -> ChangeJson {
+        ChangeJson { version: OUTPUT_VERSION, plan: render::plan_json(plan), report, rollback: None }
+    }
 }
 
 /// Carries a change out and says how it went.
@@ -64,7 +77,7 @@ pub fn run(session: &Session, mut change: Change<'_>) -> anyhow::Result<Exit> {
             complain(&format!("stopped: {}; nothing was changed", guard.words()));
             return Ok(Exit::Declined);
         }
-        if plan.is_empty() && !may_ask_for_restarts(&change, &plan) {
+        if plan.is_empty() && waiting(&change, &plan) == Approval::None {
             finish(session, &plan, None)?;
             return Ok(Exit::Done);
         }
@@ -75,8 +88,8 @@ pub fn run(session: &Session, mut change: Change<'_>) -> anyhow::Result<Exit> {
         }
         match ask(&change, &plan, cancel) {
             Answer::Yes => {}
-            Answer::AlsoRestart => {
-                change.request.approval = Approval::Restart;
+            Answer::AlsoWaiting(approval) => {
+                change.request.approval = approval;
                 continue;
             }
             Answer::No => {
@@ -102,7 +115,14 @@ pub fn run(session: &Session, mut change: Change<'_>) -> anyhow::Result<Exit> {
                 }
                 session.out.text(&render::report_text(&report, SHOWN))?;
                 let exit = exit(&report);
-                finish(session, &plan, Some(report))?;
+                let back = rollback::due(&plan, &report);
+                let taken_back = match back.is_empty() {
+                    true => None,
+                    false => Some(take_back(session, &connection, &change, (back, cancel))?),
+                };
+                session.out.outline(|| outline::report(&plan, &report))?;
+                let json = ChangeJson { rollback: taken_back, ..ChangeJson::new(&plan, Some(report)) };
+                session.out.json(&json)?;
                 return Ok(exit);
             }
         }
@@ -110,9 +130,30 @@ pub fn run(session: &Session, mut change: Change<'_>) -> anyhow::Result<Exit> {
     anyhow::bail!("the host changed again and again while the plan was shown; try again")
 }
 
+/// The plan that gives containers back the root that a new one took the place of, and what came of it.
+fn take_back(
+    session: &Session,
+    connection: &Connection,
+    change: &Change<'_>,
+    (keys, cancel): (BTreeSet<Key>, &AtomicBool),
+) -> anyhow::Result<serde_json::Value> {
+    let request = PlanRequest::new(GoalRequest::Rollback(keys), change.request.actor.clone());
+    let plan = connection.plan(&request)?;
+    session.out.text("rollback of what was not ready with its new root:")?;
+    session.out.text(&render::plan_text(&plan, SHOWN))?;
+    let display = Display::new(session.out, plan.steps.len());
+    let progress = |line| display.show(&line);
+    let applied = connection.apply(&request, &plan, Match::MayMove, cancel, &progress);
+    display.end();
+    let report = applied?;
+    session.out.text(&render::report_text(&report, SHOWN))?;
+    Ok(json!({"plan": render::plan_json(&plan), "report": report}))
+}
+
 enum Answer {
     Yes,
-    AlsoRestart,
+    /// What waits is approved too.
+    AlsoWaiting(Approval),
     No,
 }
 
@@ -123,8 +164,15 @@ fn ask(change: &Change<'_>, plan: &Plan, cancel: &AtomicBool) -> Answer {
     if change.consent == Consent::Given {
         return Answer::Yes;
     }
-    if may_ask_for_restarts(change, plan) && question::ask("Restart what waits for it, too?", cancel) {
-        return Answer::AlsoRestart;
+    let approval = waiting(change, plan);
+    let also = match (approval.restarts(), approval.replaces()) {
+        (false, false) => None,
+        (true, false) => Some("Restart what waits for it, too?"),
+        (false, true) => Some("Replace the roots that wait for it, too?"),
+        (true, true) => Some("Restart and replace what waits for it, too?"),
+    };
+    if also.is_some_and(|also| question::ask(also, cancel)) {
+        return Answer::AlsoWaiting(approval);
     }
     if plan.is_empty() || question::ask(&question(plan), cancel) { Answer::Yes } else { Answer::No }
 }
@@ -138,9 +186,13 @@ fn question(plan: &Plan) -> String {
     }
 }
 
-fn may_ask_for_restarts(change: &Change<'_>, plan: &Plan) -> bool {
-    let waiting = plan.pending.iter().any(|pending| pending.class == Class::Restart);
-    waiting && change.consent == Consent::Ask && change.request.approval == Approval::None
+/// What a yes would approve besides the plan.
+fn waiting(change: &Change<'_>, plan: &Plan) -> Approval {
+    if change.consent != Consent::Ask || change.request.approval != Approval::None {
+        return Approval::None;
+    }
+    let waits = |class| plan.pending.iter().any(|pending| pending.askable && pending.class == class);
+    Approval::new(waits(Class::Restart), waits(Class::Replace))
 }
 
 /// Ctrl-C before the first step counts as declined.
@@ -158,5 +210,5 @@ fn finish(session: &Session, plan: &Plan, report: Option<Report>) -> anyhow::Res
         None => Outline { verb: "apply", ..outline::plan(plan) },
         Some(report) => outline::report(plan, report),
     })?;
-    session.out.json(&ChangeJson { version: OUTPUT_VERSION, plan: render::plan_json(plan), report })
+    session.out.json(&ChangeJson::new(plan, report))
 }

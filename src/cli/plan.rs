@@ -22,7 +22,7 @@ pub struct Args {
     from: FromArgs,
     #[command(flatten)]
     only: OnlyArgs,
-    /// Plan as if this were approved: restart, delete, delete=N
+    /// Plan as if this were approved: restart, replace, delete, delete=N
     #[arg(long, value_name = "WHAT", value_delimiter = ',')]
     allow: Vec<Allow>,
     /// Plan to take objects from the site that owns them

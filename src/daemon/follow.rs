@@ -25,7 +25,7 @@ use crate::reconcile::controller::{Controller, Pass};
 use crate::reconcile::goal::{Goal, PlanOptions};
 use crate::reconcile::plan::{self, Plan};
 use crate::reconcile::report::{Report, StepOutcome, error_chain};
-use crate::reconcile::{Error, check, digests, reconcile, refuse_guarded, render};
+use crate::reconcile::{Error, check, digests, reconcile, refuse_guarded, render, rollback};
 use crate::source;
 use crate::spec::{SourceText, diagnostic};
 use jiff::{SignedDuration, Timestamp};
@@ -214,6 +214,7 @@ impl Follower {
         }
         if let Ok(Some(pass)) = &passed {
             self.tell_waiting(&pass.plan);
+            self.take_back(rollback::due(&pass.plan, &pass.report), &options, &carrying_out);
         }
         self.learn(passed, now);
     }
@@ -273,6 +274,18 @@ impl Follower {
         };
         if let Err(error) = healed {
             tracing::error!("what was last declared cannot be healed: {}", error_chain(&error).join(": "));
+        }
+    }
+
+    /// Containers that were not ready with a new root get their former one back.
+    fn take_back(&self, keys: BTreeSet<Key>, options: &PlanOptions, apply: &ApplyOptions<'_>) {
+        if keys.is_empty() {
+            return;
+        }
+        let names = keys.iter().map(Key::to_string).collect::<Vec<_>>().join(", ");
+        tracing::error!("not ready with a new root, and rolled back: {names}");
+        if let Err(error) = reconcile(self.bay.driver(), &Goal::Rollback(keys), options, apply) {
+            tracing::error!("the rollback failed: {}", error_chain(&error).join(": "));
         }
     }
 

@@ -6,12 +6,13 @@ use crate::driver::memory::host::HostModel;
 use crate::driver::native::{Layout, Native};
 use crate::driver::{self, Driver, Scope, StepContext};
 use crate::model::content::{Content, Contents};
-use crate::model::observed::Observed;
+use crate::model::key::Key;
+use crate::model::observed::{Dropped, Observed, RootQuery};
 use crate::model::step::{Outcome, Step};
 use crate::runtime::spawner::Spawner;
 use crate::store::files::FileRecords;
 use crate::store::lock::{self, Lock, LockError};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -98,6 +99,13 @@ impl Driver for Built {
         }
     }
 
+    fn dropped(&self, roots: &BTreeMap<Key, RootQuery>) -> Result<BTreeMap<Key, Dropped>, driver::Error> {
+        match self {
+            Built::Memory(memory) => memory.dropped(roots),
+            Built::Native(native) => native.dropped(roots),
+        }
+    }
+
     fn execute(&self, step: &Step, context: &StepContext<'_>) -> Result<Outcome, driver::Error> {
         match self {
             Built::Memory(memory) => memory.execute(step, context),
@@ -169,6 +177,10 @@ impl Driver for Kept {
 
     fn digests(&self, contents: &BTreeSet<Content>) -> Result<Contents, driver::Error> {
         self.0.digests(contents)
+    }
+
+    fn dropped(&self, roots: &BTreeMap<Key, RootQuery>) -> Result<BTreeMap<Key, Dropped>, driver::Error> {
+        self.0.dropped(roots)
     }
 
     fn execute(&self, step: &Step, context: &StepContext<'_>) -> Result<Outcome, driver::Error> {

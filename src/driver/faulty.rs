@@ -3,9 +3,10 @@
 
 use super::{Driver, Error, Scope, StepContext};
 use crate::model::content::{Content, Contents};
-use crate::model::observed::Observed;
+use crate::model::key::Key;
+use crate::model::observed::{Dropped, Observed, RootQuery};
 use crate::model::step::{Outcome, Step};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Which side of the effect the fault is on.
@@ -51,6 +52,10 @@ impl Driver for Faulty<'_> {
 
     fn digests(&self, contents: &BTreeSet<Content>) -> Result<Contents, Error> {
         self.inner.digests(contents)
+    }
+
+    fn dropped(&self, roots: &BTreeMap<Key, RootQuery>) -> Result<BTreeMap<Key, Dropped>, Error> {
+        self.inner.dropped(roots)
     }
 
     fn execute(&self, step: &Step, context: &StepContext<'_>) -> Result<Outcome, Error> {

@@ -12,10 +12,10 @@ pub mod records;
 
 use crate::model::content::{Content, Contents};
 use crate::model::key::Key;
-use crate::model::observed::Observed;
+use crate::model::observed::{Dropped, Observed, RootQuery};
 use crate::model::step::{Outcome, Step};
 use jiff::Timestamp;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
@@ -53,6 +53,9 @@ pub trait Driver: Sync {
     fn observe(&self, scope: &Scope) -> Result<Observed, Error>;
     /// What contents are now, as digests. One that cannot be had is an entry that says why.
     fn digests(&self, contents: &BTreeSet<Content>) -> Result<Contents, Error>;
+    /// What was written or removed in these roots since they were made, and is not excepted. One that cannot be looked
+    /// at has no entry.
+    fn dropped(&self, roots: &BTreeMap<Key, RootQuery>) -> Result<BTreeMap<Key, Dropped>, Error>;
     /// Carries out one step, then writes `step.applied` into the record. Again: unchanged.
     fn execute(&self, step: &Step, context: &StepContext<'_>) -> Result<Outcome, Error>;
     /// Makes what the steps so far have written outlast a crash of the machine: the last act of every apply.

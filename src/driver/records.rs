@@ -21,6 +21,7 @@ pub fn execute(
         Action::Retire => retire(records, &step.key, context.actor)?,
         Action::Park { until } => park(records, &step.key, *until, context)?,
         Action::ForgetRecord => records.forget(&step.key).map_err(store_error)?,
+        Action::Rename { from } => rename(records, from, &step.key, context.actor)?,
         Action::Note => false,
         _ => return Ok(None),
     };
@@ -87,6 +88,19 @@ fn park(
     let actor = context.actor.to_owned();
     let record = Record { parked: Some(parked), undeleted: false, overrides: vec![], actor, ..record };
     records.put(key, &record).map_err(store_error)
+}
+
+/// The new record lasts before the old one goes: whatever happens between, one of them is there.
+fn rename(records: &dyn Records, from: &Key, to: &Key, actor: &str) -> Result<bool, Error> {
+    let there = records.get(to).map_err(store_error)?.is_some();
+    let Some(record) = records.get(from).map_err(store_error)? else {
+        return if there { Ok(false) } else { Err(Error::NoRecord { key: from.clone() }) };
+    };
+    if !there {
+        records.put(to, &Record { actor: actor.to_owned(), ..record }).map_err(store_error)?;
+        records.settle().map_err(store_error)?;
+    }
+    records.forget(from).map_err(store_error)
 }
 
 fn put(records: &dyn Records, key: &Key, update: &RecordUpdate, actor: &str) -> Result<bool, Error> {
@@ -211,9 +225,13 @@ pub fn follow_files(records: &dyn Records, step: &Step, changed: Changed) -> Res
         (Action::Start(_), _) => edit_files(records, &step.key, |files| {
             files.values_mut().for_each(|file| file.unsettled = false);
         }),
-        (Action::CreateRoot { .. } | Action::DeleteRoot { .. }, Changed::Yes) => {
-            edit_files(records, &step.key, BTreeMap::clear)
-        }
+        (
+            Action::CreateRoot { .. }
+            | Action::DeleteRoot { .. }
+            | Action::SwapRoot { .. }
+            | Action::RestoreRoot { .. },
+            Changed::Yes,
+        ) => edit_files(records, &step.key, BTreeMap::clear),
         _ => Ok(false),
     }
 }

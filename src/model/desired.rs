@@ -17,6 +17,8 @@ pub struct Desired {
     pub external: BTreeSet<Key>,
     /// The site that an object is taken over from (`movedFromSite`); the Site's own: every object's.
     pub moved_from: BTreeMap<Key, String>,
+    /// What an object was called before (`renamedFrom`).
+    pub renamed_from: BTreeMap<Key, Key>,
     pub origins: Origins,
 }
 
@@ -28,5 +30,6 @@ impl PartialEq for Desired {
             && self.builtin == other.builtin
             && self.external == other.external
             && self.moved_from == other.moved_from
+            && self.renamed_from == other.renamed_from
     }
 }

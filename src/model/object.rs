@@ -8,6 +8,7 @@ use super::key::{Key, Kind};
 use super::prune::{Deletion, Prune};
 use super::ready::Ready;
 use super::rollout::Rollout;
+use super::time_span::TimeSpan;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -261,14 +262,88 @@ pub struct Container {
     pub state: Power,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub depends_on: Vec<Key>,
+    /// Containers whose restart restarts it too; they are among `depends_on`.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub restart_with: BTreeSet<Key>,
     #[serde(default)]
     pub ready: Ready,
+    #[serde(default, skip_serializing_if = "Update::is_default")]
+    pub update: Update,
+    /// Folders inside that outlive the root.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub persist: BTreeSet<String>,
     /// Field paths that are neither compared nor written: `config.limits.memory`, `devices.eth0`, `files./etc/motd`,
     /// `environment.COLOUR`.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub ignore: BTreeSet<String>,
     #[serde(default)]
     pub ephemeral: bool,
+}
+
+/// How a container takes changes that stop it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Update {
+    pub restart: RestartPolicy,
+    pub image: ImagePolicy,
+    /// How long a replaced root is kept.
+    pub keep_replaced: TimeSpan,
+}
+
+impl Update {
+    pub fn is_default(&self) -> bool {
+        *self == Update::default()
+    }
+}
+
+impl Default for Update {
+    fn default() -> Update {
+        Update { restart: RestartPolicy::Ask, image: ImagePolicy::Keep, keep_replaced: Prune::DEFAULT_GRACE }
+    }
+}
+
+/// On whose word a container is stopped and started for a change.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum RestartPolicy {
+    /// Once somebody approves.
+    #[default]
+    Ask,
+    Allow,
+    /// Never; a verb on the container still may.
+    Deny,
+}
+
+impl RestartPolicy {
+    /// As manifests write it.
+    pub fn word(self) -> &'static str {
+        match self {
+            RestartPolicy::Ask => "ask",
+            RestartPolicy::Allow => "allow",
+            RestartPolicy::Deny => "deny",
+        }
+    }
+}
+
+/// What another content of its image means for a container.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum ImagePolicy {
+    /// Nothing: an image serves creation.
+    #[default]
+    Keep,
+    /// A new root takes the old one's place.
+    Replace,
+}
+
+impl ImagePolicy {
+    /// As manifests write it.
+    pub fn word(self) -> &'static str {
+        match self {
+            ImagePolicy::Keep => "keep",
+            ImagePolicy::Replace => "replace",
+        }
+    }
 }
 
 /// A file inside a container.

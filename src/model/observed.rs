@@ -135,6 +135,63 @@ pub struct RootFacts {
     pub identity: RootIdentity,
     /// Whether the image content below it is still in the store.
     pub image_present: bool,
+    /// The content of a root that was made to take its place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+    /// The content of the root whose place it took.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaced: Option<String>,
+    /// The folders inside that outlive the root.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub persisted: BTreeSet<String>,
+}
+
+impl RootFacts {
+    /// The contents that its roots stand on.
+    pub fn contents(&self) -> impl Iterator<Item = &String> {
+        std::iter::once(&self.identity.fingerprint).chain(&self.next).chain(&self.replaced)
+    }
+}
+
+/// Of which root is asked what would be lost with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RootQuery {
+    pub pool: String,
+    pub uuid: Uuid,
+    /// Paths inside that are kept, or written anew: they and what is below them do not count.
+    pub except: BTreeSet<String>,
+}
+
+/// What was written or removed in a root since it was made.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Dropped {
+    /// Files, links and the like; folders do not count.
+    pub count: u64,
+    /// The first of them, in order.
+    pub some: Vec<String>,
+}
+
+impl Dropped {
+    /// So many are named.
+    pub const NAMED: usize = 8;
+
+    /// Counts one more; they come in order.
+    pub fn add(&mut self, path: &str) {
+        self.count += 1;
+        if self.some.len() < Dropped::NAMED {
+            self.some.push(path.to_owned());
+        }
+    }
+}
+
+impl RootQuery {
+    /// Whether a path does not count.
+    pub fn excepts(&self, path: &str) -> bool {
+        let below =
+            |folder: &String| path.strip_prefix(folder.as_str()).is_some_and(|rest| rest.starts_with('/'));
+        self.except.contains(path) || self.except.iter().any(below)
+    }
 }
 
 /// A live init.

@@ -105,12 +105,42 @@ pub struct Applied {
     /// A container: it was restarted, and was not seen ready since.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unready: bool,
+    /// A container: which incarnation of each that it restarts with ran when it started; 0: none.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub started_with: BTreeMap<Key, u64>,
+    /// A container: the root whose place its root took, while it is kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaced: Option<Replaced>,
+    /// A container: the content that took its root's place, was not ready, and was taken back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rolled_back: Option<String>,
+}
+
+/// A root that another one took the place of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Replaced {
+    /// The Image object that it was made from.
+    pub image: Key,
+    pub fingerprint: String,
+    /// How long it is kept.
+    pub until: Timestamp,
+    /// Whether the new root was seen ready: until then it may be taken back.
+    pub proven: bool,
 }
 
 impl Applied {
     /// An object without content of its own.
     pub fn plain(object: Object) -> Applied {
-        Applied { object, fingerprint: None, remakes: 0, unready: false }
+        Applied {
+            object,
+            fingerprint: None,
+            remakes: 0,
+            unready: false,
+            started_with: BTreeMap::new(),
+            replaced: None,
+            rolled_back: None,
+        }
     }
 }
 

@@ -36,6 +36,9 @@ pub struct ContainerRun {
     pub secrets: BTreeMap<String, SecretUse>,
     pub nics: Vec<Nic>,
     pub disks: Vec<Disk>,
+    /// Folders inside that outlive the root.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub persist: BTreeSet<String>,
 }
 
 /// A secret that is given to a container.

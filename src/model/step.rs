@@ -98,6 +98,10 @@ pub enum Action {
         until: Timestamp,
     },
     ForgetRecord,
+    /// Moves the record of another key here, and the name beside a root.
+    Rename {
+        from: Key,
+    },
     /// Only writes the step's `applied` (live keys that exist in records alone: user.*, environment.*).
     Note,
 
@@ -122,6 +126,35 @@ pub enum Action {
     DeleteRoot {
         pool: String,
         uuid: Uuid,
+    },
+    /// Makes a root beside the one in use, while that one goes on.
+    PrepareRoot {
+        pool: String,
+        image: ImageContent,
+        root: Box<RootSeed>,
+    },
+    /// The prepared root takes the place of the one in use, which is kept; output `fingerprint`.
+    SwapRoot {
+        pool: String,
+        uuid: Uuid,
+        image: ImageContent,
+    },
+    /// The replaced root takes its place again; the other one is removed.
+    RestoreRoot {
+        pool: String,
+        uuid: Uuid,
+    },
+    /// Removes a root that is not in use.
+    DropRoot {
+        pool: String,
+        uuid: Uuid,
+        which: BesideRoot,
+    },
+    /// Makes the folder in which a path outlives the roots, with what the root in use has there.
+    Persist {
+        pool: String,
+        uuid: Uuid,
+        path: String,
     },
 
     // --- network
@@ -216,6 +249,16 @@ pub struct RecordUpdate {
     /// Written as it is: whether the object stays although nothing declares it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub undeleted: bool,
+}
+
+/// A root that is not in use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum BesideRoot {
+    /// Prepared, to take the place of the one in use.
+    Next,
+    /// Its place was taken.
+    Replaced,
 }
 
 /// Which content a root is made from.

@@ -47,7 +47,7 @@ fn stands_on(scene: &Scene<'_>, key: &Key, contents: &Contents<'_>) -> BTreeSet<
     let mut keys = BTreeSet::new();
     if let Some(root) = view.root {
         keys.insert(Key::pool(&root.pool));
-        let images = contents.get(root.identity.fingerprint.as_str()).into_iter().flatten();
+        let images = root.contents().filter_map(|content| contents.get(content.as_str())).flatten();
         keys.extend(images.map(|image| (*image).clone()));
     }
     let bridges =
@@ -86,6 +86,8 @@ pub fn assemble(
         holds: scene.world.holds(),
         rollouts,
         broken: vec![],
+        replacing: BTreeSet::new(),
+        dropped: BTreeMap::new(),
         unmanaged: vec![],
         unmanaged_policy: Default::default(),
         stale: vec![],
@@ -143,6 +145,9 @@ pub fn assemble(
         if diff.stale {
             plan.stale.push(key.clone());
         }
+        if diff.replacing {
+            plan.replacing.insert(key.clone());
+        }
     }
     for (key, way) in &scene.world.waiting {
         plan.objects.insert(key.clone(), object_change(scene, key));
@@ -185,6 +190,7 @@ fn unconfirmed(key: &Key, way: Deletion) -> Pending {
         reasons: vec![because(Cause::Change, "", note)],
         downtime_ms: 0,
         waits_for: "prune.mode is confirm: a yes on the terminal, or --allow delete=N".to_owned(),
+        askable: false,
     }
 }
 

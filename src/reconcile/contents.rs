@@ -32,10 +32,10 @@ pub fn wanted(goal: &Goal<'_>, observed: &Observed, only: &BTreeSet<Key>) -> BTr
         Goal::Power { key, .. } | Goal::Resume(key) | Goal::Restart(key) => {
             recalled(BTreeSet::from([key.clone()]))
         }
-        Goal::Recorded | Goal::Undelete(_) if only.is_empty() => {
+        Goal::Recorded | Goal::Undelete(_) | Goal::Rollback(_) if only.is_empty() => {
             recalled(observed.records.keys().cloned().collect())
         }
-        Goal::Recorded | Goal::Undelete(_) => recalled(with_needs(only, recorded)),
+        Goal::Recorded | Goal::Undelete(_) | Goal::Rollback(_) => recalled(with_needs(only, recorded)),
     }
 }
 

@@ -34,6 +34,8 @@ pub enum Goal<'a> {
     Resume(Key),
     /// Stop and start of one recorded container; also takes what waits for a restart.
     Restart(Key),
+    /// These recorded containers get back the root whose place a new one took, where that was not seen ready.
+    Rollback(BTreeSet<Key>),
 }
 
 /// What is said about the objects that prune would take.
@@ -61,6 +63,8 @@ pub struct PlanOptions {
     pub only: BTreeSet<Key>,
     /// Approves restarts (`--allow restart`, or a yes on the terminal); else they are pending.
     pub allow_restart: bool,
+    /// Approves new roots (`--allow replace`, or a yes on the terminal); else they are pending.
+    pub allow_replace: bool,
     pub deletions: DeletionApproval,
     /// A site may take objects from their owner (`--take-ownership`).
     pub take_ownership: bool,
@@ -82,6 +86,7 @@ impl PlanOptions {
             seed,
             only: BTreeSet::new(),
             allow_restart: false,
+            allow_replace: false,
             deletions: DeletionApproval::None,
             take_ownership: false,
             actor: actor.into(),

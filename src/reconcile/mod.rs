@@ -13,6 +13,7 @@
 //! | `deletions` | what is to go because it was asked for; what protects from it |
 //! | `prune`, `candidates`, `users`, `intent` | what a site no longer declares: how it goes, who needs it, what stops it |
 //! | `parking`, `undelete` | parked objects: their time is over, or they come back |
+//! | `rename` | objects that have another name now |
 //! | `ownership`, `external` | one owner a key; objects that must be there |
 //! | `ignore`, `unmanaged` | what is left alone in a container; containers that no site has |
 //! | `sets` | how many members each set had and is to have |
@@ -20,11 +21,13 @@
 //! | `identity`, `spans`, `realize` | what the planner chooses: ids, addresses; container → run |
 //! | `contents` | which contents of files and secrets a plan needs to know |
 //! | `check` | findings that need the host |
+//! | `follow` | containers that restart with another |
 //! | `diff/` | one file a kind: differences → steps of one object |
 //! | `graph`, `rollout`, `assemble` | the objects' order, the turns of restarts, the steps' numbers |
 //! | `plan`, `drift`, `render` | the plan, its drift rows, its text and JSON |
 //! | `imprint` | what a plan found on the host, as digests: whether the host has moved |
 //! | `apply`, `report` | carrying a plan out |
+//! | `dropped`, `rollback` | what a replace takes along; what is taken back when it failed |
 //! | `why/` | one object explained: lines, layers, what the host has, what is planned |
 //! | `near` | which steps are right on a look at a part of the host |
 //! | `queue`, `controller` | when to look again |
@@ -38,7 +41,9 @@ pub mod controller;
 pub mod deletions;
 pub mod diff;
 pub mod drift;
+pub mod dropped;
 pub mod external;
+pub mod follow;
 pub mod goal;
 pub mod graph;
 pub mod identity;
@@ -53,8 +58,10 @@ pub mod plan;
 pub mod prune;
 pub mod queue;
 pub mod realize;
+pub mod rename;
 pub mod render;
 pub mod report;
+pub mod rollback;
 pub mod rollout;
 pub mod sets;
 pub mod spans;
@@ -98,7 +105,8 @@ pub fn refuse_guarded(plan: &Plan) -> Result<(), Error> {
 /// Looks at the host and says what would be done; changes nothing.
 pub fn propose(driver: &dyn Driver, goal: &Goal<'_>, options: &PlanOptions) -> Result<Plan, Error> {
     let observed = driver.observe(&Scope::All).map_err(Error::Observe)?;
-    plan_on(driver, goal, &observed, options)
+    let plan = plan_on(driver, goal, &observed, options)?;
+    with_dropped(driver, plan, &observed)
 }
 
 /// The plan for a host that was looked at; the driver is asked only for the digests of contents.
@@ -110,6 +118,16 @@ pub fn plan_on(
 ) -> Result<Plan, Error> {
     let contents = digests(driver, goal, observed, &options.only)?;
     Ok(plan::plan(goal, observed, &PlanOptions { contents, ..options.clone() })?)
+}
+
+/// The plan with what its replaces would take along.
+pub fn with_dropped(driver: &dyn Driver, plan: Plan, observed: &Observed) -> Result<Plan, Error> {
+    let queries = dropped::queries(&plan, observed);
+    if queries.is_empty() {
+        return Ok(plan);
+    }
+    let dropped = driver.dropped(&queries).map_err(Error::Observe)?;
+    Ok(Plan { dropped, ..plan })
 }
 
 /// What the contents of a goal are now; where `only` is not empty, of those objects and what they need.

@@ -38,7 +38,13 @@ pub fn is_near(step: &Step) -> bool {
         | Action::DeleteImage { .. }
         | Action::EnsurePool { .. }
         | Action::DeletePool
+        | Action::Rename { .. }
         | Action::CreateRoot { .. }
+        | Action::PrepareRoot { .. }
+        | Action::SwapRoot { .. }
+        | Action::RestoreRoot { .. }
+        | Action::DropRoot { .. }
+        | Action::Persist { .. }
         | Action::DeleteRoot { .. }
         | Action::EnsureNetwork(_)
         | Action::DeleteNetwork { .. } => false,

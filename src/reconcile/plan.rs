@@ -3,12 +3,14 @@
 use super::assemble::{assemble, needs, ways};
 use super::check;
 use super::diff::{self, ImageState, ObjectDiff, Scene};
+use super::follow;
 use super::goal::{Goal, PlanOptions};
 use super::graph::{Order, order};
 use super::identity::{Allocator, Networks};
 use super::ignore;
 use super::intent::{Guard, Intent};
 use super::join::{Joined, join};
+use super::rename::{self, Renames};
 use super::rollout::{self, Turns};
 use super::unmanaged::{self, UnmanagedContainer};
 use super::users::{Users, former_users};
@@ -16,7 +18,7 @@ use super::world::{World, world};
 use crate::model::finding::{Finding, Severity};
 use crate::model::key::Key;
 use crate::model::object::{Container, Object, Power, Spec, Unmanaged};
-use crate::model::observed::Observed;
+use crate::model::observed::{Dropped, Observed};
 use crate::model::origin::FieldOrigins;
 use crate::model::prune::Deletion;
 use crate::model::record::{Identity, Owner, Parked, Record};
@@ -67,6 +69,12 @@ pub struct Plan {
     pub rollouts: Vec<Turns>,
     /// What is broken and not repaired by itself.
     pub broken: Vec<Broken>,
+    /// Containers that get a new root: one that fails is rolled back.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub replacing: BTreeSet<Key>,
+    /// What else would be lost with a root that is, or would be, replaced.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub dropped: BTreeMap<Key, Dropped>,
     /// Containers on the host that no site owns, whether or not the site wants to know.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unmanaged: Vec<UnmanagedContainer>,
@@ -125,6 +133,9 @@ pub struct Pending {
     pub downtime_ms: u64,
     /// What lifts it.
     pub waits_for: String,
+    /// Whether a yes on the terminal does.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub askable: bool,
 }
 
 /// A hold that is in force.
@@ -156,6 +167,8 @@ pub struct Summary {
     pub change: usize,
     pub repair: usize,
     pub restart: usize,
+    #[serde(default)]
+    pub replace: usize,
     pub delete: usize,
     #[serde(default)]
     pub park: usize,
@@ -195,6 +208,12 @@ impl Plan {
 
 /// What has to happen so that the host has what `goal` wants. Pure: same input, same plan.
 pub fn plan(goal: &Goal<'_>, observed: &Observed, options: &PlanOptions) -> Result<Plan, Error> {
+    let renames = match goal {
+        Goal::Site(desired) => rename::due(desired, observed),
+        _ => Renames::new(),
+    };
+    let renamed = (!renames.is_empty()).then(|| rename::view(observed, &renames));
+    let observed = renamed.as_ref().unwrap_or(observed);
     let joined = join(observed);
     let mut world = world(goal, observed, &joined, options);
     let networks = networks(&world);
@@ -206,6 +225,12 @@ pub fn plan(goal: &Goal<'_>, observed: &Observed, options: &PlanOptions) -> Resu
     }
     findings.sort_by(|a, b| (&a.place, &a.key, &a.message).cmp(&(&b.place, &b.key, &b.message)));
     // Healing goes on with what is right; a load with an error has no effect at all.
+    if let Goal::Site(desired) = goal {
+        findings.extend(rename::refused(desired, observed));
+        if options.only.is_empty() {
+            findings.extend(rename::proposals(desired, observed));
+        }
+    }
     let external = match goal {
         Goal::Site(desired) => Some(&desired.external),
         _ => None,
@@ -218,7 +243,7 @@ pub fn plan(goal: &Goal<'_>, observed: &Observed, options: &PlanOptions) -> Resu
     if let (Goal::Site(desired), Unmanaged::Fail, true) = (goal, policy, options.only.is_empty()) {
         findings.extend(unmanaged::findings(desired, &unmanaged));
     }
-    let strict = !matches!(goal, Goal::Recorded);
+    let strict = !matches!(goal, Goal::Recorded | Goal::Rollback(_));
     if strict && findings.iter().any(|finding| finding.severity == Severity::Error) {
         return Err(Error::Findings(findings));
     }
@@ -228,11 +253,13 @@ pub fn plan(goal: &Goal<'_>, observed: &Observed, options: &PlanOptions) -> Resu
         world: &world,
         networks: &networks,
         options,
+        condemned: condemned(&world, observed),
         generation: generation(goal, observed),
         images: BTreeMap::new(),
     };
     scene.images = image_states(&scene);
     let mut diffs = diffs(&scene, &identities);
+    rename::begin_with(&renames, &mut diffs);
     let former = former_users(&world, observed, &joined);
     let (order, rollouts) = in_turns(&scene, &mut diffs, former)?;
     let plan = assemble(&scene, diffs, &order, (rollouts, findings));
@@ -319,6 +346,17 @@ fn container_of(object: &Object) -> Option<&Container> {
     }
 }
 
+fn condemned(world: &World<'_>, observed: &Observed) -> BTreeMap<(Owner, String), Key> {
+    let mut condemned = BTreeMap::new();
+    for (key, record) in &observed.records {
+        let content = record.applied.as_ref().and_then(|applied| applied.rolled_back.as_ref());
+        if let Some(content) = content.filter(|_| rollout::settings(world, &record.owner).stop_on_failure) {
+            condemned.entry((record.owner.clone(), content.clone())).or_insert_with(|| key.clone());
+        }
+    }
+    condemned
+}
+
 /// One more than any record's; a verb declares nothing: what it changes keeps its number.
 fn generation(goal: &Goal<'_>, observed: &Observed) -> u64 {
     let of = |record: &Record| record.generation;
@@ -349,6 +387,7 @@ fn image_states(scene: &Scene<'_>) -> BTreeMap<Key, ImageState> {
 }
 
 fn diffs(scene: &Scene<'_>, identities: &BTreeMap<Key, Identity>) -> BTreeMap<Key, ObjectDiff> {
+    let alone = BTreeMap::new();
     let wanted = scene.world.targets.iter().filter_map(|(key, target)| {
         Some(match &target.object.spec {
             Spec::Site(_) | Spec::Profile(_) | Spec::Secret(_) => diff::record_only::diff(scene, key, target),
@@ -356,12 +395,14 @@ fn diffs(scene: &Scene<'_>, identities: &BTreeMap<Key, Identity>) -> BTreeMap<Ke
             Spec::StoragePool(pool) => diff::pool::diff(scene, key, target, pool),
             Spec::Network(network) => diff::network::diff(scene, key, target, network),
             Spec::Container(container) => {
-                diff::container::diff(scene, key, target, container, identities.get(key)?)
+                diff::container::diff(scene, key, target, container, (identities.get(key)?, &alone))
             }
         })
     });
     let gone = scene.world.leaving.iter().map(|(key, leaving)| diff::delete::diff(scene, key, leaving));
-    wanted.chain(gone).map(|diff| (diff.key.clone(), diff)).collect()
+    let mut diffs = wanted.chain(gone).map(|diff| (diff.key.clone(), diff)).collect();
+    follow::others(scene, identities, &mut diffs);
+    diffs
 }
 
 /// The owner that a goal writes into the records of its objects.

@@ -39,6 +39,7 @@ pub fn run(
             .map(|(device, options)| nic(device, options, identity, networks))
             .collect(),
         disks: typed::disks(&container.devices),
+        persist: container.persist.clone(),
     }
 }
 

@@ -10,7 +10,7 @@
 
 use super::diff::{ObjectDiff, Scene, because};
 use super::graph::Order;
-use super::world::recorded;
+use super::world::{World, recorded};
 use crate::model::key::{Key, Kind};
 use crate::model::object::{Container, Spec};
 use crate::model::record::{Applied, Owner};
@@ -62,7 +62,7 @@ pub fn turns(scene: &Scene<'_>, diffs: &BTreeMap<Key, ObjectDiff>, order: &Order
         diffs.iter().filter(|(_, diff)| restarts(diff)).map(|(key, _)| key).collect();
     let mut by_owner: BTreeMap<&Owner, Vec<&Key>> = BTreeMap::new();
     for key in order.keys.iter().filter(|key| stopped.contains(key)) {
-        if let Some(target) = scene.world.targets.get(key).filter(|target| !target.verb) {
+        if let Some(target) = scene.world.targets.get(key).filter(|target| !target.verb && !target.rollback) {
             by_owner.entry(&target.owner).or_default().push(key);
         }
     }
@@ -78,7 +78,7 @@ fn restarts(diff: &ObjectDiff) -> bool {
 }
 
 fn owner_turns(scene: &Scene<'_>, owner: &Owner, keys: Vec<&Key>, behind: &BTreeSet<&Key>) -> Turns {
-    let rollout = rollout(scene, owner);
+    let rollout = settings(scene.world, owner);
     let at_once = rollout.max_unavailable.of(containers(scene, owner)).clamp(1, MOST_AT_ONCE);
     let unready = match rollout.wait_ready && rollout.stop_on_failure {
         true => unready(scene, owner, &keys, behind),
@@ -96,9 +96,10 @@ fn owner_turns(scene: &Scene<'_>, owner: &Owner, keys: Vec<&Key>, behind: &BTree
     }
 }
 
-fn rollout(scene: &Scene<'_>, owner: &Owner) -> Rollout {
+/// What the owner says about rollouts.
+pub fn settings(world: &World<'_>, owner: &Owner) -> Rollout {
     let Owner::Site(site) = owner else { return Rollout::default() };
-    match scene.world.objects.get(&Key::site(site)).map(|object| &object.spec) {
+    match world.objects.get(&Key::site(site)).map(|object| &object.spec) {
         Some(Spec::Site(site)) => site.rollout.clone(),
         _ => Rollout::default(),
     }

@@ -38,8 +38,10 @@ pub fn users(world: &World<'_>, observed: &Observed, joined: &Joined<'_>) -> Use
     for (key, view) in &joined.containers {
         if let Some(root) = view.root {
             users.entry(Key::pool(&root.pool)).or_default().insert(key.clone());
-            for image in bearers(contents.get(root.identity.fingerprint.as_str()), world) {
-                users.entry(image.clone()).or_default().insert(key.clone());
+            for content in root.contents() {
+                for image in bearers(contents.get(content.as_str()), world) {
+                    users.entry(image.clone()).or_default().insert(key.clone());
+                }
             }
         }
         if !world.targets.contains_key(key) {

@@ -7,7 +7,7 @@ use super::join::Joined;
 use super::ownership::{moves, orphans, owned_elsewhere};
 use super::plan::{Hold, SetChange, site_owner};
 use super::undelete::undelete;
-use super::{external, parking, prune, sets};
+use super::{external, follow, parking, prune, sets};
 use crate::model::finding::{Finding, Severity};
 use crate::model::key::{Key, Kind};
 use crate::model::object::{Object, Power, Spec};
@@ -35,6 +35,8 @@ pub struct Target<'a> {
     pub restart: bool,
     /// It stays although nothing declares it.
     pub undeleted: bool,
+    /// A root that was replaced and not proven is taken back.
+    pub rollback: bool,
 }
 
 /// What is wanted.
@@ -97,6 +99,7 @@ pub fn world<'a>(
         Goal::Delete(keys) => delete(&mut world, keys, observed, joined),
         Goal::Park(keys) => park(&mut world, keys, observed, joined, options),
         Goal::Undelete(keys) => undelete(&mut world, keys, observed, options),
+        Goal::Rollback(keys) => rollback(&mut world, keys, observed, options),
         Goal::Power { key, .. } | Goal::Resume(key) | Goal::Restart(key) => {
             verb(&mut world, goal, key, observed, options);
         }
@@ -154,6 +157,7 @@ fn site<'a>(
             verb: false,
             restart: false,
             undeleted: false,
+            rollback: false,
         };
         world.targets.insert(key.clone(), target);
     }
@@ -182,7 +186,18 @@ pub fn recorded_target<'a>(record: &'a Record, options: &PlanOptions) -> Option<
         verb: false,
         restart: false,
         undeleted: record.undeleted,
+        rollback: false,
     })
+}
+
+fn rollback<'a>(world: &mut World<'a>, keys: &BTreeSet<Key>, observed: &'a Observed, options: &PlanOptions) {
+    let in_service = |record: &&Record| !record.retiring && record.parked.is_none();
+    for key in keys.iter().filter(|key| key.kind == Kind::Container) {
+        let record = observed.records.get(key).filter(in_service);
+        if let Some(target) = record.and_then(|record| recorded_target(record, options)) {
+            world.targets.insert(key.clone(), Target { rollback: true, ..target });
+        }
+    }
 }
 
 fn verb<'a>(
@@ -223,7 +238,15 @@ fn verb<'a>(
             target.overrides = vec![];
             target.power = declared;
         }
-        _ => target.restart = true,
+        _ => {
+            target.restart = true;
+            for follower in follow::followers(observed, key) {
+                let record = observed.records.get(&follower).filter(|record| record.parked.is_none());
+                if let Some(target) = record.and_then(|record| recorded_target(record, options)) {
+                    world.targets.insert(follower, target);
+                }
+            }
+        }
     }
     target.verb = true;
     let starts = target.restart || matches!(target.power, Power::Running | Power::Frozen);

@@ -237,7 +237,9 @@ fn watch(mut watched: Watched, post: &Post, open_watch: fn(&Cgroup<'_>) -> OomWa
     let _ = cgroup.remove(PATIENCE);
     let _ = records::remove(folder, records::SOCKET);
     if exit.cause == Cause::Reboot && !is_attended {
-        run_detached(&watched.spec.on_reboot);
+        // As it is written now: the container may have another name than when it started.
+        let spec = read_spec(folder).unwrap_or(watched.spec);
+        run_detached(&spec.on_reboot);
     }
     i32::from(written.is_err())
 }

@@ -40,6 +40,9 @@ pub fn by_key<'d>(desired: &'d Desired, host: Option<&Host>) -> BTreeMap<&'d Key
         if let Some(site) = desired.moved_from.get(key) {
             metadata["movedFromSite"] = json!(site);
         }
+        if let Some(former) = desired.renamed_from.get(key) {
+            metadata["renamedFrom"] = json!(former.name);
+        }
         (key, document(key.kind, metadata, spec(desired, object, host)))
     });
     let external = desired.external.iter().map(|key| {
@@ -248,8 +251,22 @@ fn container(desired: &Desired, container: &Container) -> Value {
     if !container.depends_on.is_empty() {
         spec["dependsOn"] = container.depends_on.iter().map(|key| json!(key.to_string())).collect();
     }
+    if !container.restart_with.is_empty() {
+        spec["restartWith"] = container.restart_with.iter().map(|key| json!(key.to_string())).collect();
+    }
     if container.ready != Ready::default() {
         spec["ready"] = ready(&container.ready);
+    }
+    if !container.update.is_default() {
+        let update = &container.update;
+        spec["update"] = json!({
+            "restart": update.restart.word(),
+            "image": update.image.word(),
+            "keepReplaced": update.keep_replaced,
+        });
+    }
+    if !container.persist.is_empty() {
+        spec["persist"] = container.persist.iter().map(|path| text(path)).collect();
     }
     if !container.ignore.is_empty() {
         spec["ignore"] = container.ignore.iter().map(|path| text(path)).collect();

@@ -166,12 +166,14 @@ fn document(kind: Kind) -> Value {
         let absent: &[&str] = match kind {
             Kind::Container => &[],
             // What it says is its members'.
-            Kind::ContainerSet => &["memberOf"],
-            Kind::Site => &["memberOf", "deletion"],
-            Kind::Host => &["memberOf", "deletion", "movedFromSite"],
-            _ => {
+            Kind::ContainerSet => &["memberOf", "renamedFrom"],
+            Kind::Site => &["memberOf", "deletion", "renamedFrom"],
+            Kind::Host => &["memberOf", "deletion", "movedFromSite", "renamedFrom"],
+            kind => {
                 fields["deletion"]["enum"] = json!(["delete", "retain"]);
-                &["memberOf"]
+                // Networks and pools have their names on the host.
+                let named = matches!(kind, Kind::Network | Kind::StoragePool);
+                if named { &["memberOf", "renamedFrom"] } else { &["memberOf"] }
             }
         };
         fields.retain(|name, _| !absent.contains(&name.as_str()));
@@ -488,6 +490,32 @@ pub fn rollout(_: &mut SchemaGenerator) -> Schema {
                 "description": "Whether one that fails, or is not ready, keeps the rest as it is.",
                 "type": "boolean",
                 "default": true,
+            },
+        },
+        "additionalProperties": false,
+    })
+}
+
+pub fn update(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "description": "How it takes changes that stop it.",
+        "type": "object",
+        "properties": {
+            "restart": {
+                "description": "ask: once somebody approves. allow: at once. deny: never.",
+                "enum": ["ask", "allow", "deny"],
+                "default": "ask",
+            },
+            "image": {
+                "description": "What another content of its image means: nothing, or a new root in the old one's place.",
+                "enum": ["keep", "replace"],
+                "default": "keep",
+            },
+            "keepReplaced": {
+                "description": "How long a replaced root is kept.",
+                "type": "string",
+                "pattern": "^[1-9][0-9]*(ms|s|m|h|d)$",
+                "default": "7d",
             },
         },
         "additionalProperties": false,

@@ -3,14 +3,14 @@
 //! ```text
 //! SOURCE/.bayplan-pool                  whose it is
 //!        containers/UUID/root.json      the layers          identity.json   what the caller keeps there
-//!                        upper/ work/   the overlay's
+//!                        upper/ work/   the overlay's; more of a container's folder: `beside`
 //!        .making/UUID   .trash/UUID.N   what is half made, half removed: swept by the next pass
 //! ```
 
 use super::error::StorageError;
 use super::marker::{self, Marker};
 use super::own_name;
-use super::root_record;
+use super::root_record::{self, RootRecord};
 use super::{Effect, PoolState, Presence, StoredRoot};
 use crate::model::root::Root;
 use rustix::fs::{self, Mode};
@@ -108,31 +108,26 @@ impl DirPool {
         self.check_pool()?;
         let folder = self.folder(uuid);
         if let Some(found) = root_record::read(&folder)? {
-            if found != layers {
-                return Err(StorageError::OtherLayers { uuid, layers: found });
+            if found.layers != layers {
+                return Err(StorageError::OtherLayers { uuid, layers: found.layers });
             }
-            return Ok((self.overlay(uuid, found), Effect::Unchanged));
+            return Ok((self.overlay(uuid, &found), Effect::Unchanged));
         }
         let making = self.source.join(".making");
         let place = uuid.to_string();
         remove_tree(&making, Path::new(&place))?;
         let half = making.join(&place);
-        make_folder(&half)?;
-        make_folder(&half.join("work"))?;
-        let upper = half.join("upper");
-        make_upper(&upper, &layers)?;
-        if let (Some(name), Some(top)) = (name, layers.first()) {
-            own_name::write(&upper, top, name).map_err(|source| StorageError::io("name", &upper, source))?;
-        }
-        root_record::write(&half, &layers)?;
+        make_root(&half, &layers, name)?;
+        let record = RootRecord::new(layers);
+        root_record::write(&half, &record)?;
         sync(&half)?;
         rename(&half, &folder)?;
         sync(&self.source.join("containers"))?;
-        Ok((self.overlay(uuid, layers), Effect::Changed))
+        Ok((self.overlay(uuid, &record), Effect::Changed))
     }
 
     pub(super) fn root(&self, uuid: Uuid) -> Result<Option<Root>, StorageError> {
-        Ok(root_record::read(&self.folder(uuid))?.map(|layers| self.overlay(uuid, layers)))
+        Ok(root_record::read(&self.folder(uuid))?.map(|record| self.overlay(uuid, &record)))
     }
 
     /// Renamed away first: a crash then leaves trash, never half a root.
@@ -142,16 +137,21 @@ impl DirPool {
             return Ok(Effect::Unchanged);
         }
         self.check_pool()?;
-        self.refuse_mounts(&folder)?;
+        self.discard(uuid, &folder)?;
+        Ok(Effect::Changed)
+    }
+
+    /// Removes one of a container's folders.
+    pub(super) fn discard(&self, uuid: Uuid, folder: &Path) -> Result<(), StorageError> {
+        self.refuse_mounts(folder)?;
         let trash = self.source.join(".trash");
         let target = (0u32..)
             .map(|number| trash.join(format!("{uuid}.{number}")))
             .find(|path| std::fs::symlink_metadata(path).is_err())
             .unwrap_or_else(|| trash.join(uuid.to_string()));
-        rename(&folder, &target)?;
-        sync(&self.source.join("containers"))?;
-        remove_tree(&trash, Path::new(target.file_name().unwrap_or_default()))?;
-        Ok(Effect::Changed)
+        rename(folder, &target)?;
+        sync(folder.parent().unwrap_or(&self.source))?;
+        remove_tree(&trash, Path::new(target.file_name().unwrap_or_default()))
     }
 
     pub(super) fn list_roots(&self, of: Option<&BTreeSet<Uuid>>) -> Result<Vec<StoredRoot>, StorageError> {
@@ -161,8 +161,16 @@ impl DirPool {
             None => self.uuids()?,
         };
         for uuid in uuids {
-            if let Some(root) = self.root(uuid)? {
-                roots.push(StoredRoot { uuid, root, identity: self.read_identity(uuid)? });
+            if let Some(record) = root_record::read(&self.folder(uuid))? {
+                roots.push(StoredRoot {
+                    uuid,
+                    root: self.overlay(uuid, &record),
+                    identity: self.read_identity(uuid)?,
+                    content: record.content,
+                    next: record.next.map(|next| next.content),
+                    replaced: record.replaced.map(|replaced| replaced.content),
+                    persisted: self.persisted_paths(uuid)?,
+                });
             }
         }
         Ok(roots)
@@ -200,7 +208,7 @@ impl DirPool {
         marker::presence(&self.source, &Marker::dir(&self.tag, &self.name, false))
     }
 
-    fn check_pool(&self) -> Result<(), StorageError> {
+    pub(super) fn check_pool(&self) -> Result<(), StorageError> {
         match self.presence()? {
             Presence::Ours => Ok(()),
             Presence::Foreign(what) => Err(StorageError::Foreign { path: self.source.clone(), what }),
@@ -240,7 +248,7 @@ impl DirPool {
         Ok(count)
     }
 
-    fn refuse_mounts(&self, folder: &Path) -> Result<(), StorageError> {
+    pub(super) fn refuse_mounts(&self, folder: &Path) -> Result<(), StorageError> {
         let failed = |source| StorageError::io("look for mounts below", folder, source);
         let mounts = folder.canonicalize().and_then(|path| tree::mounts::below(&path)).map_err(failed)?;
         if mounts.is_empty() {
@@ -258,7 +266,7 @@ impl DirPool {
         Ok(uuids)
     }
 
-    fn folder(&self, uuid: Uuid) -> PathBuf {
+    pub(super) fn folder(&self, uuid: Uuid) -> PathBuf {
         self.source.join("containers").join(uuid.to_string())
     }
 
@@ -266,10 +274,23 @@ impl DirPool {
         self.folder(uuid).join("identity.json")
     }
 
-    fn overlay(&self, uuid: Uuid, layers: Vec<PathBuf>) -> Root {
-        let folder = self.folder(uuid);
+    fn overlay(&self, uuid: Uuid, record: &RootRecord) -> Root {
+        let folder = self.folder(uuid).join(&record.place);
+        let layers = record.layers.clone();
         Root::Overlay { layers, upper: folder.join("upper"), work: folder.join("work") }
     }
+}
+
+/// What a root on `layers` has of its own, in a new folder.
+pub(super) fn make_root(folder: &Path, layers: &[PathBuf], name: Option<&str>) -> Result<(), StorageError> {
+    make_folder(folder)?;
+    make_folder(&folder.join("work"))?;
+    let upper = folder.join("upper");
+    make_upper(&upper, layers)?;
+    if let (Some(name), Some(top)) = (name, layers.first()) {
+        own_name::write(&upper, top, name).map_err(|source| StorageError::io("name", &upper, source))?;
+    }
+    Ok(())
 }
 
 /// The overlay's top shows the upper folder's owner and mode: they are the image's.
@@ -287,7 +308,7 @@ fn make_upper(upper: &Path, layers: &[PathBuf]) -> Result<(), StorageError> {
         .map_err(|source| StorageError::io("set owner and mode of", upper, source))
 }
 
-fn make_folder(path: &Path) -> Result<(), StorageError> {
+pub(super) fn make_folder(path: &Path) -> Result<(), StorageError> {
     fs::mkdir(path, Mode::RWXU).map_err(|source| StorageError::io("make", path, source))
 }
 
@@ -298,25 +319,25 @@ fn remove_folder(path: &Path) -> Result<(), StorageError> {
     }
 }
 
-fn remove_tree(parent: &Path, name: &Path) -> Result<(), StorageError> {
+pub(super) fn remove_tree(parent: &Path, name: &Path) -> Result<(), StorageError> {
     tree::remove::remove(parent, name)
         .map(|_| ())
         .map_err(|source| StorageError::io("remove", &parent.join(name), source))
 }
 
-fn rename(from: &Path, to: &Path) -> Result<(), StorageError> {
+pub(super) fn rename(from: &Path, to: &Path) -> Result<(), StorageError> {
     std::fs::rename(from, to).map_err(|source| StorageError::io("rename to", to, source))
 }
 
-fn sync(folder: &Path) -> Result<(), StorageError> {
+pub(super) fn sync(folder: &Path) -> Result<(), StorageError> {
     tree::durable::sync_dir(folder).map_err(|source| StorageError::io("fsync", folder, source))
 }
 
-fn exists(path: &Path) -> Result<bool, StorageError> {
+pub(super) fn exists(path: &Path) -> Result<bool, StorageError> {
     path.try_exists().map_err(|source| StorageError::io("look at", path, source))
 }
 
-fn names(folder: &Path) -> Result<Vec<std::ffi::OsString>, StorageError> {
+pub(super) fn names(folder: &Path) -> Result<Vec<std::ffi::OsString>, StorageError> {
     let failed = |source| StorageError::io("list", folder, source);
     let entries = match std::fs::read_dir(folder) {
         Ok(entries) => entries,

@@ -20,6 +20,8 @@ pub enum StorageError {
     NoLayer { path: PathBuf },
     #[error("there is no root of container {uuid} in {}", pool.display())]
     NoRoot { uuid: Uuid, pool: PathBuf },
+    #[error("container {uuid} has no next root of content {content}")]
+    NoNextRoot { uuid: Uuid, content: String },
     #[error("{} is in use, mounted at {}", path.display(), listed(mounts))]
     Mounted { path: PathBuf, mounts: Vec<PathBuf> },
     #[error("pool {} still has {count} roots", path.display())]

@@ -2,6 +2,7 @@
 //!
 //! Never removes across a mount or file system, and never uses a folder with content that is not ours.
 
+pub mod beside;
 pub mod dir;
 pub mod error;
 pub mod marker;
@@ -9,10 +10,11 @@ mod own_name;
 pub mod root_record;
 
 use crate::model::root::Root;
+use beside::Which;
 use dir::DirPool;
 use error::StorageError;
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use uuid::Uuid;
 
 /// What an effect did.
@@ -36,6 +38,25 @@ pub struct StoredRoot {
     pub root: Root,
     /// What [`Pool::write_identity`] was given last.
     pub identity: Option<Vec<u8>>,
+    /// The content's name, where it is not the identity's: a root that took another one's place.
+    pub content: Option<String>,
+    /// The content of the root that was made to take its place.
+    pub next: Option<String>,
+    /// The content of the root whose place it took.
+    pub replaced: Option<String>,
+    /// The paths inside that outlive a root.
+    pub persisted: Vec<String>,
+}
+
+/// A root to be made beside the one in use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewRoot<'a> {
+    /// The topmost first.
+    pub layers: Vec<PathBuf>,
+    /// What the caller calls their content.
+    pub content: &'a str,
+    /// The container's.
+    pub name: &'a str,
 }
 
 /// Whose the pool's folder is.
@@ -132,6 +153,55 @@ impl Pool {
     pub fn read_identity(&self, uuid: Uuid) -> Result<Option<Vec<u8>>, StorageError> {
         match self {
             Pool::Dir(pool) => pool.read_identity(uuid),
+        }
+    }
+
+    /// Makes a root beside the one in use.
+    pub fn prepare_root(&self, uuid: Uuid, new: &NewRoot<'_>) -> Result<Effect, StorageError> {
+        match self {
+            Pool::Dir(pool) => pool.prepare_root(uuid, new),
+        }
+    }
+
+    /// Takes the next root into use; the one that was is kept as the replaced one. `former` is its content's name.
+    pub fn swap_root(&self, uuid: Uuid, content: &str, former: &str) -> Result<Effect, StorageError> {
+        match self {
+            Pool::Dir(pool) => pool.swap_root(uuid, content, former),
+        }
+    }
+
+    /// Takes the replaced root into use again, and removes the other one.
+    pub fn restore_root(&self, uuid: Uuid) -> Result<Effect, StorageError> {
+        match self {
+            Pool::Dir(pool) => pool.restore_root(uuid),
+        }
+    }
+
+    /// Removes a root beside the one in use.
+    pub fn drop_root(&self, uuid: Uuid, which: Which) -> Result<Effect, StorageError> {
+        match self {
+            Pool::Dir(pool) => pool.drop_root(uuid, which),
+        }
+    }
+
+    /// The folder in which a path inside outlives the container's roots.
+    pub fn persisted(&self, uuid: Uuid, path: &str) -> PathBuf {
+        match self {
+            Pool::Dir(pool) => pool.persisted(uuid, path),
+        }
+    }
+
+    /// An empty folder to be filled, and then kept.
+    pub fn begin_keeping(&self, uuid: Uuid) -> Result<PathBuf, StorageError> {
+        match self {
+            Pool::Dir(pool) => pool.begin_keeping(uuid),
+        }
+    }
+
+    /// Keeps a folder that was filled, as that path.
+    pub fn keep(&self, uuid: Uuid, path: &str, filled: &Path) -> Result<(), StorageError> {
+        match self {
+            Pool::Dir(pool) => pool.keep(uuid, path, filled),
         }
     }
 

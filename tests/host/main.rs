@@ -20,6 +20,7 @@ mod processes;
 mod product;
 mod provenance;
 mod prune;
+mod replace;
 mod rollout;
 mod runtime;
 mod saved_plans;

@@ -48,7 +48,12 @@ pub struct RandomContainer {
     files: Vec<(usize, usize)>,
     secrets: Vec<usize>,
     ignored: Vec<usize>,
+    persisted: Vec<usize>,
+    replaces: bool,
 }
+
+/// Folders that outlive the root.
+const PERSISTED: [&str; 2] = ["/var/lib/a", "/var/lib/b"];
 
 /// Fields to leave alone.
 const IGNORED: [&str; 7] = [
@@ -142,9 +147,23 @@ fn container_strategy() -> impl Strategy<Value = RandomContainer> {
         prop::collection::vec((0..PATHS.len(), 0_usize..5), 0..3),
         prop::collection::vec(0_usize..2, 0..2),
         prop_oneof![3 => Just(vec![]), 1 => prop::collection::vec(0..IGNORED.len(), 1..3)],
+        (prop::collection::vec(0..PERSISTED.len(), 0..2), prop::bool::weighted(0.4)),
     )
         .prop_map(
-            |(other_image, state, options, devices, needs, ephemeral, note, files, secrets, ignored)| {
+            |(
+                other_image,
+                state,
+                options,
+                devices,
+                needs,
+                ephemeral,
+                note,
+                files,
+                secrets,
+                ignored,
+                roots,
+            )| {
+                let (persisted, replaces) = roots;
                 RandomContainer {
                     other_image,
                     state,
@@ -156,6 +175,8 @@ fn container_strategy() -> impl Strategy<Value = RandomContainer> {
                     files,
                     secrets,
                     ignored,
+                    persisted,
+                    replaces,
                 }
             },
         )
@@ -211,6 +232,12 @@ impl RandomSite {
         container.config = settings.map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
         container.state = random.state;
         container.ephemeral = random.ephemeral;
+        if !random.ephemeral {
+            container.persist = random.persisted.iter().map(|at| PERSISTED[*at].to_owned()).collect();
+        }
+        if random.replaces {
+            container.update.image = ImagePolicy::Replace;
+        }
         container.files =
             random.files.iter().map(|(path, number)| (PATHS[*path].to_owned(), file(*number))).collect();
         let secrets = random.secrets.iter().map(|number| {

@@ -66,7 +66,10 @@ pub fn container() -> Container {
         environment: BTreeMap::new(),
         state: Power::Running,
         depends_on: vec![],
+        restart_with: Default::default(),
         ready: Ready::default(),
+        update: Update::default(),
+        persist: Default::default(),
         ignore: Default::default(),
         ephemeral: false,
     }

@@ -7,7 +7,7 @@ use bayplan::model::content::{Content, Contents};
 use bayplan::model::desired::Desired;
 use bayplan::model::key::Key;
 use bayplan::model::object::Power;
-use bayplan::model::observed::{ExitCause, Observed};
+use bayplan::model::observed::{Dropped, ExitCause, Observed, RootQuery};
 use bayplan::model::step::{Outcome, Step};
 use bayplan::reconcile::apply::{ApplyOptions, apply};
 use bayplan::reconcile::goal::{Goal, PlanOptions};
@@ -16,7 +16,7 @@ use bayplan::reconcile::propose;
 use bayplan::reconcile::render::step_words;
 use bayplan::reconcile::report::StepOutcome;
 use jiff::Timestamp;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Instant;
 
@@ -168,6 +168,10 @@ impl Driver for Interrupting<'_> {
 
     fn digests(&self, contents: &BTreeSet<Content>) -> Result<Contents, Error> {
         self.host.digests(contents)
+    }
+
+    fn dropped(&self, roots: &BTreeMap<Key, RootQuery>) -> Result<BTreeMap<Key, Dropped>, Error> {
+        self.host.dropped(roots)
     }
 
     fn execute(&self, step: &Step, context: &StepContext<'_>) -> Result<Outcome, Error> {

@@ -10,7 +10,7 @@ use bayplan::model::content::{Content, Contents};
 use bayplan::model::desired::Desired;
 use bayplan::model::key::Key;
 use bayplan::model::object::*;
-use bayplan::model::observed::Observed;
+use bayplan::model::observed::{Dropped, Observed, RootQuery};
 use bayplan::model::ready::ReadyProbe;
 use bayplan::model::rollout::Rollout;
 use bayplan::model::share::Share;
@@ -223,6 +223,10 @@ impl Driver for Watching<'_> {
 
     fn digests(&self, contents: &BTreeSet<Content>) -> Result<Contents, Error> {
         self.inner.digests(contents)
+    }
+
+    fn dropped(&self, roots: &BTreeMap<Key, RootQuery>) -> Result<BTreeMap<Key, Dropped>, Error> {
+        self.inner.dropped(roots)
     }
 
     fn execute(&self, step: &Step, context: &StepContext<'_>) -> Result<Outcome, Error> {

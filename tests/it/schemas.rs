@@ -55,7 +55,16 @@ fn a_schema_lists_the_fields_that_the_loader_reads() {
         let own = fields.known.iter().copied().filter(|field| *field != "external");
         assert_eq!(listed, own.collect(), "{kind}");
     }
-    let known = ["name", "labels", "annotations", "description", "memberOf", "deletion", "movedFromSite"];
+    let known = [
+        "name",
+        "labels",
+        "annotations",
+        "description",
+        "memberOf",
+        "deletion",
+        "movedFromSite",
+        "renamedFrom",
+    ];
     assert_eq!(metadata.known, known);
 }
 
@@ -92,6 +101,7 @@ fn an_independent_validator_refuses_what_one_value_gives_away() {
         "container-no-image",
         "container-unknown-fields",
         "container-mistyped",
+        "container-update",
         "container-ignore",
         "config-unknown-keys",
         "config-keys-not-yet",

@@ -2,7 +2,7 @@
 
 use super::{load, sets};
 use crate::api::error::{Failure, FailureKind};
-use crate::api::types::{Approval, GoalRequest, HoldUntil, KeyPattern, PlanRequest, StopWish};
+use crate::api::types::{GoalRequest, HoldUntil, KeyPattern, PlanRequest, StopWish};
 use crate::daemon::wiring::Bay;
 use crate::driver::Scope;
 use crate::model::desired::Desired;
@@ -15,7 +15,7 @@ use crate::reconcile::goal::{Goal, PlanOptions};
 use crate::reconcile::near::is_near;
 use crate::reconcile::plan::{self, Plan};
 use crate::reconcile::world::recorded;
-use crate::reconcile::{check, contents, render};
+use crate::reconcile::{check, contents, follow, render, with_dropped};
 use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
@@ -26,8 +26,16 @@ impl Bay {
         if let Some(basis) = &request.basis {
             return self.plan_as_saved(request, basis);
         }
-        let scope = scope(&request.goal);
-        let planned = self.plan_on(request, &self.observe(&scope)?, Moment::now());
+        let mut scope = scope(&request.goal);
+        let mut observed = self.observe(&scope)?;
+        if let (Scope::Keys(keys), GoalRequest::Restart { key, .. }) = (&mut scope, &request.goal) {
+            let followers = follow::followers(&observed, key);
+            if !followers.is_empty() {
+                keys.extend(followers);
+                observed = self.observe(&scope)?;
+            }
+        }
+        let planned = self.plan_on(request, &observed, Moment::now());
         match planned {
             _ if scope == Scope::All => planned,
             Ok(plan) if plan.steps.iter().all(is_near) => Ok(plan),
@@ -69,7 +77,8 @@ impl Bay {
             let known = desired.objects.keys().filter(|key| !desired.builtin.contains(*key));
             options.only.extend(like(&request.only_like, known)?);
         }
-        options.allow_restart = request.approval == Approval::Restart;
+        options.allow_restart = request.approval.restarts();
+        options.allow_replace = request.approval.replaces();
         options.deletions = request.deletions;
         options.take_ownership = request.take_ownership;
         if let Goal::Site(desired) = goal {
@@ -78,7 +87,9 @@ impl Bay {
         let wanted = contents::wanted(&goal, observed, &options.only);
         options.contents =
             self.driver().digests(&wanted).map_err(|error| Failure::from_error(FailureKind::Host, &error))?;
-        let mut plan = plan::plan(&goal, observed, &options).map_err(plan_failure)?;
+        let plan = plan::plan(&goal, observed, &options).map_err(plan_failure)?;
+        let mut plan = with_dropped(self.driver(), plan, observed)
+            .map_err(|error| Failure::from_error(FailureKind::Host, &error))?;
         plan.warnings.splice(0..0, warnings);
         if let Some(wish) = stop_wish(&request.goal) {
             stop_as_wished(&mut plan, wish);
@@ -190,6 +201,7 @@ fn goal<'a>(
             known(key, observed)?;
             Goal::Restart(key.clone())
         }
+        GoalRequest::Rollback(keys) => Goal::Rollback(keys.clone()),
     })
 }
 

@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// In a folder that no image has.
 const PATH: &str = "/srv/conformance/app.conf";
 
-fn digest(bench: &Bench<'_>, text: &str) -> Digest {
+pub fn digest(bench: &Bench<'_>, text: &str) -> Digest {
     let content = Content::Text(text.to_owned());
     let told = bench.driver.digests(&BTreeSet::from([content.clone()])).expect("digests");
     told[&content].clone().expect("a text has a digest")

@@ -4,6 +4,7 @@
 //! | file | what |
 //! | --- | --- |
 //! | `things` | records, images, pools, networks, roots |
+//! | `roots` | roots beside the one in use, folders that outlive them |
 //! | `runs` | start to stop, live changes, what a stopped container refuses |
 //! | `files` | files inside, the commands that follow them, the environment |
 //! | `faults` | a failure or a crash at each step, then the same steps again |
@@ -11,6 +12,7 @@
 
 mod faults;
 mod files;
+mod roots;
 mod runs;
 pub mod script;
 mod things;
@@ -51,13 +53,15 @@ pub struct Fixture {
 pub type Case = fn(&Bench<'_>);
 
 /// The whole suite, each case with what it holds.
-pub const SUITE: [(&str, Case); 15] = [
+pub const SUITE: [(&str, Case); 17] = [
     ("records are written, noted and forgotten", things::records),
     ("images are imported once and deleted", things::images),
     ("pools are made and deleted", things::pools),
     ("networks are set up, changed and deleted", things::networks),
     ("roots need a pool and a content, and keep both", things::roots),
     ("the identity beside a root follows its record", things::identity_beside_root),
+    ("a container that runs gets another name and stays what it is", things::renaming),
+    ("another root takes the place of one, and is taken back", roots::beside),
     ("a container starts, runs as asked, stops and starts anew", runs::life),
     ("a container is parked, and comes back as it was", runs::parking),
     ("a container is frozen and thawed", runs::freezing),

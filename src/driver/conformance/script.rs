@@ -89,7 +89,10 @@ impl Fixture {
             environment: BTreeMap::new(),
             state: Power::Running,
             depends_on: vec![],
+            restart_with: Default::default(),
             ready: Ready::default(),
+            update: Update::default(),
+            persist: Default::default(),
             ignore: Default::default(),
             ephemeral: false,
         })))
@@ -201,6 +204,7 @@ impl Fixture {
             secrets: BTreeMap::new(),
             nics: vec![self.nic()],
             disks: vec![],
+            persist: Default::default(),
         }
     }
 

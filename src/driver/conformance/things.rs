@@ -144,3 +144,25 @@ pub fn identity_beside_root(bench: &Bench<'_>) {
     let root = bench.look().containers[&bench.fixture.uuid].root.clone().expect("the root");
     assert_eq!(root.identity.owner, Owner::Site("conformance".to_owned()));
 }
+
+pub fn renaming(bench: &Bench<'_>) {
+    let fixture = bench.fixture;
+    for step in &fixture.up() {
+        bench.does(step);
+    }
+    let before = bench.look();
+    let pid = before.containers[&fixture.uuid].run.as_ref().map(|run| run.pid);
+    assert!(pid.is_some());
+    let named = Key::container(format!("{}-2", fixture.container));
+    let done = bench.execute(&step(&named, Action::Rename { from: Key::container("nobody") }));
+    assert!(matches!(done, Err(Error::NoRecord { .. })), "{done:?}");
+    bench.changes(&step(&named, Action::Rename { from: fixture.container_key() }));
+    let after = bench.look();
+    assert!(!after.records.contains_key(&fixture.container_key()));
+    let (record, former) = (&after.records[&named], &before.records[&fixture.container_key()]);
+    assert_eq!((&record.identity, &record.applied), (&former.identity, &former.applied));
+    let facts = &after.containers[&fixture.uuid];
+    assert_eq!(facts.root.as_ref().map(|root| &root.identity.key), Some(&named));
+    assert_eq!(facts.run.as_ref().map(|run| run.pid), pid);
+    assert_eq!(facts.run.as_ref().map(|run| &run.run.key), Some(&named));
+}

@@ -182,6 +182,18 @@ impl Memory {
         host.networks.retain(|_, facts| !facts.ours);
     }
 
+    /// A program inside writes a file.
+    pub fn write_inside(&self, key: &Key, path: &str) -> bool {
+        let mut host = self.lock();
+        let Some(uuid) = uuid_of(&host, key) else { return false };
+        let Some(root) = host.roots.get_mut(&uuid) else { return false };
+        let below =
+            |folder: &&String| path.strip_prefix(folder.as_str()).is_some_and(|rest| rest.starts_with('/'));
+        let folder = root.persisted.keys().find(below).cloned();
+        let place = folder.and_then(|folder| root.persisted.get_mut(&folder)).unwrap_or(&mut root.written);
+        place.insert(path.to_owned())
+    }
+
     /// Somebody edits a file inside.
     pub fn edit_file(&self, key: &Key, path: &str, edit: impl FnOnce(&mut RegularFile)) -> bool {
         let mut host = self.lock();

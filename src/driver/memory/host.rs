@@ -49,6 +49,47 @@ pub struct RootModel {
     /// What was put into it, by path.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub files: BTreeMap<String, RegularFile>,
+    /// Paths that programs inside wrote.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub written: BTreeSet<String>,
+    /// The content of a root that was made to take its place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+    /// The root whose place it took.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaced: Option<Box<FormerRoot>>,
+    /// Folders that outlive the root, each with what programs wrote there.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub persisted: BTreeMap<String, BTreeSet<String>>,
+}
+
+/// What a replaced root has of its own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct FormerRoot {
+    pub fingerprint: String,
+    pub files: BTreeMap<String, RegularFile>,
+    pub written: BTreeSet<String>,
+}
+
+impl RootModel {
+    pub fn new(pool: &str, identity: RootIdentity) -> RootModel {
+        RootModel {
+            pool: pool.to_owned(),
+            identity,
+            files: BTreeMap::new(),
+            written: BTreeSet::new(),
+            next: None,
+            replaced: None,
+            persisted: BTreeMap::new(),
+        }
+    }
+
+    /// The contents that it stands on, and those of the roots beside it.
+    pub fn contents(&self) -> impl Iterator<Item = &String> {
+        let replaced = self.replaced.iter().map(|replaced| &replaced.fingerprint);
+        std::iter::once(&self.identity.fingerprint).chain(&self.next).chain(replaced)
+    }
 }
 
 impl HostModel {

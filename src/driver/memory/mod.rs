@@ -3,6 +3,7 @@
 //! | file | what |
 //! | --- | --- |
 //! | `host` | the model: what a host has, as plain values |
+//! | `roots` | roots beside the one in use |
 //! | `steps` | each step's preconditions and effect on it |
 //! | `contents` | files and secrets |
 //! | `breakage` | what happens to hosts: killed inits, edited limits, deleted bridges, reboots |
@@ -10,19 +11,20 @@
 pub mod breakage;
 mod contents;
 pub mod host;
+mod roots;
 mod steps;
 
 use super::part::Part;
 use super::{Driver, Error, Scope, StepContext, records};
 use crate::model::content::{Content, Contents};
 use crate::model::key::Key;
-use crate::model::observed::{ContainerFacts, FileFacts, Observed, RootFacts};
+use crate::model::observed::{ContainerFacts, Dropped, FileFacts, Observed, RootFacts, RootQuery};
 use crate::model::record::Record;
 use crate::model::step::{Action, Outcome, Step};
 use crate::store::Records;
 use host::HostModel;
 use records::Changed;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -108,7 +110,9 @@ impl Driver for Memory {
             let image_present = host.images.contains_key(&root.identity.fingerprint);
             let (pool, identity) = (root.pool.clone(), root.identity.clone());
             let key = root.identity.key.clone();
-            facts.root = Some(RootFacts { pool, identity, image_present });
+            let replaced = root.replaced.as_ref().map(|replaced| replaced.fingerprint.clone());
+            let (next, persisted) = (root.next.clone(), root.persisted.keys().cloned().collect());
+            facts.root = Some(RootFacts { pool, identity, image_present, next, replaced, persisted });
             let is_looked_into = |record: &&Record| record.parked.is_none() || host.runs.contains_key(uuid);
             let record = observed.records.get(&key).filter(is_looked_into);
             for path in record.map(records::file_paths).unwrap_or_default() {
@@ -130,6 +134,12 @@ impl Driver for Memory {
         Ok(wanted.iter().map(|content| (content.clone(), contents::digest(&host, content))).collect())
     }
 
+    fn dropped(&self, queries: &BTreeMap<Key, RootQuery>) -> Result<BTreeMap<Key, Dropped>, Error> {
+        let host = self.lock();
+        let count = |(key, query): (&Key, &RootQuery)| Some((key.clone(), roots::dropped(&host, query)?));
+        Ok(queries.iter().filter_map(count).collect())
+    }
+
     fn execute(&self, step: &Step, context: &StepContext<'_>) -> Result<Outcome, Error> {
         if context.cancelled() {
             return Err(Error::Cancelled);
@@ -137,9 +147,9 @@ impl Driver for Memory {
         let mut outcome = match records::execute(self.records(), step, context)? {
             Some(outcome) => {
                 let mut refreshed = false;
-                if matches!(step.action, Action::PutRecord(_)) {
+                if matches!(step.action, Action::PutRecord(_) | Action::Rename { .. }) {
                     let record = records::existing(self.records(), &step.key)?;
-                    refreshed = steps::refresh_identity(&mut self.lock(), &record);
+                    refreshed = steps::refresh_identity(&mut self.lock(), &step.key, &record);
                 }
                 Outcome { changed: outcome.changed || refreshed, ..outcome }
             }

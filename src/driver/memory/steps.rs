@@ -2,6 +2,7 @@
 
 use super::contents;
 use super::host::{HostModel, RootModel};
+use super::roots;
 use crate::driver::{Error, StepContext, records};
 use crate::model::key::Key;
 use crate::model::object::{Image, StoragePool};
@@ -25,14 +26,28 @@ pub fn execute(
 ) -> Result<Outcome, Error> {
     let key = &step.key;
     let changed = match &step.action {
-        Action::PutRecord(_) | Action::Retire | Action::Park { .. } | Action::ForgetRecord | Action::Note => {
-            false
-        }
+        Action::PutRecord(_)
+        | Action::Retire
+        | Action::Park { .. }
+        | Action::ForgetRecord
+        | Action::Rename { .. }
+        | Action::Note => false,
         Action::ImportImage { image } => return import(host, key, image),
         Action::CreateRoot { pool, image, root } => {
             let fingerprint = content(records, image)?;
             return create_root(host, key, pool, &fingerprint, root);
         }
+        Action::PrepareRoot { pool, image, root } => {
+            let fingerprint = content(records, image)?;
+            return roots::prepare(host, key, (pool, root.identity.uuid), fingerprint);
+        }
+        Action::SwapRoot { uuid, image, .. } => {
+            let fingerprint = content(records, image)?;
+            return roots::swap(host, key, *uuid, fingerprint);
+        }
+        Action::RestoreRoot { uuid, .. } => roots::restore(host, key, *uuid)?,
+        Action::DropRoot { uuid, which, .. } => roots::drop_beside(host, *uuid, *which),
+        Action::Persist { uuid, path, .. } => roots::persist(host, key, *uuid, path)?,
         Action::DeleteImage { fingerprint } => delete_image(host, key, fingerprint)?,
         Action::EnsurePool { pool } => ensure_pool(host, key, pool),
         Action::DeletePool => delete_pool(host, key)?,
@@ -95,11 +110,15 @@ pub fn execute(
 }
 
 /// The copy beside the root follows the record.
-pub fn refresh_identity(host: &mut HostModel, record: &Record) -> bool {
+pub fn refresh_identity(host: &mut HostModel, key: &Key, record: &Record) -> bool {
     let Some(identity) = &record.identity else { return false };
     let Some(root) = host.roots.get_mut(&identity.uuid) else { return false };
     let owned = set(&mut root.identity.owner, record.owner.clone());
-    set(&mut root.identity.identity, identity.clone()) || owned
+    let named = set(&mut root.identity.key, key.clone());
+    if let Some(run) = host.runs.get_mut(&identity.uuid) {
+        run.run.key = key.clone();
+    }
+    set(&mut root.identity.identity, identity.clone()) || owned || named
 }
 
 pub fn refused(key: &Key, wanted: impl Into<String>, found: impl Into<String>) -> Error {
@@ -150,7 +169,8 @@ fn content(records: &dyn Records, image: &ImageContent) -> Result<String, Error>
 }
 
 fn delete_image(host: &mut HostModel, key: &Key, fingerprint: &str) -> Result<bool, Error> {
-    if let Some(root) = host.roots.values().find(|root| root.identity.fingerprint == fingerprint) {
+    let stands = |root: &&RootModel| root.contents().any(|content| content == fingerprint);
+    if let Some(root) = host.roots.values().find(stands) {
         return Err(refused(key, "no root may stand on it", format!("{} does", root.identity.key)));
     }
     Ok(host.images.remove(fingerprint).is_some())
@@ -198,8 +218,7 @@ fn create_root(
             Err(refused(key, "it must have no other root", found))
         }
         None => {
-            let root = RootModel { pool: pool.to_owned(), identity, files: BTreeMap::new() };
-            host.roots.insert(uuid, root);
+            host.roots.insert(uuid, RootModel::new(pool, identity));
             host.exits.remove(&uuid);
             Ok(Outcome { changed: true, outputs })
         }
@@ -256,6 +275,9 @@ fn start(host: &mut HostModel, key: &Key, run: &ContainerRun) -> Result<bool, Er
     if !host.images.contains_key(&root.identity.fingerprint) {
         let wanted = format!("image content {} must be in the store", root.identity.fingerprint);
         return Err(refused(key, wanted, "it is not"));
+    }
+    if let Some(path) = run.persist.iter().find(|path| !root.persisted.contains_key(*path)) {
+        return Err(refused(key, format!("{path} must have a place of its own"), "it has none"));
     }
     contents::require_secrets(host, key, &run.secrets)?;
     let mut nics = BTreeMap::new();

@@ -39,6 +39,10 @@ pub fn start(native: &Native, run: &ContainerRun) -> Result<bool, Error> {
         };
     }
     refuse_lost_layers(native, key, &run.pool, run.uuid)?;
+    let pool = native.pool(&run.pool)?;
+    if let Some(path) = run.persist.iter().find(|path| !pool.persisted(run.uuid, path).is_dir()) {
+        return Err(precondition(key, format!("a place of its own for {path}"), "it has none"));
+    }
     let secrets = inside::start_variables(native, key, &run.secrets)?;
     if secrets.is_some() {
         native.keep_digest_key()?;
@@ -257,6 +261,21 @@ pub fn set_environment(
     Ok(changed || recorded)
 }
 
+/// What the run folder says of a container that has another name now; its init keeps the host name that it has.
+pub fn rename(native: &Native, key: &Key, uuid: Uuid) -> Result<bool, Error> {
+    let what = || format!("{key}: its run folder could not be brought up to its name");
+    let Some(seen) = look(native, key, uuid)? else { return Ok(false) };
+    let on_reboot = native.on_reboot(key);
+    let mut changed = run_record::change(&native.layout.run, key, uuid, |run| run.key = key.clone())?;
+    if seen.spec.name != key.name || seen.spec.on_reboot != on_reboot {
+        let spec = StartSpec { name: key.name.clone(), on_reboot, ..seen.spec };
+        let folder = records::folder(&native.layout.run, &uuid);
+        records::write(&folder, records::START, &spec).map_err(|error| failed(what(), error))?;
+        changed = true;
+    }
+    Ok(changed)
+}
+
 /// A replacement for a lost monitor.
 pub fn supervise(native: &Native, key: &Key, uuid: Uuid) -> Result<bool, Error> {
     let running = Running::find(native, key, uuid)?;
@@ -338,6 +357,8 @@ fn look(native: &Native, key: &Key, uuid: Uuid) -> Result<Option<Seen>, Error> {
 /// What is bound into a container, and where.
 enum Source<'a> {
     Resolver,
+    /// A folder that outlives the root.
+    Persisted(&'a str),
     Disk(&'a Disk),
 }
 
@@ -347,7 +368,11 @@ fn binds(run: &ContainerRun) -> Vec<(Bind, Source<'_>)> {
     let disks = run.disks.iter().filter(|disk| is_there(disk)).map(|disk| {
         (Bind { target: disk.path.display().to_string(), readonly: disk.readonly }, Source::Disk(disk))
     });
-    resolver.into_iter().chain(disks).collect()
+    let persisted = run
+        .persist
+        .iter()
+        .map(|path| (Bind { target: path.clone(), readonly: false }, Source::Persisted(path)));
+    resolver.into_iter().chain(persisted).chain(disks).collect()
 }
 
 /// Whether a disk's source is to be bound: a required one always is.
@@ -411,6 +436,7 @@ fn mounts(
     })?;
     let trees = binds.iter().map(|(_, source)| match source {
         Source::Resolver => resolver_tree(native, run, shift.map(|shift| shift.root_ids)),
+        Source::Persisted(path) => persisted_tree(native, run, path, shift),
         Source::Disk(disk) => disk_tree(key, disk, shift),
     });
     Ok(Mounts { root, binds: trees.collect::<Result<_, _>>()?, secrets: None })
@@ -425,6 +451,20 @@ fn resolver_tree(native: &Native, run: &ContainerRun, owner: Option<(u32, u32)>)
     let (uid, gid) = owner.unwrap_or_default();
     std::os::unix::fs::chown(&path, Some(uid), Some(gid)).map_err(|error| failed(what(), error))?;
     rootfs::clone_tree(&path, None, Reach::One).map_err(|failure| failed(what(), RuntimeError::from(failure)))
+}
+
+/// A folder that outlives the root, with the container's own ids.
+fn persisted_tree(
+    native: &Native,
+    run: &ContainerRun,
+    path: &str,
+    shift: Option<Shift<'_>>,
+) -> Result<OwnedFd, Error> {
+    let what = || format!("{}: {path} cannot be bound", run.key);
+    let folder = native.pool(&run.pool)?.persisted(run.uuid, path);
+    let namespace = shift.map(|shift| shift.namespace);
+    rootfs::clone_tree(&folder, namespace, Reach::One)
+        .map_err(|failure| failed(what(), RuntimeError::from(failure)))
 }
 
 /// A disk's source as a detached mount.

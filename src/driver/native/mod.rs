@@ -20,6 +20,7 @@ mod networks;
 mod observation;
 mod pools;
 mod ready;
+mod roots;
 mod rules;
 mod run_record;
 
@@ -33,7 +34,7 @@ use crate::driver::{Driver, Error, Scope, StepContext};
 use crate::model::content::{Content, Contents, Digest};
 use crate::model::key::Key;
 use crate::model::object::Spec;
-use crate::model::observed::Observed;
+use crate::model::observed::{Dropped, Observed, RootQuery};
 use crate::model::step::{Action, ImageContent, Outcome, Step};
 use crate::model::typed;
 use crate::runtime::cgroup::Hierarchies;
@@ -173,6 +174,19 @@ impl Native {
                 let changed = pools::create_root(key, &pool, layer, &root.with_content(key, &fingerprint))?;
                 return Ok((changed, Some(fingerprint)));
             }
+            Action::PrepareRoot { pool, image, root } => {
+                let fingerprint = self.fingerprint(image, key)?;
+                let layer = images::layer(&self.layout, key, &fingerprint)?;
+                let changed = roots::prepare(self, key, (pool, root.identity.uuid), layer, &fingerprint)?;
+                return Ok((changed, Some(fingerprint)));
+            }
+            Action::SwapRoot { pool, uuid, image } => {
+                let fingerprint = self.fingerprint(image, key)?;
+                return Ok((roots::swap(self, key, (pool, *uuid), &fingerprint)?, Some(fingerprint)));
+            }
+            Action::RestoreRoot { pool, uuid } => roots::restore(self, key, (pool, *uuid))?,
+            Action::DropRoot { pool, uuid, which } => roots::drop_beside(self, key, (pool, *uuid), *which)?,
+            Action::Persist { pool, uuid, path } => roots::persist(self, key, (pool, *uuid), path)?,
             Action::EnsurePool { pool } => pools::ensure(&self.layout, key, pool)?,
             Action::DeletePool => pools::remove(key, &self.pool(&key.name)?)?,
             Action::DeleteRoot { pool, uuid } => {
@@ -216,17 +230,25 @@ impl Native {
         }
     }
 
-    /// The copy beside the root follows the record's owner and identity.
+    /// The copy beside the root follows the record's key, owner and identity; so does what the run folder says of it.
     fn refresh_identity(&self, step: &Step) -> Result<bool, Error> {
-        let Action::PutRecord(update) = &step.action else { return Ok(false) };
+        if !matches!(step.action, Action::PutRecord(_) | Action::Rename { .. }) {
+            return Ok(false);
+        }
         let Some(record) = self.records.get(&step.key).map_err(store_error)? else { return Ok(false) };
         let (Some(identity), Some(applied)) = (&record.identity, &record.applied) else { return Ok(false) };
         let Spec::Container(container) = &applied.object.spec else { return Ok(false) };
         let Some(pool) = typed::root_pool(&container.devices) else { return Ok(false) };
-        pools::refresh_identity(&step.key, &self.pool(pool)?, identity.uuid, |beside| {
-            beside.owner = update.owner.clone();
+        let renamed = match step.action {
+            Action::Rename { .. } => containers::rename(self, &step.key, identity.uuid)?,
+            _ => false,
+        };
+        let beside = pools::refresh_identity(&step.key, &self.pool(pool)?, identity.uuid, |beside| {
+            beside.key = step.key.clone();
+            beside.owner = record.owner.clone();
             beside.identity = identity.clone();
-        })
+        })?;
+        Ok(renamed || beside)
     }
 
     /// The pool of that name, by its record.
@@ -256,6 +278,16 @@ impl Driver for Native {
             digests.insert(content.clone(), digest);
         }
         Ok(digests)
+    }
+
+    fn dropped(&self, queries: &BTreeMap<Key, RootQuery>) -> Result<BTreeMap<Key, Dropped>, Error> {
+        let mut all = BTreeMap::new();
+        for (key, query) in queries {
+            if let Some(dropped) = roots::dropped(self, key, query)? {
+                all.insert(key.clone(), dropped);
+            }
+        }
+        Ok(all)
     }
 
     fn execute(&self, step: &Step, context: &StepContext<'_>) -> Result<Outcome, Error> {

@@ -150,7 +150,7 @@ pub fn refuse_users(
     fingerprint: &str,
 ) -> Result<(), Error> {
     let (_, roots) = observe(layout, records, &BTreeMap::new(), None)?;
-    match roots.values().find(|root| root.identity.fingerprint == fingerprint) {
+    match roots.values().find(|root| root.contents().any(|content| content == fingerprint)) {
         Some(root) => Err(precondition(key, "no root on it", format!("{} stands on it", root.identity.key))),
         None => Ok(()),
     }
@@ -158,9 +158,14 @@ pub fn refuse_users(
 
 /// A root whose identity cannot be read is half made: nothing is known that could be adopted.
 fn root_facts(pool: &str, stored: StoredRoot, images: &BTreeMap<String, ImageFacts>) -> Option<RootFacts> {
-    let identity: RootIdentity = serde_json::from_slice(&stored.identity?).ok()?;
+    let mut identity: RootIdentity = serde_json::from_slice(&stored.identity?).ok()?;
+    if let Some(content) = stored.content {
+        identity.fingerprint = content;
+    }
     let image_present = images.contains_key(&identity.fingerprint);
-    Some(RootFacts { pool: pool.to_owned(), identity, image_present })
+    let persisted = stored.persisted.into_iter().collect();
+    let (next, replaced) = (stored.next, stored.replaced);
+    Some(RootFacts { pool: pool.to_owned(), identity, image_present, next, replaced, persisted })
 }
 
 fn names(layout: &Layout, records: &BTreeMap<Key, Record>) -> Vec<String> {

@@ -9,10 +9,10 @@
 use super::field::{Field, differing};
 use super::files::{self, Audience};
 use super::reasons::{change_reasons, note_class, restart_downtime_ms, restart_reasons};
-use super::{ObjectDiff, Scene, because, live, record_update};
+use super::{ObjectDiff, Scene, because, live, record_update, replace};
 use crate::model::content::{Content, Contents};
 use crate::model::key::Key;
-use crate::model::object::{Container, Object, Power, Spec};
+use crate::model::object::{Container, Object, Power, RestartPolicy, Spec};
 use crate::model::observed::{ExitCause, RunFacts};
 use crate::model::record::{Applied, Identity};
 use crate::model::run::{ContainerRun, SecretUse};
@@ -52,6 +52,8 @@ pub struct Walk<'a> {
     pub reasons: Vec<Reason>,
     /// How often its root was made afresh because it was complete.
     pub remakes: u64,
+    /// The incarnation of each that it restarts with, once this plan is done; none that does not run then.
+    pub others: &'a BTreeMap<Key, u64>,
     pub diff: ObjectDiff,
 }
 
@@ -60,9 +62,9 @@ pub fn diff<'a>(
     key: &'a Key,
     target: &'a Target<'a>,
     container: &Container,
-    identity: &'a Identity,
+    (identity, others): (&'a Identity, &'a BTreeMap<Key, u64>),
 ) -> ObjectDiff {
-    let mut walk = Walk::new(scene, key, target, container, identity);
+    let mut walk = Walk::new(scene, key, target, container, (identity, others));
     walk.power();
     walk.note();
     walk.stale();
@@ -75,7 +77,7 @@ impl<'a> Walk<'a> {
         key: &'a Key,
         target: &'a Target<'a>,
         container: &Container,
-        identity: &'a Identity,
+        (identity, others): (&'a Identity, &'a BTreeMap<Key, u64>),
     ) -> Walk<'a> {
         let view = scene.joined.view(key);
         let before = view.record.and_then(|record| record.applied.as_ref()).map(|applied| &applied.object);
@@ -120,6 +122,7 @@ impl<'a> Walk<'a> {
             changed,
             reasons,
             remakes,
+            others,
             diff,
         }
     }
@@ -147,6 +150,9 @@ impl<'a> Walk<'a> {
                 self.create_root(why);
             }
             _ => {}
+        }
+        if !self.is_broken_content() && replace::diff(self) {
+            return;
         }
         let starts =
             up && self.view.run.is_none() && !self.is_barred() && !self.is_broken() && self.has_secrets();
@@ -180,6 +186,7 @@ impl<'a> Walk<'a> {
             reasons: self.start_reasons(),
             downtime_ms: 0,
             waits_for: format!("{not_before:.0}: its inits end as soon as they begin"),
+            askable: false,
         });
         true
     }
@@ -216,28 +223,76 @@ impl<'a> Walk<'a> {
             container.image.clone_from(&self.desired.image);
             container.architecture.clone_from(&self.desired.architecture);
             applied.fingerprint = fingerprint;
+            applied.unready = false;
+            applied.replaced = None;
         }
         self.diff.push(action, class, reasons, self.applied.clone());
     }
 
     /// Start with all that is declared, wait, and freeze where that is wanted.
-    fn start(&mut self, reasons: Vec<Reason>, class: Class) {
+    pub fn start(&mut self, reasons: Vec<Reason>, class: Class) {
         let fresh = self.diff.steps.iter().any(|step| step.class == Class::Create);
         let class = if fresh { Class::Create } else { class };
         let state = if self.target.power == Power::Frozen { Power::Running } else { self.target.power };
+        self.persist(&self.root_pool(), class);
         self.establish_all(state);
         // What was running is to be ready again before others are stopped, in this plan or a later one.
-        let proves = class == Class::Restart || self.applied.as_ref().is_some_and(|applied| applied.unready);
+        let is_new = self.has_unproven_root();
+        self.diff.replacing |= is_new;
+        let proves = is_new
+            || matches!(class, Class::Restart | Class::Replace)
+            || self.applied.as_ref().is_some_and(|applied| applied.unready);
         self.note_unready(proves);
+        self.note_others(|_, now| now);
         // A former value of a secret cannot be had, whatever an incarnation that ran until now was given.
         let run = ContainerRun { secrets: self.start_secrets.clone(), ..self.run.clone() };
         self.diff.push(Action::Start(Box::new(run)), class, reasons, self.applied.clone());
-        self.note_unready(false);
+        self.note_ready();
         let wait = Action::WaitReady { uuid: self.identity.uuid, ready: self.desired.ready.clone() };
         let ready = proves.then(|| self.applied.clone()).flatten();
         self.diff.push(wait, class, vec![because(Cause::Consequence, "ready", "started")], ready);
         if self.target.power == Power::Frozen {
             self.freeze(because(Cause::Consequence, "state", "declared frozen"));
+        }
+    }
+
+    /// What it restarts with as it is once this plan is done; `pick` chooses from the incarnation noted before and
+    /// the one now.
+    fn note_others(&mut self, pick: impl Fn(Option<u64>, u64) -> u64) {
+        let Some(applied) = &mut self.applied else { return };
+        let now = |key: &Key| self.others.get(key).copied().unwrap_or(0);
+        let noted = self.desired.restart_with.iter();
+        let noted = noted.map(|key| (key.clone(), pick(applied.started_with.get(key).copied(), now(key))));
+        applied.started_with = noted.collect();
+    }
+
+    /// Whether its root took another one's place, and was not seen ready yet.
+    fn has_unproven_root(&self) -> bool {
+        let replaced = self.applied.as_ref().and_then(|applied| applied.replaced.as_ref());
+        replaced.is_some_and(|replaced| !replaced.proven)
+    }
+
+    /// Seen ready: so is a root that took another one's place.
+    fn note_ready(&mut self) {
+        self.note_unready(false);
+        if let Some(replaced) = self.applied.as_mut().and_then(|applied| applied.replaced.as_mut()) {
+            replaced.proven = true;
+        }
+    }
+
+    /// The folders that outlive the root, where they are not there yet.
+    pub fn persist(&mut self, pool: &str, class: Class) {
+        let fresh = self.makes_root();
+        let kept = self.view.root.filter(|_| !fresh).map(|root| root.persisted.clone()).unwrap_or_default();
+        for path in self.desired.persist.clone() {
+            let planned =
+                |action: &Action| matches!(action, Action::Persist { path: other, .. } if *other == path);
+            if kept.contains(&path) || self.diff.steps.iter().any(|step| planned(&step.action)) {
+                continue;
+            }
+            let why = because(Cause::Change, "persist", format!("{path} gets a place of its own"));
+            let action = Action::Persist { pool: pool.to_owned(), uuid: self.identity.uuid, path };
+            self.diff.push(action, class, vec![why], None);
         }
     }
 
@@ -258,19 +313,25 @@ impl<'a> Walk<'a> {
 
     fn running(&mut self, facts: &RunFacts) {
         let why = restart_reasons(self, facts);
-        let allowed = self.target.restart || (!why.is_empty() && self.scene.options.allow_restart);
+        let approved = match self.desired.update.restart {
+            RestartPolicy::Ask => self.scene.options.allow_restart,
+            RestartPolicy::Allow => true,
+            RestartPolicy::Deny => false,
+        };
+        let allowed = self.target.restart || (!why.is_empty() && approved);
         let barred = typed::protected_from_start(&self.desired.config);
         if allowed && !barred && !self.is_broken() && self.has_secrets() {
             self.restart(why);
             return;
         }
         if !why.is_empty() {
-            self.pend(why);
+            self.pend_restart(why);
         }
         live::diff(self, facts);
         files::diff(self, Audience::Programs);
         if !facts.frozen {
             files::settle(self);
+            replace::prove(self);
         }
         match (self.target.power, facts.frozen) {
             (Power::Frozen, false) => {
@@ -311,15 +372,28 @@ impl<'a> Walk<'a> {
         self.start(why, Class::Restart);
     }
 
-    fn pend(&mut self, reasons: Vec<Reason>) {
+    fn pend_restart(&mut self, reasons: Vec<Reason>) {
         self.changed.retain(|field| field.class() != Class::Restart);
+        if self.diff.pending.is_some() {
+            return; // a replace that waits takes it along
+        }
+        let waits_for = match self.desired.update.restart {
+            RestartPolicy::Deny => ("update.restart is deny: `bayplan restart` by hand", false),
+            RestartPolicy::Ask | RestartPolicy::Allow => {
+                ("update.restart is ask: a yes on the terminal, --allow restart, or `bayplan restart`", true)
+            }
+        };
+        self.pend(Class::Restart, reasons, waits_for);
+    }
+
+    pub fn pend(&mut self, class: Class, reasons: Vec<Reason>, (waits_for, askable): (&str, bool)) {
         self.diff.pending = Some(Pending {
             key: self.key.clone(),
-            class: Class::Restart,
+            class,
             reasons,
-            downtime_ms: restart_downtime_ms(&self.desired),
-            waits_for: "update.restart is ask: a yes on the terminal, --allow restart, or `bayplan restart`"
-                .to_owned(),
+            downtime_ms: if self.view.run.is_some() { restart_downtime_ms(&self.desired) } else { 0 },
+            waits_for: waits_for.to_owned(),
+            askable,
         });
     }
 
@@ -334,6 +408,9 @@ impl<'a> Walk<'a> {
         let class = rest.iter().map(note_class).max().unwrap_or(Class::Record);
         for field in &rest {
             self.establish(field);
+        }
+        if rest.contains(&Field::RestartWith) {
+            self.note_others(|before, now| before.unwrap_or(now));
         }
         if !rest.is_empty() {
             self.diff.push(Action::Note, class, reasons, self.applied.clone());
@@ -384,8 +461,21 @@ impl<'a> Walk<'a> {
     }
 
     /// Whether this plan makes its root.
-    pub fn has_fresh_root(&self) -> bool {
+    pub fn makes_root(&self) -> bool {
         self.diff.steps.iter().any(|step| matches!(step.action, Action::CreateRoot { .. }))
+    }
+
+    /// Whether this plan makes its root, or takes another one into use.
+    pub fn has_fresh_root(&self) -> bool {
+        let brings = |action: &Action| {
+            matches!(action, Action::CreateRoot { .. } | Action::SwapRoot { .. } | Action::RestoreRoot { .. })
+        };
+        self.diff.steps.iter().any(|step| brings(&step.action))
+    }
+
+    /// Whether there is no way to go on with its root.
+    fn is_broken_content(&self) -> bool {
+        self.diff.broken.is_some() || !self.unresolved.is_empty()
     }
 
     /// The pool that its root is in, or will be.
@@ -434,7 +524,6 @@ impl<'a> Walk<'a> {
         let mut desired = Container { state, ..self.desired.clone() };
         let fingerprint = self.view.root.map(|root| root.identity.fingerprint.clone());
         let mut kept = fingerprint;
-        let unready = self.applied.as_ref().is_some_and(|applied| applied.unready);
         if let Some(Applied { object: Object { spec: Spec::Container(before), .. }, fingerprint, .. }) =
             &self.applied
         {
@@ -444,7 +533,8 @@ impl<'a> Walk<'a> {
         }
         let spec = Spec::Container(Box::new(desired));
         let object = Object { meta: self.target.object.meta.clone(), spec };
-        self.applied = Some(Applied { object, fingerprint: kept, remakes: self.remakes, unready });
+        let before = self.applied.take().unwrap_or_else(|| Applied::plain(object.clone()));
+        self.applied = Some(Applied { object, fingerprint: kept, remakes: self.remakes, ..before });
         self.changed.retain(Field::serves_creation);
     }
 }

@@ -19,7 +19,10 @@ pub enum Field {
     Environment(String),
     State,
     DependsOn,
+    RestartWith,
     Ready,
+    Update,
+    Persist,
     Ignore,
     Ephemeral,
 }
@@ -31,10 +34,13 @@ impl Field {
             Field::Meta
             | Field::Profiles
             | Field::DependsOn
+            | Field::RestartWith
             | Field::Ready
+            | Field::Update
             | Field::Ignore
             | Field::Ephemeral => Class::Record,
             Field::Image | Field::Architecture => Class::Deferred,
+            Field::Persist => Class::Restart,
             Field::Device(_) | Field::File(_) | Field::Environment(_) | Field::State => Class::Live,
             Field::Config(key) => config_class(key),
         }
@@ -60,7 +66,10 @@ impl Field {
             Field::Environment(name) => copy_entry(name, &from.environment, &mut into.environment),
             Field::State => into.state = from.state,
             Field::DependsOn => into.depends_on.clone_from(&from.depends_on),
+            Field::RestartWith => into.restart_with.clone_from(&from.restart_with),
             Field::Ready => into.ready.clone_from(&from.ready),
+            Field::Update => into.update.clone_from(&from.update),
+            Field::Persist => into.persist.clone_from(&from.persist),
             Field::Ignore => into.ignore.clone_from(&from.ignore),
             Field::Ephemeral => into.ephemeral = from.ephemeral,
         }
@@ -85,7 +94,10 @@ impl Field {
             Field::Environment(name) => is_in(path, "environment.", name).is_some(),
             Field::State => path == "state",
             Field::DependsOn => path == "dependsOn",
+            Field::RestartWith => path == "restartWith",
             Field::Ready => path == "ready" || path.starts_with("ready."),
+            Field::Update => path.starts_with("update."),
+            Field::Persist => path == "persist",
             Field::Ignore => path == "ignore",
             Field::Ephemeral => path == "ephemeral",
         }
@@ -138,7 +150,10 @@ pub fn differing(before: (&Meta, &Container), after: (&Meta, &Container)) -> BTr
         (Field::Profiles, before.profiles != after.profiles),
         (Field::State, before.state != after.state),
         (Field::DependsOn, before.depends_on != after.depends_on),
+        (Field::RestartWith, before.restart_with != after.restart_with),
         (Field::Ready, before.ready != after.ready),
+        (Field::Update, before.update != after.update),
+        (Field::Persist, before.persist != after.persist),
         (Field::Ignore, before.ignore != after.ignore),
         (Field::Ephemeral, before.ephemeral != after.ephemeral),
     ];

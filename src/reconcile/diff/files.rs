@@ -102,7 +102,11 @@ fn one(walk: &mut Walk<'_>, path: &str, file: &ContainerFile, audience: Audience
         group: file.group.clone(),
         settles: audience == Audience::Programs && !file.on_change.is_empty(),
     };
-    let class = if walk.has_fresh_root() { Class::Create } else { Class::Live };
+    let class = match walk.has_fresh_root() {
+        true if walk.makes_root() => Class::Create,
+        true => Class::Replace,
+        false => Class::Live,
+    };
     let (pool, uuid) = (walk.root_pool(), walk.identity.uuid);
     let action = Action::WriteFile { pool, uuid, file: Box::new(write) };
     walk.diff.push(action, class, reasons, walk.applied.clone());

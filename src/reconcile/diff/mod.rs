@@ -14,6 +14,7 @@ pub mod orphans;
 pub mod pool;
 pub mod reasons;
 pub mod record_only;
+pub mod replace;
 
 use super::goal::PlanOptions;
 use super::graph::Way;
@@ -24,7 +25,7 @@ use super::world::{Target, World};
 use crate::model::key::Key;
 use crate::model::object::Object;
 use crate::model::observed::Observed;
-use crate::model::record::{Applied, Identity, Record};
+use crate::model::record::{Applied, Identity, Owner, Record};
 use crate::model::step::{Action, Cause, Class, ImageContent, Reason, RecordUpdate};
 use std::collections::BTreeMap;
 
@@ -36,6 +37,8 @@ pub struct Scene<'a> {
     pub networks: &'a Networks,
     pub options: &'a PlanOptions,
     pub generation: u64,
+    /// Contents that a container was rolled back from, each with it: where a failure stops a rollout, for the whole owner.
+    pub condemned: BTreeMap<(Owner, String), Key>,
     /// What each image will name once its own steps are done.
     pub images: BTreeMap<Key, ImageState>,
 }
@@ -67,6 +70,8 @@ pub struct ObjectDiff {
     pub pending: Option<Pending>,
     pub broken: Option<Broken>,
     pub stale: bool,
+    /// A new root takes the old one's place, and is not proven before the last step.
+    pub replacing: bool,
     /// Objects besides its references that come first (the image that its root stands on).
     pub also_after: Vec<Key>,
 }
@@ -80,6 +85,7 @@ impl ObjectDiff {
             pending: None,
             broken: None,
             stale: false,
+            replacing: false,
             also_after: vec![],
         }
     }

@@ -43,7 +43,7 @@ fn is_named(scene: &Scene<'_>, content: &str) -> bool {
 /// Whether a root stands on it that is not gone before the image: one whose container stays, or needs another image.
 fn carries(scene: &Scene<'_>, content: &str, image: &Key) -> bool {
     scene.joined.containers.iter().any(|(container, view)| {
-        let stands = view.root.is_some_and(|root| root.identity.fingerprint == content);
+        let stands = view.root.is_some_and(|root| root.contents().any(|other| other == content));
         let goes_before = is_deleted(scene, container)
             && scene.world.objects.get(container).is_some_and(|object| references(object).contains(image));
         stands && !goes_before

@@ -76,17 +76,33 @@ pub fn restart_reasons(walk: &Walk<'_>, facts: &RunFacts) -> Vec<Reason> {
         ("id map", running.id_map == wanted.id_map),
         ("config.security.nesting", running.nesting == wanted.nesting),
         ("config.linux.sysctl", running.sysctls == wanted.sysctls),
+        ("persist", running.persist == wanted.persist),
     ];
     let differing: Vec<&str> = parts.into_iter().filter(|(_, same)| !same).map(|(part, _)| part).collect();
-    if differing.is_empty() {
-        return vec![];
+    let mut reasons = match differing.is_empty() {
+        true => vec![],
+        false => walk.reasons_of(|field| field.class() == Class::Restart),
+    };
+    if running.hostname != wanted.hostname {
+        let (from, to) = (Some(running.hostname.clone()), Some(wanted.hostname.clone()));
+        reasons.push(reason(Cause::Change, "hostname", from, to));
     }
-    let changes = walk.reasons_of(|field| field.class() == Class::Restart);
-    if !changes.is_empty() {
-        return changes;
+    if reasons.is_empty() {
+        let note = "differs in what runs from what is declared";
+        reasons.extend(differing.into_iter().map(|part| because(Cause::Consequence, part, note)));
     }
-    let note = "differs in what runs from what is declared";
-    differing.into_iter().map(|part| because(Cause::Consequence, part, note)).collect()
+    reasons.extend(others_restarted(walk));
+    reasons
+}
+
+/// Those that it restarts with, and that are another incarnation than when it started.
+fn others_restarted(walk: &Walk<'_>) -> Vec<Reason> {
+    let Some(applied) = &walk.applied else { return vec![] };
+    let others = walk
+        .others
+        .iter()
+        .filter(|(key, now)| applied.started_with.get(*key).is_some_and(|before| before != *now));
+    others.map(|(key, _)| because(Cause::Consequence, "restartWith", format!("{key} is restarted"))).collect()
 }
 
 /// What a change that only a record takes is shown as.

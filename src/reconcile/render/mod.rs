@@ -19,8 +19,9 @@ pub mod sets;
 pub mod svg;
 
 use self::object::{Sign, index, object_text, reason_text, sign};
+use crate::model::key::Key;
 use crate::model::object::Unmanaged;
-use crate::model::step::{Action, Class, StepId, StopHow};
+use crate::model::step::{Action, BesideRoot, Class, StepId, StopHow};
 use crate::reconcile::plan::{Pending, Plan, Summary};
 use crate::reconcile::report::{Report, StepOutcome, StepReport};
 use crate::reconcile::unmanaged::UnmanagedContainer;
@@ -55,6 +56,7 @@ impl Plan {
                 Some(Sign::Change) => summary.change += 1,
                 Some(Sign::Repair) => summary.repair += 1,
                 Some(Sign::Restart) => summary.restart += 1,
+                Some(Sign::Replace) => summary.replace += 1,
                 Some(Sign::Delete) => summary.delete += 1,
                 Some(Sign::Park) => summary.park += 1,
                 Some(Sign::Retain) => summary.retain += 1,
@@ -75,6 +77,7 @@ pub fn plan_text(plan: &Plan, options: TextOptions) -> String {
     for (key, change) in plan.objects.iter().filter(|(key, _)| !pruned.contains(key)) {
         if let Some(sign) = sign(&index, key, change) {
             object_text(&mut text, &index, (key, change), sign, options);
+            dropped_text(&mut text, plan, key);
         }
     }
     prune::intents_text(&mut text, plan, options);
@@ -101,6 +104,9 @@ pub fn plan_text(plan: &Plan, options: TextOptions) -> String {
     prune::kept_text(&mut text, plan);
     for warning in &plan.warnings {
         let _ = writeln!(text, "warning: {}", warning.message);
+        if let Some(help) = &warning.help {
+            let _ = writeln!(text, "    {help}");
+        }
     }
     if options.steps && !plan.is_empty() {
         steps_text(&mut text, plan);
@@ -178,6 +184,7 @@ pub fn step_words(action: &Action) -> String {
         Action::Retire => "retire".to_owned(),
         Action::Park { .. } => "park".to_owned(),
         Action::ForgetRecord => "forget".to_owned(),
+        Action::Rename { from } => format!("rename {from} to"),
         Action::Note => "note".to_owned(),
         Action::ImportImage { .. } => "import image".to_owned(),
         Action::DeleteImage { .. } => "delete image".to_owned(),
@@ -185,6 +192,12 @@ pub fn step_words(action: &Action) -> String {
         Action::DeletePool => "delete pool".to_owned(),
         Action::CreateRoot { .. } => "create root".to_owned(),
         Action::DeleteRoot { .. } => "delete root".to_owned(),
+        Action::PrepareRoot { .. } => "prepare root".to_owned(),
+        Action::SwapRoot { .. } => "swap root".to_owned(),
+        Action::RestoreRoot { .. } => "restore root".to_owned(),
+        Action::DropRoot { which: BesideRoot::Next, .. } => "drop prepared root".to_owned(),
+        Action::DropRoot { which: BesideRoot::Replaced, .. } => "drop replaced root".to_owned(),
+        Action::Persist { path, .. } => format!("persist {path}"),
         Action::EnsureNetwork(_) => "set up network".to_owned(),
         Action::DeleteNetwork { .. } => "delete network".to_owned(),
         Action::Start(_) => "start".to_owned(),
@@ -207,6 +220,16 @@ pub fn step_words(action: &Action) -> String {
     }
 }
 
+/// What a replace would take along.
+fn dropped_text(text: &mut String, plan: &Plan, key: &Key) {
+    let Some(dropped) = plan.dropped.get(key).filter(|dropped| dropped.count > 0) else { return };
+    let more = dropped.count.saturating_sub(dropped.some.len() as u64);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let files = if dropped.count == 1 { "file" } else { "files" };
+    let (count, some) = (dropped.count, dropped.some.join(", "));
+    let _ = writeln!(text, "    drops {count} {files} written or removed inside: {some}{more}");
+}
+
 fn unmanaged_text(text: &mut String, plan: &Plan) {
     if plan.unmanaged_policy == Unmanaged::Ignore {
         return;
@@ -219,13 +242,18 @@ fn unmanaged_text(text: &mut String, plan: &Plan) {
 
 fn pending_text(text: &mut String, plan: &Plan, pending: &Pending, options: TextOptions) {
     let downtime = seconds(pending.downtime_ms);
-    let head = format!("± {}  pending: restart, about {downtime} without service", pending.key);
+    let what = class_word(pending.class);
+    let head = match pending.downtime_ms {
+        0 => format!("± {}  pending: {what}", pending.key),
+        _ => format!("± {}  pending: {what}, about {downtime} without service", pending.key),
+    };
     line(text, options, AnsiColor::Magenta, &head);
     for reason in &pending.reasons {
         if let Some(change) = plan.objects.get(&pending.key) {
             let _ = writeln!(text, "    {}", reason_text(reason, change, pending.class));
         }
     }
+    dropped_text(text, plan, &pending.key);
     let _ = writeln!(text, "    waits for {}", pending.waits_for);
 }
 
@@ -247,6 +275,7 @@ pub fn summary_line(plan: &Plan) -> String {
         (summary.change, "to change"),
         (summary.repair, "to repair"),
         (summary.restart, "to restart"),
+        (summary.replace, "to replace"),
         (summary.park, "to park"),
         (summary.delete, "to delete"),
         (summary.retain, "to forget"),

@@ -5,7 +5,7 @@ use crate::model::key::Key;
 use crate::model::object::Object;
 use crate::model::origin::Origin;
 use crate::model::prune::Deletion;
-use crate::model::step::{Cause, Class, Reason, Step};
+use crate::model::step::{Action, Cause, Class, Reason, Step};
 use crate::reconcile::diff::field::texts;
 use crate::reconcile::plan::{ObjectChange, Plan};
 use anstyle::AnsiColor;
@@ -35,6 +35,8 @@ pub enum Sign {
     Change,
     Repair,
     Restart,
+    /// A new root takes the old one's place.
+    Replace,
     Delete,
     Park,
     /// Forgotten, and left on the host.
@@ -51,6 +53,7 @@ impl Sign {
             Sign::Change => ("~", AnsiColor::Yellow, "change"),
             Sign::Repair => ("~", AnsiColor::Yellow, "repair"),
             Sign::Restart => ("±", AnsiColor::Magenta, "restart"),
+            Sign::Replace => ("±", AnsiColor::Magenta, "replace"),
             Sign::Delete => ("-", AnsiColor::Red, "delete"),
             Sign::Park => ("-", AnsiColor::Red, "park"),
             Sign::Retain => ("-", AnsiColor::Yellow, "forget, and leave on the host"),
@@ -80,6 +83,8 @@ pub fn sign(index: &Index<'_>, key: &Key, change: &ObjectChange) -> Option<Sign>
         Some(Sign::Delete)
     } else if classes.contains(&Class::Create) {
         Some(Sign::Create)
+    } else if steps_of(index, key).any(|step| brings_root(&step.action)) {
+        Some(Sign::Replace)
     } else if classes.contains(&Class::Restart) {
         Some(Sign::Restart)
     } else if classes == BTreeSet::from([Class::Record]) {
@@ -87,6 +92,10 @@ pub fn sign(index: &Index<'_>, key: &Key, change: &ObjectChange) -> Option<Sign>
     } else {
         Some(if drifted { Sign::Repair } else { Sign::Change })
     }
+}
+
+fn brings_root(action: &Action) -> bool {
+    matches!(action, Action::SwapRoot { .. } | Action::RestoreRoot { .. })
 }
 
 /// An object with its reasons and differences.

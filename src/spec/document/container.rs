@@ -5,8 +5,9 @@ use super::files::{self, Files};
 use super::host::architecture;
 use super::layer;
 use super::reader::{Fields, Reader};
-use crate::model::key::Key;
-use crate::model::object::{DeviceLayer, Power};
+use super::update;
+use crate::model::key::{Key, Kind};
+use crate::model::object::{DeviceLayer, Power, Update};
 use crate::model::ready::{Ready, ReadyProbe};
 use crate::spec::registry::INSTANCE;
 use crate::spec::report::Wrong;
@@ -24,14 +25,17 @@ pub const FIELDS: Fields = Fields {
         "files",
         "state",
         "dependsOn",
+        "restartWith",
         "ready",
+        "update",
+        "persist",
         "ignore",
         "ephemeral",
         "environment",
         "placement",
         "external",
     ],
-    later: &["restartWith", "update", "persist"],
+    later: &[],
 };
 
 const READY: Fields =
@@ -70,9 +74,18 @@ pub struct ContainerSpec {
     /// Objects that must be there (containers: ready) before it starts: `container/db-1`.
     #[schemars(default, with = "Vec<String>")]
     pub depends_on: Vec<Key>,
+    /// Containers whose restart restarts it too; it depends on them.
+    #[schemars(default, with = "Vec<String>")]
+    pub restart_with: Vec<Key>,
     /// When a started container counts as ready.
     #[schemars(default, schema_with = "crate::spec::schema::ready")]
     pub ready: Ready,
+    /// How it takes changes that stop it.
+    #[schemars(default, schema_with = "crate::spec::schema::update")]
+    pub update: Update,
+    /// Folders inside that outlive the root when it is replaced.
+    #[schemars(default, inner(regex(pattern = r"^/[^/]")))]
+    pub persist: Vec<String>,
     /// Fields that are neither compared nor written: `config.KEY`, `devices.NAME`, `files.PATH`, `environment.NAME`.
     #[schemars(default, inner(regex(pattern = r"^(config|devices|files|environment)\..+$")))]
     pub ignore: Vec<String>,
@@ -108,8 +121,11 @@ pub fn read(node: &Node, mark: Mark, reader: &mut Reader) -> Option<ContainerSpe
         files: files::files(node, reader),
         environment,
         state: reader.field(node, "state", "state").and_then(|n| state(n, reader)).unwrap_or_default(),
-        depends_on: reader.field(node, "dependsOn", "dependsOn").map(|n| keys(n, reader)).unwrap_or_default(),
+        depends_on: keys(node, "dependsOn", reader),
+        restart_with: restart_with(node, reader),
         ready: reader.field(node, "ready", "ready").and_then(|node| ready(node, reader)).unwrap_or_default(),
+        update: update::read(node, reader),
+        persist: update::persist(node, reader),
         ignore: reader.field(node, "ignore", "ignore").map(|n| reader.texts(n, "ignore")).unwrap_or_default(),
         ephemeral: reader
             .field(node, "ephemeral", "ephemeral")
@@ -146,19 +162,34 @@ fn state(node: &Node, reader: &mut Reader) -> Option<Power> {
     reader.choice(node, "state", &words)
 }
 
-/// `dependsOn`: keys; a bare name is a container's.
-fn keys(node: &Node, reader: &mut Reader) -> Vec<Key> {
+/// `restartWith`: containers, or sets of them.
+fn restart_with(spec: &Node, reader: &mut Reader) -> Vec<Key> {
+    let mut all = keys(spec, "restartWith", reader);
+    for (index, key) in all.iter().enumerate() {
+        if !matches!(key.kind, Kind::Container | Kind::ContainerSet) {
+            let mark = reader.marks.get(&format!("restartWith[{index}]")).copied().unwrap_or(spec.mark);
+            let wrong = Wrong::new("bad-value", format!("restartWith: {key} is never restarted"));
+            reader.report.error(mark, wrong.help("name containers, or sets of them"));
+        }
+    }
+    all.retain(|key| matches!(key.kind, Kind::Container | Kind::ContainerSet));
+    all
+}
+
+/// A list of keys; a bare name is a container's.
+fn keys(spec: &Node, field: &str, reader: &mut Reader) -> Vec<Key> {
     let mut keys = vec![];
-    for item in reader.list(node, "dependsOn") {
-        let Some(text) = reader.text(item, "dependsOn") else { continue };
+    let Some(node) = reader.field(spec, field, field) else { return keys };
+    for item in reader.list(node, field) {
+        let Some(text) = reader.text(item, field) else { continue };
         let key = if text.contains('/') { text.parse() } else { Ok(Key::container(text.clone())) };
         match key {
             Ok(key) => {
-                reader.marks.insert(format!("dependsOn[{}]", keys.len()), item.mark);
+                reader.marks.insert(format!("{field}[{}]", keys.len()), item.mark);
                 keys.push(key);
             }
             Err(error) => {
-                let wrong = Wrong::new("bad-value", format!("dependsOn: {error}"));
+                let wrong = Wrong::new("bad-value", format!("{field}: {error}"));
                 reader.report.error(item.mark, wrong.help("write KIND/NAME: `container/db-1`"));
             }
         }

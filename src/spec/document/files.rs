@@ -63,7 +63,7 @@ pub fn files(spec: &Node, reader: &mut Reader) -> Files {
     files
 }
 
-fn bad_path(path: &str) -> Option<Wrong> {
+pub fn bad_path(path: &str) -> Option<Wrong> {
     let wrong = |message: String, help: &str| Some(Wrong::new("bad-value", message).help(help));
     let Some(rest) = path.strip_prefix('/') else {
         return wrong(format!("`{path}` is no absolute path"), "paths inside begin with `/`");

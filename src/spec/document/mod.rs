@@ -14,10 +14,12 @@ pub mod pool;
 pub mod profile;
 pub mod prune;
 pub mod reader;
+pub mod renamed;
 pub mod rollout;
 pub mod secret;
 pub mod set;
 pub mod site;
+pub mod update;
 pub mod values;
 
 use super::names;
@@ -52,8 +54,17 @@ const LATER_KINDS: [&str; 10] = [
 pub const ENVELOPE: Fields = Fields { known: &["apiVersion", "kind", "metadata", "spec"], later: &[] };
 
 pub const METADATA: Fields = Fields {
-    known: &["name", "labels", "annotations", "description", "memberOf", "deletion", "movedFromSite"],
-    later: &["project", "renamedFrom"],
+    known: &[
+        "name",
+        "labels",
+        "annotations",
+        "description",
+        "memberOf",
+        "deletion",
+        "movedFromSite",
+        "renamedFrom",
+    ],
+    later: &["project"],
 };
 
 /// What says something about an object.
@@ -79,6 +90,8 @@ pub struct Metadata {
     pub deletion: Option<Deletion>,
     /// The site that it is taken over from; a Site's own: all objects of that site.
     pub moved_from_site: Option<String>,
+    /// What it was called before: it keeps its record, its root, its ids and addresses.
+    pub renamed_from: Option<String>,
 }
 
 /// A document that could be read; findings tell what of it could not.
@@ -91,6 +104,8 @@ pub struct Document {
     pub layer: Layer,
     /// `metadata.movedFromSite`.
     pub moved_from: Option<String>,
+    /// `metadata.renamedFrom`.
+    pub renamed_from: Option<Key>,
     pub body: Body,
     /// Field path → where its value stands.
     pub marks: Marks,
@@ -105,7 +120,7 @@ pub enum Body {
     Network(network::NetworkSpec),
     Secret(secret::SecretSpec),
     Profile(profile::ProfileSpec),
-    Container(container::ContainerSpec),
+    Container(Box<container::ContainerSpec>),
     /// It is there already, and not changed from here.
     External,
 }
@@ -163,6 +178,8 @@ pub struct Head {
     pub meta: Meta,
     /// `metadata.movedFromSite`.
     pub moved_from: Option<String>,
+    /// `metadata.renamedFrom`.
+    pub renamed_from: Option<Key>,
 }
 
 impl Head {
@@ -175,7 +192,8 @@ impl Head {
         reader.mapping(node, "the document", &ENVELOPE);
         let meta = metadata(node, kind, reader);
         let moved_from = node.get("metadata").and_then(|metadata| prune::moved_from(metadata, kind, reader));
-        Head { key, meta, moved_from }
+        let renamed_from = node.get("metadata").and_then(|metadata| renamed::read(metadata, kind, reader));
+        Head { key, meta, moved_from, renamed_from }
     }
 }
 
@@ -195,6 +213,7 @@ pub fn read(node: &Node, kind: Kind, mark: Mark, report: &mut Report) -> Option<
         mark,
         meta: head.meta,
         moved_from: head.moved_from,
+        renamed_from: head.renamed_from,
         layer: Layer::Document,
         body: body?,
         marks,
@@ -214,7 +233,7 @@ fn body(kind: Kind, spec: &Node, mark: Mark, reader: &mut Reader) -> Option<Body
         Kind::Network => network::read(spec, reader).map(Body::Network),
         Kind::Secret => secret::read(spec, mark, reader).map(Body::Secret),
         Kind::Profile => profile::read(spec, reader).map(Body::Profile),
-        Kind::Container => container::read(spec, mark, reader).map(Body::Container),
+        Kind::Container => container::read(spec, mark, reader).map(Box::new).map(Body::Container),
         // They say how others are rendered, and are read before those.
         Kind::Host | Kind::ContainerSet => None,
     }

@@ -128,7 +128,7 @@ pub fn external(spec: &Node, kind: Kind, reader: &mut Reader) -> bool {
 
 /// What of an external object's metadata says something that only its own site can.
 pub fn external_metadata(metadata: &Node, reader: &mut Reader) {
-    for name in ["memberOf", "deletion", "movedFromSite"] {
+    for name in ["memberOf", "deletion", "movedFromSite", "renamedFrom"] {
         let path = format!("metadata.{name}");
         if let Some(node) = reader.field(metadata, name, &path) {
             let message = format!("`{path}` beside `external: true`");

@@ -2,7 +2,7 @@
 
 use super::contents::{self, check_places, unset_plain};
 use super::layers::{Layered, MergedDevice, Written, merge_config, merge_devices};
-use super::{MAX_DEPENDENCIES, Resolution, builtin, devices, ignore, overridden};
+use super::{MAX_DEPENDENCIES, Resolution, builtin, devices, ignore, overridden, persist};
 use crate::model::key::Key;
 use crate::model::object::{Config, Container, Device, DeviceType, Devices, Profile};
 use crate::model::origin::{FieldOrigins, Layer, Origin, below};
@@ -50,8 +50,20 @@ impl Resolution<'_> {
         let environment = self.environment(&contents, document, origins, report);
         overridden::note(&layers, origins, report);
         check_places(&contents, &devices, document, report);
+        let persist = persist::paths(spec, (&devices, files.keys()), document, report);
         let ignored = ignore::paths(spec, (&devices, &files), document, report);
         self.architecture(spec, document, report);
+        let mut depends_on = vec![];
+        self.depends_on((&spec.depends_on[..], "dependsOn"), document, &mut depends_on, (origins, report));
+        // What it restarts with comes before it, as what it depends on does.
+        let mut restart_with = vec![];
+        let of_restarts = (&spec.restart_with[..], "restartWith");
+        self.depends_on(of_restarts, document, &mut restart_with, (&mut FieldOrigins::new(), report));
+        let missing = restart_with.iter().filter(|key| !depends_on.contains(key));
+        for key in missing.cloned().collect::<Vec<_>>() {
+            depend(&mut depends_on, &key, (document.mark_of("restartWith"), document), origins, report);
+        }
+        let restart_with = restart_with.into_iter().collect();
         let default = |field: &str, origins: &mut FieldOrigins| {
             origins.entry(field.to_owned()).or_insert_with(built_in);
         };
@@ -67,8 +79,11 @@ impl Resolution<'_> {
             files,
             environment,
             state: spec.state,
-            depends_on: self.depends_on(spec, document, origins, report),
+            depends_on,
+            restart_with,
             ready: spec.ready.clone(),
+            update: spec.update.clone(),
+            persist,
             ignore: ignored,
             ephemeral: spec.ephemeral,
         })
@@ -135,33 +150,30 @@ impl Resolution<'_> {
         checked
     }
 
-    /// `dependsOn` with each set's members in its place; a member does not depend on itself by its set.
+    /// A list of keys with each set's members in its place; a member does not depend on itself by its set.
     fn depends_on(
         &self,
-        spec: &ContainerSpec,
+        (listed, field): (&[Key], &str),
         document: &Document,
-        origins: &mut FieldOrigins,
-        report: &mut Report,
-    ) -> Vec<Key> {
-        let mut keys = vec![];
-        for (index, key) in spec.depends_on.iter().enumerate() {
-            let mark = document.mark_of(&format!("dependsOn[{index}]"));
+        keys: &mut Vec<Key>,
+        (origins, report): (&mut FieldOrigins, &mut Report),
+    ) {
+        for (index, key) in listed.iter().enumerate() {
+            let mark = document.mark_of(&format!("{field}[{index}]"));
             let Some(members) = self.sets.get(key) else {
-                depend(&mut keys, key, (mark, document), origins, report);
+                depend(keys, key, (mark, document), origins, report);
                 continue;
             };
             let Some(left) = self.dependencies.get().checked_sub(members.len()) else {
-                let message =
-                    format!("dependsOn on sets stands for more than {MAX_DEPENDENCIES} dependencies");
+                let message = format!("{field} on sets stands for more than {MAX_DEPENDENCIES} dependencies");
                 report.error(mark, Wrong::new("too-many", message).help("name fewer of the members"));
                 continue;
             };
             self.dependencies.set(left);
             for member in members.iter().filter(|member| **member != document.key) {
-                depend(&mut keys, member, (mark, document), origins, report);
+                depend(keys, member, (mark, document), origins, report);
             }
         }
-        keys
     }
 
     fn architecture(&self, spec: &ContainerSpec, document: &Document, report: &mut Report) {

@@ -10,7 +10,9 @@ pub mod ignore;
 pub mod layers;
 pub mod overridden;
 pub mod paths;
+pub mod persist;
 pub mod references;
+pub mod renames;
 
 use super::SourceText;
 use super::document::image::SourceSpec;
@@ -77,6 +79,9 @@ pub fn resolve(rendered: Rendered, here: &Here, report: &mut Report) -> Desired 
         if let Some(site) = &document.moved_from {
             resolution.desired.moved_from.insert(key.clone(), site.clone());
         }
+        if let Some(former) = &document.renamed_from {
+            resolution.desired.renamed_from.insert(key.clone(), former.clone());
+        }
         if matches!(document.body, Body::External) {
             let origins = resolution.document_origins(document, report);
             resolution.desired.external.insert(key.clone());
@@ -91,6 +96,7 @@ pub fn resolve(rendered: Rendered, here: &Here, report: &mut Report) -> Desired 
         }
     }
     resolution.add_builtins();
+    renames::check(&resolution, report);
     references::check(&resolution, report);
     cycles::check(&resolution, report);
     addresses::check(&resolution, report);
