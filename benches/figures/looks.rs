@@ -102,7 +102,7 @@ pub fn most(bench: &Bench, table: &mut Table) -> Result<()> {
         Side::timed("`bayplan drift`", || many.command(&["drift"])),
     ];
     // Each looks at one object; the same command in both state folders.
-    let looks: [&[&str]; 1] = [&["get", "c0"]];
+    let looks: [&[&str]; 2] = [&["get", "c0"], &["why", "c0"]];
     for words in looks {
         sides.push(Side::timed(&format!("`bayplan {}`", words.join(" ")), || many.command(words)));
         sides.push(Side::timed(&format!("the same of {FEW}"), || few.command(words)));

@@ -31,6 +31,7 @@ use floor::Floor;
 use measure::Table;
 use ours::Ours;
 use peers::{Bridge, Crun, FIRST_ID, Lxc};
+use std::cell::Cell;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -64,6 +65,8 @@ pub struct Bench {
     pub rounds: usize,
     /// The most real containers at once.
     pub most: usize,
+    /// How many state folders.
+    made: Cell<usize>,
     _bridge: Bridge,
 }
 
@@ -126,13 +129,16 @@ impl Bench {
             floor,
             rounds: options.rounds,
             most: options.most,
+            made: Cell::new(0),
             _bridge: bridge,
         })
     }
 
-    /// A fresh Bayplan.
+    /// A fresh Bayplan. Two works may ask for the same name.
     pub fn ours(&self, name: &str) -> Result<Ours> {
-        Ours::new(&self.folder, name, &self.program, &self.rootfs)
+        let number = self.made.get();
+        self.made.set(number + 1);
+        Ours::new(&self.folder, &format!("{name}-{number}"), &self.program, &self.rootfs)
     }
 }
 

@@ -4,7 +4,7 @@ use super::Error;
 use super::records::store_error;
 use crate::model::key::{Key, Kind};
 use crate::model::record::Record;
-use crate::model::references::references;
+use crate::model::references::{references, restarts_with};
 use crate::store::Records;
 use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
@@ -37,7 +37,10 @@ impl Part {
             }
             let Some(record) = record else { continue };
             let established = record.applied.as_ref().map(|applied| &applied.object);
-            open.extend(record.desired.iter().chain(established).flat_map(references));
+            for object in record.desired.iter().chain(established) {
+                open.extend(references(object));
+                open.extend(restarts_with(object));
+            }
             part.records.insert(key, record);
         }
         Ok(Some(part))

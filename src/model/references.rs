@@ -16,6 +16,14 @@ pub fn references(object: &Object) -> BTreeSet<Key> {
     keys
 }
 
+/// The containers that one restarts with: it does not need them, and yet its plan depends on whether they run.
+pub fn restarts_with(object: &Object) -> BTreeSet<Key> {
+    match &object.spec {
+        Spec::Container(container) => container.restart_with.clone(),
+        _ => BTreeSet::new(),
+    }
+}
+
 /// The secrets that a container uses.
 pub fn secrets(container: &Container) -> impl Iterator<Item = &SecretRef> {
     let in_files = container.files.values().filter_map(|file| match &file.from {

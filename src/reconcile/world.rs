@@ -15,7 +15,7 @@ use crate::model::observed::Observed;
 use crate::model::origin::FieldOrigins;
 use crate::model::prune::Deletion;
 use crate::model::record::{Override, OverrideField, Owner, Record};
-use crate::model::references::references;
+use crate::model::references::{references, restarts_with};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -266,7 +266,13 @@ fn verb<'a>(
 /// These keys, and what they need as the goal declares it; what is recorded says the rest.
 pub fn around(goal: &Goal<'_>, keys: &[Key]) -> BTreeSet<Key> {
     match goal {
-        Goal::Site(desired) => with_needs(keys, |key| desired.objects.get(key)),
+        Goal::Site(desired) => {
+            let mut around = with_needs(keys, |key| desired.objects.get(key));
+            let objects = around.iter().filter_map(|key| desired.objects.get(key));
+            let others: Vec<Key> = objects.flat_map(restarts_with).collect();
+            around.extend(others);
+            around
+        }
         _ => keys.iter().cloned().collect(),
     }
 }

@@ -15,7 +15,7 @@ use crate::reconcile::goal::{Goal, PlanOptions};
 use crate::reconcile::near::is_near;
 use crate::reconcile::plan::{self, Plan};
 use crate::reconcile::world::recorded;
-use crate::reconcile::{check, contents, follow, render, with_dropped};
+use crate::reconcile::{check, contents, render, with_dropped};
 use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
@@ -26,15 +26,8 @@ impl Bay {
         if let Some(basis) = &request.basis {
             return self.plan_as_saved(request, basis);
         }
-        let mut scope = scope(&request.goal);
-        let mut observed = self.observe(&scope)?;
-        if let (Scope::Keys(keys), GoalRequest::Restart { key, .. }) = (&mut scope, &request.goal) {
-            let followers = follow::followers(&observed, key);
-            if !followers.is_empty() {
-                keys.extend(followers);
-                observed = self.observe(&scope)?;
-            }
-        }
+        let scope = scope(&request.goal);
+        let observed = self.observe(&scope)?;
         let planned = self.plan_on(request, &observed, Moment::now());
         match planned {
             _ if scope == Scope::All => planned,
@@ -157,10 +150,11 @@ fn like<'a>(
     Ok(found)
 }
 
-/// A verb on one container needs a look at that one, and at what it refers to.
+/// A verb on one container needs a look at that one, and at what it refers to; a restart at all, for others may restart
+/// with it.
 fn scope(goal: &GoalRequest) -> Scope {
     match goal {
-        GoalRequest::Power { key, .. } | GoalRequest::Resume(key) | GoalRequest::Restart { key, .. } => {
+        GoalRequest::Power { key, .. } | GoalRequest::Resume(key) => {
             Scope::Keys(BTreeSet::from([key.clone()]))
         }
         _ => Scope::All,
