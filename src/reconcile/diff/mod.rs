@@ -15,6 +15,7 @@ pub mod pool;
 pub mod reasons;
 pub mod record_only;
 pub mod replace;
+pub mod starting;
 
 use super::goal::PlanOptions;
 use super::graph::Way;
