@@ -128,7 +128,8 @@ fn drift_validate_and_apply_have_every_form() {
         bench.expect(0, "apply");
         bench
     };
-    let cases: [(fn() -> Bench, i32, &str); 6] = [
+    type Prepared = fn() -> Bench;
+    let cases: [(Prepared, i32, &str); 6] = [
         (moved_bench, 2, "drift"),
         (moved_bench, 0, "apply --yes"),
         (Bench::new, 0, "validate"),
