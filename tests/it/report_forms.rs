@@ -128,8 +128,8 @@ fn drift_validate_and_apply_have_every_form() {
         bench.expect(0, "apply");
         bench
     };
-    type Prepared = fn() -> Bench;
-    let cases: [(Prepared, i32, &str); 6] = [
+    type Begin = fn() -> Bench;
+    let cases: [(Begin, i32, &str); 6] = [
         (moved_bench, 2, "drift"),
         (moved_bench, 0, "apply --yes"),
         (Bench::new, 0, "validate"),
@@ -148,6 +148,31 @@ fn drift_validate_and_apply_have_every_form() {
     let bench = Bench::new();
     bench.expect(64, "get -o sarif");
     bench.expect(64, "delete web-1 -o junit");
+}
+
+#[test]
+fn what_no_site_owns_is_a_note_where_the_site_wants_to_know() {
+    let bench = Bench::new();
+    let web_2 = "---\nkind: Container\nmetadata: {name: web-2}\nspec: {image: busybox}\n";
+    bench.write("site.yaml", &format!("{SITE}{web_2}"));
+    bench.expect(0, "apply");
+    let lost = walk(&bench.path().join("state/records"));
+    let lost: Vec<_> = lost.into_iter().filter(|path| path.to_string_lossy().contains("web-2")).collect();
+    assert_eq!(lost.len(), 1, "{lost:?}");
+    std::fs::remove_file(&lost[0]).unwrap();
+    for (site, told) in [(SITE.to_owned(), 0), (SITE.replacen("spec: {}", "spec: {unmanaged: report}", 1), 1)]
+    {
+        bench.write("site.yaml", &site);
+        let document = assert_sarif(&bench.run("plan -o sarif").stdout);
+        let results = document["runs"][0]["results"].as_array().unwrap();
+        let unmanaged = results.iter().filter(|result| result["ruleId"] == "unmanaged").count();
+        assert_eq!(unmanaged, told, "{document:#}");
+    }
+}
+
+fn walk(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { walk(&path) } else { vec![path] }).collect()
 }
 
 #[test]
