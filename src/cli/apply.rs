@@ -83,10 +83,8 @@ fn saved(session: &Session, args: &Args, file: &Path) -> Result<(PlanRequest, Sh
     let plan = saved_plan::read(file)?;
     let shown = Shown { texts: plan.manifests().texts() };
     let SavedPlan { request, basis, .. } = plan;
-    let approval = match Allow::approval(&args.allow) {
-        Approval::None => request.approval,
-        more => more,
-    };
+    let (before, now) = (request.approval, Allow::approval(&args.allow));
+    let approval = Approval::new(before.restarts() || now.restarts(), before.replaces() || now.replaces());
     let deletions = match Allow::deletions(&args.allow) {
         DeletionApproval::None => request.deletions,
         said => said,

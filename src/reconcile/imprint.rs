@@ -1,7 +1,7 @@
 //! What a plan found on the host, as digests: tells whether the host has moved since, and what of it. PURE.
 //!
 //! Left out is what no plan depends on (pids, incarnations, usage, free space, times, who wrote a record, names that a
-//! start draws), and what others do beside us (ids and subnets that they take): whether that matters only a plan made
+//! start draws), and what others do beside us (ids, subnets and links of theirs): whether that matters only a plan made
 //! again tells.
 
 use crate::model::key::Key;
@@ -83,7 +83,11 @@ pub fn imprint(observed: &Observed) -> Imprint {
         imprint.put(&Key::pool(name).to_string(), "folder", source);
     }
     for (name, facts) in networks {
-        imprint.put(&Key::network(name).to_string(), "bridge", facts);
+        let key = Key::network(name);
+        // Strangers' links come and go; one that stands where a network of ours should be is of interest.
+        if facts.ours || records.contains_key(&key) {
+            imprint.put(&key.to_string(), "bridge", facts);
+        }
     }
     let names = names(observed);
     for (uuid, facts) in containers {

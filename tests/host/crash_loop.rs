@@ -72,17 +72,17 @@ fn an_init_that_ends_at_once_is_started_less_and_less_often() {
     let most = most_starts(begun.elapsed());
     assert!(after - before <= most, "{} starts while it waits, not {most}", after - before);
 
-    let described = product.run(&["describe", "c"]).expect(0).out;
-    assert!(described.contains("CrashLoop: its init ended"), "{described}");
-    assert!(described.contains("Failed, status 3"), "{described}");
-    let table = product.run(&["get", "containers"]).expect(0).out;
-    assert!(
-        table.lines().any(|line| line.starts_with("container/c") && line.contains("CrashLoop")),
-        "{table}"
-    );
+    // Not in the moment in which it is started once more.
+    eventually(10, "the loop and its last end are described", || {
+        let described = product.run(&["describe", "c"]).expect(0).out;
+        described.contains("CrashLoop: its init ended") && described.contains("Failed, status 3")
+    });
+    eventually(10, "the loop is listed", || {
+        let table = product.run(&["get", "containers"]).expect(0).out;
+        table.lines().any(|line| line.starts_with("container/c") && line.contains("CrashLoop"))
+    });
     assert!(Daemon::log(&product).contains("container/c: init ends again and again; it is started in 1 s"));
-    let drift = product.drift().expect(2).out;
-    assert!(drift.contains("init ended with status 3"), "{drift}");
+    eventually(10, "the end is drift", || product.drift().out.contains("init ended with status 3"));
 
     let a = product.pid("a");
     let pid = nix::unistd::Pid::from_raw(a as i32);

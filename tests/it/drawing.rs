@@ -124,13 +124,13 @@ fn on_a_terminal_a_frame_shows_what_runs_and_a_table_how_it_went() {
     let lines = bare(&said);
     // The modelled host is fast: of the frame perhaps only the first is drawn.
     assert!(lines.contains("site/edge: record"), "the step that runs: {lines}");
-    assert!(lines.contains("/24"), "the bar: {lines}");
+    assert!(lines.contains("] 0/24"), "the bar: {lines}");
     let table = &lines[lines.rfind("OBJECT").unwrap()..];
     assert!(table.starts_with("OBJECT"), "{lines}");
     let row = table.lines().find(|line| line.starts_with("container/proxy")).unwrap();
     assert!(row.contains("changed") && row.contains(" s"), "{table}");
     assert!(table.contains(" steps: "), "{table}");
-    assert!(!table.contains("/24"), "the frame is gone: {table}");
+    assert!(!table.contains("] 0/24"), "the frame is gone: {table}");
 }
 
 #[test]
@@ -157,9 +157,9 @@ fn colours_are_left_out_where_they_are_not_wanted() {
 #[test]
 fn quiet_and_dumb_terminals_get_no_frame() {
     let quiet = applied_on_terminal("apply --yes --quiet", 100, &[]);
-    assert!(!bare(&quiet).contains("/24") && !bare(&quiet).contains("OBJECT"), "{quiet}");
+    assert!(!bare(&quiet).contains("] 0/24") && !bare(&quiet).contains("OBJECT"), "{quiet}");
     let dumb = bare(&applied_on_terminal("apply --yes", 100, &[("TERM", "dumb")]));
-    assert!(dumb.contains("container/web-1: start: done") && !dumb.contains("/24"), "{dumb}");
+    assert!(dumb.contains("container/web-1: start: done") && !dumb.contains("] 0/24"), "{dumb}");
 }
 
 #[test]

@@ -80,6 +80,29 @@ fn what_is_ignored_is_neither_compared_nor_written() {
 }
 
 #[test]
+fn a_restart_gives_the_present_value_of_an_ignored_secret() {
+    let host = server();
+    let spec = |nesting: bool| {
+        let config = format!("config: {{security.nesting: {nesting}}}");
+        let secret = "environment: {TOKEN: {secretRef: {env: TOKEN}}}";
+        desired(&[("web-1", &[&config, secret, "ignore: [environment.TOKEN]"])])
+    };
+    let given = || {
+        let run = look(&host).containers.values().next().unwrap().run.clone().unwrap();
+        run.run.secrets["TOKEN"].digest.clone()
+    };
+    converge(&host, &Goal::Site(&spec(false)), &options());
+    let first = given();
+    host.change_content("the secret in environment variable TOKEN", "rotated");
+    assert!(planned(&host, &Goal::Site(&spec(false)), &options()).is_empty());
+    // The former value is nowhere any more: a restart that needs it would leave the container stopped.
+    let approving = PlanOptions { allow_restart: true, ..options() };
+    converge(&host, &Goal::Site(&spec(true)), &approving);
+    assert_ne!(given(), first);
+    assert!(planned(&host, &Goal::Site(&spec(true)), &approving).is_empty());
+}
+
+#[test]
 fn an_ignored_field_is_declared_again_once_the_ignore_is_gone() {
     let host = host();
     let plain = desired(&[("web-1", BEFORE)]);

@@ -147,7 +147,9 @@ fn a_plan_that_was_edited_and_sealed_anew_is_neither_shown_nor_carried_out() {
 #[test]
 fn approvals_stand_in_a_saved_plan_or_are_given_when_it_is_carried_out() {
     let nested = SITE.replace("limits.memory: 1GiB", "limits.memory: 1GiB, security.nesting: true");
-    for (plan, apply) in [("--allow restart", ""), ("", "--allow restart")] {
+    for (plan, apply) in
+        [("--allow restart", ""), ("", "--allow restart"), ("--allow restart", "--allow replace")]
+    {
         let bench = Bench::new();
         bench.expect(0, "apply");
         bench.write("site.yaml", &nested);

@@ -41,6 +41,8 @@ pub struct Walk<'a> {
     pub view: ContainerView<'a>,
     /// What it is to run.
     pub run: ContainerRun,
+    /// The secrets that a start gives it.
+    pub start_secrets: BTreeMap<String, SecretUse>,
     /// Secret variables that it cannot be given: name, and why.
     pub unresolved: Vec<(String, String)>,
     /// What steps established so far; None: nothing.
@@ -80,7 +82,8 @@ impl<'a> Walk<'a> {
         let view = scene.joined.view(key);
         let before = view.record.and_then(|record| record.applied.as_ref()).map(|applied| &applied.object);
         let desired = Container { state: target.power, ..ignore::effective(container, before) };
-        let (secrets, unresolved) = secrets(&desired, view.run, &scene.options.contents);
+        let (start_secrets, unresolved) = secrets(&desired, &scene.options.contents);
+        let secrets = kept_secrets(&desired, view.run, &start_secrets);
         let memory = scene.observed.host.memory;
         let run = realize::run(key, &desired, identity, scene.networks, secrets, memory);
         let mut diff = ObjectDiff::new(key);
@@ -113,6 +116,7 @@ impl<'a> Walk<'a> {
             identity,
             view,
             run,
+            start_secrets,
             unresolved,
             applied,
             changed,
@@ -240,7 +244,9 @@ impl<'a> Walk<'a> {
             || self.applied.as_ref().is_some_and(|applied| applied.unready);
         self.note_unready(proves);
         self.note_others(|_, now| now);
-        self.diff.push(Action::Start(Box::new(self.run.clone())), class, reasons, self.applied.clone());
+        // A former value of a secret cannot be had, whatever an incarnation that ran until now was given.
+        let run = ContainerRun { secrets: self.start_secrets.clone(), ..self.run.clone() };
+        self.diff.push(Action::Start(Box::new(run)), class, reasons, self.applied.clone());
         self.note_ready();
         let wait = Action::WaitReady { uuid: self.identity.uuid, ready: self.desired.ready.clone() };
         let ready = proves.then(|| self.applied.clone()).flatten();
@@ -533,33 +539,38 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// What its environment is given in secret, and what cannot be had. A running one keeps the value that it has of a
-/// secret that cannot be had now.
+/// What its environment is given in secret at a start, and what cannot be had.
 fn secrets(
     container: &Container,
-    running: Option<&RunFacts>,
     contents: &Contents,
 ) -> (BTreeMap<String, SecretUse>, Vec<(String, String)>) {
     let (mut secrets, mut unresolved) = (BTreeMap::new(), vec![]);
     for (name, secret) in &container.environment {
-        let given = running.and_then(|facts| facts.run.secrets.get(name));
-        let is_ignored = ignore::ignores(&container.ignore, &Field::Environment(name.clone()));
-        if let Some(given) = given.filter(|_| is_ignored) {
-            secrets.insert(name.clone(), given.clone());
-            continue;
-        }
         match digest(contents, &Content::Secret(secret.clone())) {
             Ok(digest) => {
                 let given = SecretUse { secret: secret.clone(), digest: digest.clone() };
                 secrets.insert(name.clone(), given);
             }
-            Err(why) => {
-                if let Some(given) = given.filter(|given| given.secret.from == secret.from) {
-                    secrets.insert(name.clone(), given.clone());
-                }
-                unresolved.push((name.clone(), why));
-            }
+            Err(why) => unresolved.push((name.clone(), why)),
         }
     }
     (secrets, unresolved)
+}
+
+/// What a running one is to have: it keeps the value of a secret that is ignored, or that cannot be had now.
+fn kept_secrets(
+    container: &Container,
+    running: Option<&RunFacts>,
+    at_start: &BTreeMap<String, SecretUse>,
+) -> BTreeMap<String, SecretUse> {
+    let mut secrets = at_start.clone();
+    for (name, secret) in &container.environment {
+        let Some(given) = running.and_then(|facts| facts.run.secrets.get(name)) else { continue };
+        let is_ignored = ignore::ignores(&container.ignore, &Field::Environment(name.clone()));
+        let is_lost = !at_start.contains_key(name) && given.secret.from == secret.from;
+        if is_ignored || is_lost {
+            secrets.insert(name.clone(), given.clone());
+        }
+    }
+    secrets
 }

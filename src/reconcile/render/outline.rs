@@ -4,11 +4,13 @@ use super::object::{Index, Sign, diff_lines, index, reason_words, sign, steps_of
 use super::{report_line, summary_line};
 use crate::model::finding::{Finding, Severity};
 use crate::model::key::Key;
+use crate::model::object::Unmanaged;
 use crate::model::origin::Place;
 use crate::model::step::{Cause, Class, Reason};
 use crate::reconcile::drift::{self, Drift};
 use crate::reconcile::plan::{ObjectChange, Plan};
 use crate::reconcile::report::{Report, StepOutcome};
+use crate::reconcile::unmanaged::UnmanagedContainer;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What one command has to say.
@@ -183,6 +185,18 @@ fn standing(rows: &mut Rows, plan: &Plan) {
         let row = rows.put(hold.key.to_string(), "held", Verdict::Good);
         row.remarks.push(Remark::new("hold", Level::Note, text));
     }
+    if plan.unmanaged_policy != Unmanaged::Ignore {
+        unmanaged(rows, &plan.unmanaged);
+    }
+}
+
+/// Containers that no site owns.
+fn unmanaged(rows: &mut Rows, list: &[UnmanagedContainer]) {
+    for UnmanagedContainer { name, running, why } in list {
+        let state = if *running { "running" } else { "stopped" };
+        let row = rows.put(name.clone(), "unmanaged", Verdict::Good);
+        row.remarks.push(Remark::new("unmanaged", Level::Note, format!("unmanaged, {state}: {why}")));
+    }
 }
 
 /// What waits, and what is broken.
@@ -221,6 +235,7 @@ pub fn drift(plan: &Plan, drift: &Drift) -> Outline {
         }
     }
     waiting(&mut rows, plan);
+    unmanaged(&mut rows, &drift.unmanaged);
     let count = drift.rows.len() + drift.broken.len();
     let summary = match count {
         0 => "no drift".to_owned(),
@@ -301,6 +316,11 @@ pub fn report(of: &Plan, report: &Report) -> Outline {
             };
             rows.put(step.key.to_string(), class, verdict).remarks.push(remark.on("", change));
         }
+    }
+    for stop in &report.rollouts {
+        let text = format!("stopped: {} of {} are left as they were", stop.left.len(), stop.total);
+        let row = rows.put(format!("rollout of {}", stop.owner), "failed", Verdict::Wrong);
+        row.remarks.push(Remark::new("rollout-stopped", Level::Error, text));
     }
     Outline { verb: "apply", site: of.site.clone(), summary: report_line(report), rows: rows.list() }
 }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
 /// What the rules that are no finding's code mean.
-const RULES: [(&str, &str); 13] = [
+const RULES: [(&str, &str); 15] = [
     ("broken", "Something on the host is broken, and no step repairs it"),
     ("change", "The manifests differ from what was applied"),
     ("done", "A step of an apply changed something"),
@@ -18,8 +18,10 @@ const RULES: [(&str, &str); 13] = [
     ("not-begun", "A step was not begun: the apply was interrupted"),
     ("not-applied", "It was declared and never applied"),
     ("pending", "A change waits for approval"),
+    ("rollout-stopped", "A failure stopped a rollout"),
     ("step-blocked", "A step waits for one that failed"),
     ("step-failed", "A step of an apply failed"),
+    ("unmanaged", "A container on the host that no site owns"),
 ];
 
 /// One document, with a line feed at its end.

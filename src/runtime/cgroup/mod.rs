@@ -335,11 +335,27 @@ fn is_hierarchy(option: &str) -> bool {
 }
 
 fn make(folder: &Path) -> Result<()> {
-    fs::create_dir_all(folder).map_err(file("make", folder))
+    again(|| fs::create_dir_all(folder).map_err(file("make", folder)))
+}
+
+/// Whoever finds a level empty may remove it (`remove_empty`), of another state folder too, before the next one stands
+/// in it: then all begins anew.
+fn again<T>(make: impl Fn() -> Result<T>) -> Result<T> {
+    for _ in 0..100 {
+        match make() {
+            Err(Error::File { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {}
+            answer => return answer,
+        }
+    }
+    make()
+}
+
+fn make_v1(root: &Path, path: &str) -> Result<bool> {
+    again(|| make_levels(root, path))
 }
 
 /// Makes each level; a cpuset needs cpus and mems before it takes a process. Answers whether the last one is new.
-fn make_v1(root: &Path, path: &str) -> Result<bool> {
+fn make_levels(root: &Path, path: &str) -> Result<bool> {
     let mut folder = root.to_path_buf();
     let is_cpuset = root.join("cpuset.cpus").exists();
     let mut is_new = false;
@@ -387,4 +403,36 @@ fn remove_tree_once(folder: &Path) -> std::io::Result<()> {
         }
     }
     fs::remove_dir(folder)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+
+    #[test]
+    fn a_level_that_somebody_removes_meanwhile_is_made_again() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = root.path().join("bayplan/tag");
+        let calls = Cell::new(0);
+        // The level above is gone each time but the last.
+        let made = again(|| {
+            calls.set(calls.get() + 1);
+            if calls.get() == 3 {
+                fs::create_dir(root.path().join("bayplan")).unwrap();
+            }
+            fs::create_dir(&folder).map_err(file("make", &folder))
+        });
+        assert!(made.is_ok() && folder.exists(), "{made:?}");
+        assert_eq!(calls.get(), 3);
+    }
+
+    #[test]
+    fn what_cannot_be_made_for_another_reason_is_told_at_once() {
+        let root = tempfile::tempdir().unwrap();
+        let plain = root.path().join("plain");
+        fs::write(&plain, "").unwrap();
+        let failed = make(&plain.join("below")).unwrap_err();
+        assert!(failed.to_string().starts_with("cannot make"), "{failed}");
+    }
 }
