@@ -15,7 +15,9 @@ use std::time::Duration;
 const RECEIVE_BYTES: usize = 64 * 1024;
 /// The dump changed while it was made (linux/netlink.h).
 const NLM_F_DUMP_INTERRUPTED: u16 = 0x10;
-const DUMP_ATTEMPTS: u64 = 20;
+const DUMP_ATTEMPTS: u32 = 20;
+/// More before each further attempt: all of them take four seconds and the dumps.
+const DUMP_PAUSE: Duration = Duration::from_millis(20);
 const RECEIVE_BUFFER_BYTES: usize = 1024 * 1024;
 
 /// Why a netlink exchange failed; `operation` is what was asked, in words.
@@ -120,7 +122,7 @@ impl Netlink {
         for attempt in 0..DUMP_ATTEMPTS {
             self.send(operation, message.clone(), NLM_F_REQUEST | NLM_F_DUMP)?;
             match self.collect(operation) {
-                Err(NetlinkError::Lost { .. }) => std::thread::sleep(Duration::from_millis(attempt)),
+                Err(NetlinkError::Lost { .. }) => std::thread::sleep(DUMP_PAUSE * attempt),
                 other => return other,
             }
         }

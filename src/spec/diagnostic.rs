@@ -198,10 +198,10 @@ mod tests {
         let expected = "\
 error: unknown field `imgae` in the spec
   of a Container
- --> site.yaml:1:94
+ --> site.yaml:1:89
   |
-1 | …xxxxxxxxxxx}}, imgae: busybox, sta…
-  |                 ^^^^^
+1 | …xxxxxxxxxxxxxx}}, imgae: busybox, …
+  |                    ^^^^^
   = help: did you mean `image`? The
           fields are: architecture,
           config, devices

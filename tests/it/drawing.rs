@@ -104,6 +104,13 @@ fn applied_on_terminal(words: &str, columns: u16, variables: &[(&str, &str)]) ->
     said
 }
 
+/// Whether a bar of the 24 steps was drawn, wherever it stood: `[===>   ] 7/24`.
+fn has_bar(text: &str) -> bool {
+    text.split("] ")
+        .skip(1)
+        .any(|rest| rest.trim_start_matches(|letter: char| letter.is_ascii_digit()).starts_with("/24"))
+}
+
 /// Without escape sequences.
 fn bare(text: &str) -> String {
     let mut bare = String::new();
@@ -124,13 +131,13 @@ fn on_a_terminal_a_frame_shows_what_runs_and_a_table_how_it_went() {
     let lines = bare(&said);
     // The modelled host is fast: of the frame perhaps only the first is drawn.
     assert!(lines.contains("site/edge: record"), "the step that runs: {lines}");
-    assert!(lines.contains("] 0/24"), "the bar: {lines}");
+    assert!(has_bar(&lines), "the bar: {lines}");
     let table = &lines[lines.rfind("OBJECT").unwrap()..];
     assert!(table.starts_with("OBJECT"), "{lines}");
     let row = table.lines().find(|line| line.starts_with("container/proxy")).unwrap();
     assert!(row.contains("changed") && row.contains(" s"), "{table}");
     assert!(table.contains(" steps: "), "{table}");
-    assert!(!table.contains("] 0/24"), "the frame is gone: {table}");
+    assert!(!has_bar(table), "the frame is gone: {table}");
 }
 
 #[test]
@@ -157,9 +164,9 @@ fn colours_are_left_out_where_they_are_not_wanted() {
 #[test]
 fn quiet_and_dumb_terminals_get_no_frame() {
     let quiet = applied_on_terminal("apply --yes --quiet", 100, &[]);
-    assert!(!bare(&quiet).contains("] 0/24") && !bare(&quiet).contains("OBJECT"), "{quiet}");
+    assert!(!has_bar(&bare(&quiet)) && !bare(&quiet).contains("OBJECT"), "{quiet}");
     let dumb = bare(&applied_on_terminal("apply --yes", 100, &[("TERM", "dumb")]));
-    assert!(dumb.contains("container/web-1: start: done") && !dumb.contains("] 0/24"), "{dumb}");
+    assert!(dumb.contains("container/web-1: start: done") && !has_bar(&dumb), "{dumb}");
 }
 
 #[test]

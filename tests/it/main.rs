@@ -42,5 +42,6 @@ mod spec_registry;
 mod spec_source;
 #[path = "../support/terminal.rs"]
 mod terminal;
+mod verdicts;
 mod watch;
 mod why;
