@@ -133,11 +133,13 @@ pub fn explain(subject: &Subject<'_>) -> Option<Explanation> {
     })
 }
 
+/// Fields whose parts have defaults of their own: one that nobody wrote is not of the line of those beside it.
+const WITH_DEFAULTS: [&str; 4] = ["ready", "update", "prune", "rollout"];
+
 /// The origin of a field: its own, else that of the nearest field around it; the object's own counts where it is built
 /// in as a whole.
 pub fn origin_of(origins: &FieldOrigins, field: &str) -> Option<Origin> {
-    if field.starts_with("ready.") {
-        // Its parts have defaults of their own.
+    if WITH_DEFAULTS.iter().any(|whole| field.strip_prefix(whole).is_some_and(|part| part.starts_with('.'))) {
         return origins.get(field).cloned().or_else(|| Some(Origin::new(None, Layer::Default)));
     }
     if let Some(origin) = origins.get(&format!("metadata.{field}")) {
