@@ -217,7 +217,7 @@ impl Edge {
         for (uuid, root) in self.host.host().roots {
             let key = root.identity.key;
             for folder in ["/data", "/var/lib/a", "/var/lib/b"] {
-                assert!(self.host.write_inside(&key, &format!("{folder}/{uuid}")));
+                self.host.write_inside(&key, &format!("{folder}/{uuid}"));
             }
         }
     }
@@ -401,7 +401,8 @@ impl Case<'_> {
                 let is_said = self.reason(key, reason, explanation);
                 assert!(
                     is_said.is_ok(),
-                    "{key}, {reason:#?}, {what}: {is_said:?}\n{explanation:#?}\n{}",
+                    "{key}, {reason:?}: {is_said:?}\n{what:.300}\n{:?}\n{}",
+                    explanation.values.iter().find(|value| value.field == reason.field),
                     self.written
                 );
             }
@@ -438,7 +439,7 @@ impl Case<'_> {
             (None, true) if reason.field == "hostname" => Ok(()),
             (None, true) => Err("nobody gave the value".to_owned()),
             (Some(origin), true) => match &origin.place {
-                Some(place) => self.line(place, &reason.field),
+                Some(place) => self.line(place, word(&reason.field)),
                 None if origin.layer == Layer::Default => Ok(()),
                 None => Err("no line, and no default".to_owned()),
             },
@@ -449,27 +450,36 @@ impl Case<'_> {
     fn whole(&self, key: &Key, explanation: &Explanation) -> Result<(), String> {
         let standing = &explanation.standing[0];
         match (standing.state, &standing.place) {
-            (State::Declared | State::Member, Some(place)) => self.line(place, ""),
+            (State::Declared, Some(place)) => self.line(place, "kind: "),
+            (State::Member, Some(place)) => {
+                // Of a set with keys the key's line, else the set's.
+                let last = key.name.rsplit('-').next().unwrap_or_default();
+                self.line(place, &format!("{last}: {{")).or_else(|_| self.line(place, "kind: ContainerSet"))
+            }
             (State::BuiltIn, None) if self.desired.builtin.contains(key) => Ok(()),
             (State::Undeclared, _) if !self.desired.objects.contains_key(key) => Ok(()),
             other => Err(format!("{other:?}")),
         }
     }
 
-    /// The line is there, and about the field.
-    fn line(&self, place: &Place, field: &str) -> Result<(), String> {
+    /// The line is there, and has the word.
+    fn line(&self, place: &Place, word: &str) -> Result<(), String> {
         let line = self.written.lines().nth(place.line as usize - 1);
-        let Some(line) = line.filter(|_| &*place.file == "site.yaml") else {
-            return Err(format!("there is no {place}"));
-        };
-        let word = match field.split_once('.') {
-            None if field.is_empty() => "kind: ",
-            Some(("config", key)) => key,
-            Some(("files", path)) => path.split('.').next().unwrap_or_default(),
-            Some((_, rest)) => rest.rsplit('.').next().unwrap_or_default(),
-            None => field,
-        };
-        if line.contains(word) { Ok(()) } else { Err(format!("{place} is not about it: {line}")) }
+        match line.filter(|_| &*place.file == "site.yaml") {
+            None => Err(format!("there is no {place}")),
+            Some(line) if line.contains(word) => Ok(()),
+            Some(line) => Err(format!("{place} is not about {word}: {line}")),
+        }
+    }
+}
+
+/// The word that the line of a field has.
+fn word(field: &str) -> &str {
+    match field.split_once('.') {
+        Some(("config", key)) => key,
+        Some(("files", path)) => path.split('.').next().unwrap_or_default(),
+        Some((_, rest)) => rest.rsplit('.').next().unwrap_or_default(),
+        None => field,
     }
 }
 
