@@ -24,6 +24,7 @@ use bayplan::model::record::{Owner, Record};
 use bayplan::model::step::{Action, Cause, Class, Reason, Step};
 use bayplan::reconcile::goal::{DeletionApproval, Goal, PlanOptions};
 use bayplan::reconcile::plan::{Error as PlanError, Plan};
+use bayplan::reconcile::render::{TextOptions, plan_text};
 use bayplan::reconcile::why::standing::State;
 use bayplan::reconcile::why::{Explanation, Subject, explain};
 use bayplan::reconcile::{Error as PassError, propose, reconcile};
@@ -196,17 +197,17 @@ impl Edge {
         }
         case.is_minimal(picks);
         let report = carry_out(&self.host, &plan, 1);
-        assert!(report.is_done(), "{report:#?}\n{:#?}\n{written}", plan.steps);
+        assert!(report.is_done(), "{report:#?}\n{}\n{written}", shown(&plan));
         let after = Snapshot::of(&self.host);
         case.is_within_its_guards(&after);
         case.loses_nothing(&after);
-        assert_eq!(before.of_others(), after.of_others(), "another site's\n{:#?}", plan.steps);
+        assert_eq!(before.of_others(), after.of_others(), "another site's\n{}", shown(&plan));
         let next = planned(&self.host, &goal, options);
         assert!(
             next.is_empty() && next.guards.is_empty(),
-            "not converged: {:#?}\n{:#?}\n{written}",
-            next.steps,
-            plan.steps
+            "not converged: {}\n{}\n{written}",
+            shown(&next),
+            shown(&plan)
         );
         self.write_inside();
         Outcome::Done
@@ -232,6 +233,10 @@ impl Edge {
             assert!(plan.is_empty(), "{:#?}", plan.steps);
         }
     }
+}
+
+fn shown(plan: &Plan) -> String {
+    plan_text(plan, TextOptions { steps: true, ..TextOptions::default() })
 }
 
 fn desired(written: &str) -> Desired {
@@ -331,7 +336,7 @@ impl Case<'_> {
                 let counts = left_out.iter().any(|at| follows(&steps[*at]));
                 if let Some(end) = self.without(&left_out) {
                     let differs = end.meaning(counts) != whole.clone().meaning(counts);
-                    assert!(differs, "not needed: {left_out:?} of {steps:#?}\n{}", self.written);
+                    assert!(differs, "not needed: {left_out:?} of\n{}\n{}", shown(self.plan), self.written);
                 }
             }
         }
@@ -439,7 +444,10 @@ impl Case<'_> {
             (None, true) if reason.field == "hostname" => Ok(()),
             (None, true) => Err("nobody gave the value".to_owned()),
             (Some(origin), true) => match &origin.place {
-                Some(place) => self.line(place, word(&reason.field)),
+                Some(place) => {
+                    let lines = words(&reason.field).into_iter().map(|word| self.line(place, word));
+                    lines.reduce(Result::or).unwrap_or(Ok(()))
+                }
                 None if origin.layer == Layer::Default => Ok(()),
                 None => Err("no line, and no default".to_owned()),
             },
@@ -473,13 +481,13 @@ impl Case<'_> {
     }
 }
 
-/// The word that the line of a field has.
-fn word(field: &str) -> &str {
+/// The words of which the line of a field has one.
+fn words(field: &str) -> Vec<&str> {
     match field.split_once('.') {
-        Some(("config", key)) => key,
-        Some(("files", path)) => path.split('.').next().unwrap_or_default(),
-        Some((_, rest)) => rest.rsplit('.').next().unwrap_or_default(),
-        None => field,
+        Some(("config", key)) => vec![key],
+        Some(("files", path)) => vec![path.split('.').next().unwrap_or_default()],
+        Some((_, rest)) => rest.split('.').collect(),
+        None => vec![field],
     }
 }
 
@@ -592,7 +600,7 @@ impl Case<'_> {
             let key = &before.identity.key;
             let is_remade = self.is_complete(*uuid);
             let Some(now) = after.host.roots.get(uuid) else {
-                assert!(self.may_go(key), "{key} is lost: {:#?}", self.plan.steps);
+                assert!(self.may_go(key), "{key} is lost: {}", shown(self.plan));
                 continue;
             };
             assert_eq!(now.identity.identity.uuid, *uuid);
