@@ -4,7 +4,8 @@ use crate::reconcile_support::*;
 use bayplan::driver::faulty::{Fault, Faulty, Side};
 use bayplan::driver::memory::Memory;
 use bayplan::model::key::Key;
-use bayplan::model::object::{Container, DeviceType, Image, ImageSource, Object, Power, Spec};
+use bayplan::model::object::{Container, DeviceType, Image, ImageSource, Meta, Object, Power, Spec};
+use bayplan::model::prune::Deletion;
 use bayplan::model::step::{Action, Cause};
 use bayplan::reconcile::apply::ApplyOptions;
 use bayplan::reconcile::controller::Controller;
@@ -12,6 +13,7 @@ use bayplan::reconcile::drift::drift;
 use bayplan::reconcile::goal::{Goal, PlanOptions};
 use bayplan::reconcile::propose;
 use bayplan::reconcile::render::step_words;
+use bayplan::reconcile::why::{Subject, explain};
 use jiff::Timestamp;
 
 #[test]
@@ -365,4 +367,37 @@ fn content_that_a_root_lacks_comes_back_though_another_root_could_name_its_image
     let plan = planned(&host, &Goal::Site(&desired), &options());
     assert!(plan.is_empty() && plan.broken.is_empty(), "{:#?} {:#?}", plan.steps, plan.broken);
     assert_eq!(host.host().runs.len(), 2);
+}
+
+#[test]
+fn every_change_of_metadata_has_its_reason() {
+    let host = server();
+    converge(&host, &Goal::Site(&site(&[("web-1", container())])), &options());
+    let mut desired = site(&[("web-1", container())]);
+    let key = Key::container("web-1");
+    let edits: [(&str, fn(&mut Meta)); 5] = [
+        ("labels.tier", |meta| drop(meta.labels.insert("tier".to_owned(), "front".to_owned()))),
+        ("annotations.a.b/c", |meta| drop(meta.annotations.insert("a.b/c".to_owned(), "1".to_owned()))),
+        ("description", |meta| meta.description = "the first".to_owned()),
+        ("deletion", |meta| meta.deletion = Some(Deletion::Delete)),
+        ("memberOf", |meta| meta.member_of = Some(Key::set("web"))),
+    ];
+    for (field, edit) in edits {
+        edit(&mut desired.objects.get_mut(&key).unwrap().meta);
+        let plan = planned(&host, &Goal::Site(&desired), &options());
+        let note = plan.steps.iter().find(|step| step.action == Action::Note).unwrap();
+        let fields: Vec<&str> = note.reasons.iter().map(|reason| reason.field.as_str()).collect();
+        assert_eq!(fields, [field]);
+        let subject = Subject {
+            key: &key,
+            plan: &plan,
+            observed: &look(&host),
+            desired: Some(&desired),
+            elsewhere: None,
+        };
+        let explanation = explain(&subject).unwrap();
+        let told = explanation.values.iter().find(|value| value.field == field).unwrap();
+        assert_eq!(told.changes.len(), 1, "{field}");
+        converge(&host, &Goal::Site(&desired), &options());
+    }
 }

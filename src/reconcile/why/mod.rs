@@ -169,9 +169,10 @@ fn values(subject: &Subject<'_>, mut changes: BTreeMap<String, Vec<Change>>) -> 
     let written = origins.iter().filter(|(path, origin)| origin.unset || path.starts_with("config."));
     let mut fields: BTreeSet<String> = wanted.keys().chain(applied.keys()).cloned().collect();
     fields.extend(written.map(|(path, _)| path.clone()));
+    // The standing says whose member it is.
+    fields.remove("memberOf");
     fields.extend(changes.keys().cloned());
     fields.extend(observed.keys().filter(|field| origins.contains_key(*field)).cloned());
-    fields.remove("memberOf");
     let ignores = match subject.object().map(|object| &object.spec) {
         Some(Spec::Container(container)) => Some(&container.ignore),
         _ => None,
