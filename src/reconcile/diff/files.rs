@@ -81,7 +81,11 @@ fn one(walk: &mut Walk<'_>, path: &str, file: &ContainerFile, audience: Audience
             reasons.extend(found.as_ref().and_then(|found| drift(path, before, written, found)));
         }
         None if reasons.is_empty() => {
-            reasons.push(because(Cause::Consequence, &format!("files.{path}"), "its root does not have it"));
+            let note = match found {
+                Some(_) => "its root does not have it",
+                None => "no record tells whether its root has it",
+            };
+            reasons.push(because(Cause::Consequence, &format!("files.{path}"), note));
         }
         None => {}
     }
