@@ -70,7 +70,8 @@ fn former_references(record: &Record) -> BTreeSet<Key> {
     objects.into_iter().flatten().flat_map(|object: &Object| references(object)).collect()
 }
 
-/// The converged objects that let go of each key that leaves: it goes after them.
+/// The converged objects that let go of each key that leaves: it goes after them. Not so a container: it needs things
+/// itself, goes before they are changed, and they come before what is converged on them.
 pub fn former_users(world: &World<'_>, observed: &Observed, joined: &Joined<'_>) -> Users {
     let mut users = Users::new();
     if world.leaving.is_empty() {
@@ -80,7 +81,8 @@ pub fn former_users(world: &World<'_>, observed: &Observed, joined: &Joined<'_>)
         let recorded = observed.records.get(key).map(former_references).unwrap_or_default();
         let nics = joined.view(key).run.into_iter().flat_map(|run| run.nics.values());
         let bridges = nics.filter_map(|nic| nic.bridge.as_ref()).map(Key::network);
-        for former in recorded.into_iter().chain(bridges).filter(|key| world.leaving.contains_key(key)) {
+        let leaves = |key: &Key| key.kind != Kind::Container && world.leaving.contains_key(key);
+        for former in recorded.into_iter().chain(bridges).filter(leaves) {
             users.entry(former).or_default().insert(key.clone());
         }
     }
