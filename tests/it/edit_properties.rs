@@ -112,14 +112,17 @@ enum Outcome {
 impl Edge {
     fn new(first: &Manifests) -> Edge {
         let now = Timestamp::from_second(SECOND).unwrap();
-        let mut edge = Edge { host: server(), written: first.clone(), history: vec![], now };
+        let edge = Edge { host: server(), written: first.clone(), history: vec![], now };
         assert_eq!(edge.apply(&first.clone(), &edge.options(None), &[]), Outcome::Done);
         converge(&edge.host, &Goal::Site(&load_text(OTHER).unwrap().desired), &options());
         edge
     }
 
     fn options(&self, consent: Option<Consent>) -> PlanOptions {
-        let plain = PlanOptions { now: self.now, ..options() };
+        // Each plan has its own: the uuid of a renamed container is not given out again.
+        let mut seed = [7; 16];
+        seed[0] = u8::try_from(self.history.len()).unwrap();
+        let plain = PlanOptions { now: self.now, seed, ..options() };
         match consent {
             None => plain,
             Some(consent) => PlanOptions {
