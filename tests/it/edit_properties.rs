@@ -522,11 +522,14 @@ impl Case<'_> {
         for (uuid, run) in &self.before.host.runs {
             let goes_on = pids.get(uuid) == Some(&run.pid);
             let key = &self.before.host.roots[uuid].identity.key;
-            let waits = self
-                .plan
-                .pending
-                .iter()
-                .any(|pending| pending.key == *key && pending.class >= Class::Restart);
+            let waits = |class: Class| {
+                self.plan.pending.iter().any(|pending| pending.key == *key && pending.class == class)
+            };
+            let content =
+                |host: &HostModel| host.roots.get(uuid).map(|root| root.identity.fingerprint.clone());
+            let is_replaced = content(&self.before.host) != content(&after.host);
+            assert!(!is_replaced || !waits(Class::Replace), "{key} waits, and was replaced");
+            let waits = waits(Class::Restart) || waits(Class::Delete);
             assert!(goes_on || !waits, "{key} waits, and was stopped");
             assert!(
                 goes_on || self.may_stop(key, pids.contains_key(uuid)),

@@ -6,7 +6,7 @@ use bayplan::driver::memory::Memory;
 use bayplan::model::key::Key;
 use bayplan::model::object::{Container, DeviceType, Image, ImageSource, Meta, Object, Power, Spec};
 use bayplan::model::prune::Deletion;
-use bayplan::model::step::{Action, Cause};
+use bayplan::model::step::{Action, Cause, Step};
 use bayplan::reconcile::apply::ApplyOptions;
 use bayplan::reconcile::controller::Controller;
 use bayplan::reconcile::drift::drift;
@@ -400,4 +400,40 @@ fn every_change_of_metadata_has_its_reason() {
         assert_eq!(told.changes.len(), 1, "{field}");
         converge(&host, &Goal::Site(&desired), &options());
     }
+}
+
+#[test]
+fn a_lost_content_that_two_images_name_is_brought_back_once_before_the_root_that_needs_it() {
+    let host = server();
+    let mut desired = site(&[("web-1", container())]);
+    desired.objects.insert(Key::image("again"), busybox());
+    converge(&host, &Goal::Site(&desired), &options());
+    host.edit_host(|host| host.images.clear());
+    // On the image whose import is not needed.
+    let Spec::Container(again) = desired.objects[&Key::container("web-1")].spec.clone() else { panic!() };
+    desired.objects.insert(Key::container("web-2"), object(Spec::Container(again)));
+    let plan = converge(&host, &Goal::Site(&desired), &options());
+    let imports = plan.steps.iter().filter(|step| matches!(step.action, Action::ImportImage { .. }));
+    let imports: Vec<&Key> = imports.map(|step| &step.key).collect();
+    assert_eq!(imports, [&Key::image("again")]);
+    let place =
+        |wanted: fn(&Action) -> bool| plan.steps.iter().position(|step| wanted(&step.action)).unwrap();
+    let (import, root) = (
+        place(|action| matches!(action, Action::ImportImage { .. })),
+        place(|action| matches!(action, Action::CreateRoot { .. })),
+    );
+    assert!(waits(&plan.steps, root, import), "{:#?}", plan.steps);
+    assert!(planned(&host, &Goal::Site(&desired), &options()).is_empty());
+}
+
+/// Whether a step waits for another one, by others or not.
+fn waits(steps: &[Step], one: usize, other: usize) -> bool {
+    let mut open = vec![one];
+    while let Some(at) = open.pop() {
+        if at == other {
+            return true;
+        }
+        open.extend(steps[at].after.iter().map(|id| id.0 as usize));
+    }
+    false
 }
