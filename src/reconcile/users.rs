@@ -1,6 +1,7 @@
 //! Who needs an object: by references, by what stands on it, by what is plugged into it. An object that is converged
 //! counts as it will be; every other as its record and the host have it.
 
+use super::ignore;
 use super::join::Joined;
 use super::world::World;
 use crate::model::key::{Key, Kind};
@@ -18,7 +19,11 @@ pub fn users(world: &World<'_>, observed: &Observed, joined: &Joined<'_>) -> Use
     let mut contents: BTreeMap<&str, Vec<&Key>> = BTreeMap::new();
     for (key, record) in &observed.records {
         let target = world.targets.get(key);
-        let needed = target.map_or_else(|| former_references(record), |target| references(target.object));
+        let applied = record.applied.as_ref().map(|applied| &applied.object);
+        let needed = match target {
+            Some(target) => ignore::references(target.object, applied),
+            None => former_references(record),
+        };
         for needed in needed {
             users.entry(needed).or_default().insert(key.clone());
         }

@@ -334,7 +334,8 @@ impl Case<'_> {
         if steps.is_empty() || picks.is_empty() {
             return;
         }
-        let whole = self.without(&BTreeSet::new()).expect("the plan as it is");
+        let whole = self.without(&BTreeSet::new());
+        let whole = whole.unwrap_or_else(|why| panic!("{why}\n{}\n{}", shown(self.plan), self.written));
         for pick in picks {
             let at = pick.index(steps.len());
             let step = &steps[at];
@@ -344,7 +345,7 @@ impl Case<'_> {
                     continue;
                 }
                 let counts = left_out.iter().any(|at| follows(&steps[*at]));
-                if let Some(end) = self.without(&left_out) {
+                if let Ok(end) = self.without(&left_out) {
                     let differs = end.meaning(counts) != whole.clone().meaning(counts);
                     assert!(differs, "not needed: {left_out:?} of\n{}\n{}", shown(self.plan), self.written);
                 }
@@ -352,8 +353,8 @@ impl Case<'_> {
         }
     }
 
-    /// The end of the plan without these steps; None: one of the others could not be carried out.
-    fn without(&self, left_out: &BTreeSet<usize>) -> Option<Snapshot> {
+    /// The end of the plan without these steps, or which of the others could not be carried out, and why.
+    fn without(&self, left_out: &BTreeSet<usize>) -> Result<Snapshot, String> {
         let host = self.before.fork();
         let cancel = AtomicBool::new(false);
         let context = StepContext {
@@ -365,9 +366,9 @@ impl Case<'_> {
         };
         let steps = self.plan.steps.iter().enumerate().filter(|(at, _)| !left_out.contains(at));
         for (_, step) in steps {
-            host.execute(step, &context).ok()?;
+            host.execute(step, &context).map_err(|error| format!("step {}: {error}", step.id.0))?;
         }
-        Some(Snapshot::of(&host))
+        Ok(Snapshot::of(&host))
     }
 
     /// A look, and a mark for a crash.
