@@ -34,7 +34,7 @@ pub struct Consent {
 
 #[derive(Debug, Clone)]
 pub enum Edit {
-    /// A container's document is written, anew or for the first time.
+    /// A container's document is written, anew or for the first time. The others are about one that is there.
     Write(u8, Box<Document>),
     Remove(u8),
     Rename(u8),
@@ -55,7 +55,7 @@ pub enum Edit {
     /// Back to what was written so many edits ago.
     Revert(usize),
     /// Nobody edits a manifest; a hand on the host, or fate.
-    Break(Breakage),
+    Break(Vec<Breakage>),
     /// Hours go by.
     Wait(i64),
     Hold(u8, Power),
@@ -66,17 +66,23 @@ impl Edit {
     pub fn of(&self, before: &Manifests, history: &[Manifests]) -> Manifests {
         let mut now = before.clone();
         now.is_emptied = false;
+        // One that is there, where there is any.
+        let known = |number: &u8| {
+            let count = before.containers.len().max(1);
+            before.containers.keys().nth(usize::from(*number) % count).copied().unwrap_or(*number)
+        };
         match self {
             Edit::Write(number, document) => {
                 let names = before.containers.get(number).map_or(0, |before| before.names);
                 now.containers.insert(*number, Document { names, ..(**document).clone() });
             }
-            Edit::Remove(number) => drop(now.containers.remove(number)),
+            Edit::Remove(number) => drop(now.containers.remove(&known(number))),
             Edit::Rename(number) => {
-                now.containers.get_mut(number).into_iter().for_each(|document| document.names += 1);
+                now.containers.get_mut(&known(number)).into_iter().for_each(|document| document.names += 1);
             }
             Edit::Change(number, part, from) => {
-                now.containers.get_mut(number).into_iter().for_each(|document| document.take(*part, from));
+                let document = now.containers.get_mut(&known(number));
+                document.into_iter().for_each(|document| document.take(*part, from));
             }
             Edit::Replicas(count) => now.replicas = *count,
             Edit::Keys(keys) => now.keys.clone_from(keys),
@@ -143,7 +149,7 @@ fn edit() -> impl Strategy<Value = Edit> {
         1 => (1_u32..4).prop_map(Edit::Rollout),
         1 => Just(Edit::Empty),
         2 => (1_usize..4).prop_map(Edit::Revert),
-        6 => breakage().prop_map(Edit::Break),
+        6 => prop::collection::vec(breakage(), 1..5).prop_map(Edit::Break),
         2 => prop::sample::select(vec![1, 30, 200]).prop_map(Edit::Wait),
         1 => (number(), prop::sample::select(vec![Power::Running, Power::Stopped, Power::Frozen]))
             .prop_map(|(number, power)| Edit::Hold(number, power)),

@@ -348,7 +348,7 @@ pub fn manifests() -> impl Strategy<Value = Manifests> {
         prop::collection::btree_map(0_u8..2, prop::collection::vec(0..CONFIG.len(), 0..3), 0..3),
         0_u8..3,
         prop::collection::btree_set(0..KEYS.len(), 0..3),
-        prop::collection::btree_map(0_u8..5, document(), 1..4),
+        prop::collection::btree_map(0_u8..5, document(), 2..5),
     )
         .prop_map(
             |(prune, at_once, values, mut images, networks, profiles, replicas, keys, containers)| {

@@ -154,7 +154,7 @@ impl Edge {
     /// What is no edit of a manifest.
     fn happen(&mut self, edit: &Edit) {
         match edit {
-            Edit::Break(breakage) => breakage.strike(&self.host),
+            Edit::Break(breakages) => breakages.iter().for_each(|breakage| breakage.strike(&self.host)),
             Edit::Wait(hours) => self.now += SignedDuration::from_hours(*hours),
             Edit::Hold(number, power) => {
                 let Some(document) = self.written.containers.get(number) else { return };
@@ -203,6 +203,9 @@ impl Edge {
         assert!(before.of_others() == after.of_others(), "another site's\n{}", shown(&plan));
         assert!(before.contents_of_others().is_subset(&after.contents_of_others()), "{}", shown(&plan));
         case.keeps_what_is_renamed(&after);
+        if before.forgot_a_lost_content() {
+            converge(&self.host, &goal, options);
+        }
         let next = planned(&self.host, &goal, options);
         assert!(
             next.is_empty() && next.guards.is_empty(),

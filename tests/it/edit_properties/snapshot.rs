@@ -58,6 +58,13 @@ impl Snapshot {
         named.chain(stood_on).filter(|content| self.host.images.contains_key(*content)).cloned().collect()
     }
 
+    /// No record tells which image had a content that a root lacks: that is known only after imports, by one more pass.
+    pub fn forgot_a_lost_content(&self) -> bool {
+        let mut roots = self.host.roots.values();
+        let lacks = |root: &RootModel| root.contents().any(|content| !self.host.images.contains_key(content));
+        roots.clone().any(lacks) && roots.any(|root| !self.records.contains_key(&root.identity.key))
+    }
+
     /// Without what differs from one run of the same steps to another, and, where `starts` do not count, without how
     /// often containers were started.
     pub fn meaning(mut self, starts: bool) -> Snapshot {
