@@ -20,7 +20,7 @@ use crate::model::desired::Desired;
 use crate::model::key::Key;
 use crate::model::observed::Observed;
 use crate::model::step::Action;
-use crate::reconcile::apply::{ApplyOptions, Progress, apply};
+use crate::reconcile::apply::{ApplyOptions, Progress, WORKERS, apply};
 use crate::reconcile::controller::{Controller, Pass};
 use crate::reconcile::goal::{Goal, PlanOptions};
 use crate::reconcile::plan::{self, Plan};
@@ -195,7 +195,7 @@ impl Follower {
         let _writing = shared.writer();
         let actor = self.actor.clone();
         let carrying_out = ApplyOptions {
-            workers: std::thread::available_parallelism().map_or(2, usize::from).clamp(2, 8),
+            workers: WORKERS,
             cancel,
             deadline: None,
             progress: &say,
