@@ -369,13 +369,15 @@ fn content_that_a_root_lacks_comes_back_though_another_root_could_name_its_image
     assert_eq!(host.host().runs.len(), 2);
 }
 
+type Edit = fn(&mut Meta);
+
 #[test]
 fn every_change_of_metadata_has_its_reason() {
     let host = server();
     converge(&host, &Goal::Site(&site(&[("web-1", container())])), &options());
     let mut desired = site(&[("web-1", container())]);
     let key = Key::container("web-1");
-    let edits: [(&str, fn(&mut Meta)); 5] = [
+    let edits: [(&str, Edit); 5] = [
         ("labels.tier", |meta| drop(meta.labels.insert("tier".to_owned(), "front".to_owned()))),
         ("annotations.a.b/c", |meta| drop(meta.annotations.insert("a.b/c".to_owned(), "1".to_owned()))),
         ("description", |meta| meta.description = "the first".to_owned()),
