@@ -67,7 +67,7 @@ spec: {image: mini, devices: {eth0: {network: bay1}}, dependsOn: [core-1], persi
 ";
 
 /// What refuses an edit as a whole: what cannot be done in place, and what a rename may not take.
-const REFUSALS: [&str; 1] = ["refused"];
+const REFUSALS: [&str; 2] = ["refused", "renamed-parked"];
 
 fn fewer_cases() -> Config {
     let all = cases();
