@@ -209,8 +209,14 @@ pub fn options() -> PlanOptions {
 pub fn carry_out(driver: &dyn Driver, plan: &Plan) -> Result<()> {
     let cancel = AtomicBool::new(false);
     let now = jiff::Timestamp::now();
-    let options =
-        ApplyOptions { workers: WORKERS, cancel: &cancel, deadline: None, progress: &|_| (), now, actor: ACTOR };
+    let options = ApplyOptions {
+        workers: WORKERS,
+        cancel: &cancel,
+        deadline: None,
+        progress: &|_| (),
+        now,
+        actor: ACTOR,
+    };
     let report = apply(driver, plan, &options);
     ensure!(report.is_done(), "{}", render::report_text(&report, Default::default()));
     Ok(())
