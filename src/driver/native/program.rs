@@ -48,7 +48,7 @@ impl Program<'_> {
         };
         let streams = streams(self.output).map_err(|error| failed(&what, error))?;
         let folder = records::folder(&native.layout.run, &self.uuid);
-        let running = match exec::exec_with(&native.spawner, &folder, &spec, Some(streams), self.secrets) {
+        let running = match exec::exec(&native.spawner, &folder, &spec, Some(streams), self.secrets) {
             Ok(running) => running,
             Err(error) => return Ok(End::NotRun(error.to_string())),
         };
