@@ -80,7 +80,8 @@ pub fn order(
     })
 }
 
-/// Kahn's order, without what is on a cycle or behind one; among those that are free, the kind's rank and then the key decide, so that plans are stable.
+/// Kahn's order, without what is on a cycle or behind one; among those that are free, the kind's rank and then the key
+/// decide, so that plans are stable.
 fn sorted(graph: &DiGraphMap<usize, ()>) -> Vec<usize> {
     let mut waiting: BTreeMap<usize, usize> = graph
         .nodes()
