@@ -3,8 +3,10 @@
 //!
 //! **Minimal**: a step is needed if the plan without it ends otherwise, or cannot be carried out to its end; so is
 //! each rest of an object's steps, from one of them on. How often a container was started counts only where it
-//! follows another's restart. Two kinds of step change nothing that lasts and are needed for another reason: a wait
-//! for readiness is a look, behind a start; the mark of a deletion is for a crash between it and the end.
+//! follows another's restart. Three kinds of step may change nothing that lasts and are needed for another reason: a
+//! wait for readiness is a look, behind a start; the mark of a deletion is for a crash between it and the end; files
+//! of what was parked, or has no record, are written without a look. Of each plan two steps, picked at random, are
+//! left out.
 
 mod explained;
 mod guarded;
@@ -69,7 +71,7 @@ spec: {image: mini, devices: {eth0: {network: bay1}}, dependsOn: [core-1], persi
 /// What refuses an edit as a whole: what cannot be done in place, and what a rename may not take.
 const REFUSALS: [&str; 2] = ["refused", "renamed-parked"];
 
-/// A case has a dozen plans and some sixty loads, looks and applies: a quarter of the cases takes 20 seconds (debug).
+/// A case is a whole story: a quarter of the usual number takes 20 seconds (debug).
 fn fewer_cases() -> Config {
     let all = cases();
     Config { cases: all.cases.div_ceil(4), ..all }
