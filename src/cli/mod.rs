@@ -58,10 +58,16 @@ mod why;
 mod words;
 
 use args::Command;
+use clap::CommandFactory;
 use exit::Exit;
 use session::Session;
 use std::ffi::OsString;
 use std::process::ExitCode;
+
+/// The form of the command line, for what is made from it (man pages).
+pub fn form() -> clap::Command {
+    args::Line::command()
+}
 
 /// Runs one command line, program name included.
 pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {

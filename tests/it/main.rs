@@ -19,6 +19,7 @@ mod imprint;
 mod layers;
 mod layout;
 mod leave_alone;
+mod man_pages;
 mod plan_goldens;
 mod properties;
 mod prune;
