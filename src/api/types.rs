@@ -157,6 +157,8 @@ pub enum GoalRequest {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         stop: Option<StopWish>,
     },
+    /// All containers that run are stopped, and nothing is held.
+    PowerOff,
     /// Roots that were replaced and not seen ready are taken back.
     Rollback(BTreeSet<Key>),
 }

@@ -113,6 +113,7 @@ fn dispatch(session: &Session, command: Command) -> anyhow::Result<Exit> {
         Command::Daemon(args) => daemon::run(session, &args),
         Command::Doctor(args) => doctor::run(session, &args),
         Command::Heal(args) => heal::run(session, &args),
+        Command::PowerOff(args) => power::off(session, &args),
         Command::Schema(args) => schema::run(session, &args),
         Command::Completion(args) => completion::run(session, &args),
         Command::Version(args) => version::run(session, &args),

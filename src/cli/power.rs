@@ -118,6 +118,15 @@ pub fn resume(session: &Session, args: &ResumeArgs) -> anyhow::Result<Exit> {
 }
 
 #[derive(Debug, clap::Args)]
+pub struct OffArgs {}
+
+/// All that run, before the host goes down (bayplan-containers.service); not through a daemon, which would run them
+/// again.
+pub fn off(session: &Session, _args: &OffArgs) -> anyhow::Result<Exit> {
+    run(session, "power-off", GoalRequest::PowerOff)
+}
+
+#[derive(Debug, clap::Args)]
 pub struct ResumeArgs {
     /// The container
     #[arg(value_name = "KEY", value_parser = parse_key)]

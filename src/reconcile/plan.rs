@@ -394,6 +394,7 @@ fn diffs(scene: &Scene<'_>, identities: &BTreeMap<Key, Identity>) -> BTreeMap<Ke
             Spec::Image(image) => diff::image::diff(scene, key, target, image),
             Spec::StoragePool(pool) => diff::pool::diff(scene, key, target, pool),
             Spec::Network(network) => diff::network::diff(scene, key, target, network),
+            Spec::Container(_) if target.powered_off => diff::power_off::diff(scene, key),
             Spec::Container(container) => {
                 diff::container::diff(scene, key, target, container, (identities.get(key)?, &alone))
             }

@@ -20,6 +20,7 @@ mod layers;
 mod layout;
 mod leave_alone;
 mod man_pages;
+mod packaging;
 mod plan_goldens;
 mod properties;
 mod prune;

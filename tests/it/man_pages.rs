@@ -38,23 +38,26 @@ bayplan apply               do it
 bayplan exec web\-1 \-\- sh    a shell inside
 bayplan drift               what was changed by hand
 .fi
-.SH SEE ALSO
 "#;
+
+/// At the end of the others.
+const BACK: &str = ".SH SEE ALSO\n.BR bayplan (1)\n: exit status, files, and the options that every command takes.\n";
 
 /// File name and text of every page.
 fn pages() -> Vec<(String, String)> {
     let mut form = bayplan::cli::form().disable_help_subcommand(true);
     form.build();
-    let mut commands: Vec<clap::Command> =
-        form.get_subcommands().filter(|command| !command.is_hide_set()).cloned().collect();
-    commands.sort_by(|one, other| one.get_name().cmp(other.get_name()));
-    let names: Vec<String> = commands.iter().map(|command| format!("bayplan-{}", command.get_name())).collect();
-    let others: Vec<String> = names.iter().map(|name| format!(".BR {} (1)", name.replace('-', "\\-"))).collect();
-    let first = page(form, "bayplan") + MORE + &others.join(",\n") + "\n";
-    let rest = commands.into_iter().zip(&names).map(|(command, name)| {
-        (format!("{name}.1"), page(command, name) + ".SH SEE ALSO\n.BR bayplan (1)\n")
+    let commands = form.get_subcommands().filter(|command| !command.is_hide_set());
+    let own = commands.map(|command| {
+        let name = format!("bayplan-{}", command.get_name());
+        let command = command.clone().mut_args(|option| match option.is_global_set() {
+            true => option.hide(true),
+            false => option,
+        });
+        (format!("{name}.1"), page(command, &name) + BACK)
     });
-    [("bayplan.1".to_owned(), first)].into_iter().chain(rest).collect()
+    let own: Vec<(String, String)> = own.collect();
+    [("bayplan.1".to_owned(), page(form, "bayplan") + MORE)].into_iter().chain(own).collect()
 }
 
 fn page(command: clap::Command, name: &str) -> String {
