@@ -41,7 +41,7 @@ bayplan drift               what was changed by hand
 "#;
 
 /// At the end of the others.
-const BACK: &str = ".SH SEE ALSO\n.BR bayplan (1)\n: exit status, files, and the options that every command takes.\n";
+const BACK: &str = ".SH SEE ALSO\n.BR bayplan (1)\nhas the exit status, the files, and the options that every command takes.\n";
 
 /// File name and text of every page.
 fn pages() -> Vec<(String, String)> {
