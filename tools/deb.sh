@@ -7,7 +7,7 @@ umask 022
 bayplan=$(realpath "$1")
 version=${2:-$("$bayplan" version | cut -d' ' -f2)}
 architecture=$(dpkg --print-architecture)
-export SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}
+export SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git -c safe.directory="$PWD" log -1 --format=%ct)}
 # xz with several threads packs otherwise than with one
 export DPKG_DEB_THREADS_MAX=1
 

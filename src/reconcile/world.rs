@@ -195,11 +195,7 @@ pub fn recorded_target<'a>(record: &'a Record, options: &PlanOptions) -> Option<
     })
 }
 
-fn power_off<'a>(
-    world: &mut World<'a>,
-    joined: &Joined<'a>,
-    options: &PlanOptions,
-) {
+fn power_off<'a>(world: &mut World<'a>, joined: &Joined<'a>, options: &PlanOptions) {
     for (key, view) in joined.containers.iter().filter(|(_, view)| view.run.is_some()) {
         if let Some(target) = view.record.and_then(|record| recorded_target(record, options)) {
             world.targets.insert(key.clone(), Target { powered_off: true, verb: true, ..target });

@@ -30,7 +30,9 @@ fn the_maintainer_scripts_are_programs_that_a_plain_shell_reads() {
 fn systemd_understands_every_line_of_the_units() {
     for unit in ["bayplan.service", "bayplan-containers.service"] {
         // The program need not be installed here; every other complaint counts.
-        let Some((good, said)) = run("systemd-analyze", &["verify", "--man=no", "--recursive-errors=no", unit]) else {
+        let Some((good, said)) =
+            run("systemd-analyze", &["verify", "--man=no", "--recursive-errors=no", unit])
+        else {
             return;
         };
         let complaints: Vec<&str> =

@@ -75,6 +75,10 @@ kill -9 "$pid"
 within 30 "a new init" eval 'is_running && [ "$(init)" != "$pid" ]'
 within 30 "nothing to do" bayplan plan -q
 pid=$(init) birth=$(born "$(init)")
+# What the daemon has started does not know of the unit.
+never "init's environment" grep -q -e NOTIFY_SOCKET -e INVOCATION_ID "/proc/$pid/environ"
+never "a command's environment" bash -c 'bayplan exec web-1 -T -- env | grep -e NOTIFY_SOCKET -e INVOCATION_ID'
+same "init's oom_score_adj" "$(cat "/proc/$pid/oom_score_adj")" 0
 
 step "the daemon is restarted, killed, stopped, started; systemd reads its units again, and itself"
 old=$(daemon); systemctl restart bayplan; [ "$(daemon)" != "$old" ] || fail "no new daemon"; unmoved "restart"

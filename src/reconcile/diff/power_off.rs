@@ -13,7 +13,7 @@ pub fn diff(scene: &Scene<'_>, key: &Key) -> ObjectDiff {
     if let Some(run) = scene.joined.view(key).run {
         let how = StopHow::Clean { timeout_ms: STOP_TIMEOUT_MS };
         let stop = Action::Stop { uuid: run.run.uuid, how };
-        diff.push(stop, Class::Live, vec![because(Cause::Verb, "state", "asked for")], None);
+        diff.push(stop, Class::Live, vec![because(Cause::Verb, "state", "everything is powered off")], None);
     }
     diff
 }
