@@ -156,6 +156,15 @@ fn a_power_off_does_nothing_to_a_container_but_stop_it() {
 }
 
 #[test]
+fn what_is_wrong_with_a_declaration_keeps_nobody_from_being_powered_off() {
+    let host = running();
+    host.edit_host(|host| host.machine.user_namespaces = false);
+    propose(&host, &stop(None), &options()).unwrap_err();
+    let plan = converge(&host, &Goal::PowerOff, &options());
+    assert_eq!(words(&plan), ["stop web-2", "stop web-1", "stop web-3"]);
+}
+
+#[test]
 fn a_lost_image_is_made_anew_under_its_roots() {
     let host = running();
     let content = host.host().images.into_keys().next().unwrap();
