@@ -1,6 +1,8 @@
 # Two commands are all that a newcomer needs:
 #   make demo   installs what is missing, builds, converges examples/manifests/site.yaml on this host
 #   make test   the tests, real containers included (as root)
+# and for a host of yours:
+#   make deb    target/bayplan.deb
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
 
@@ -19,7 +21,6 @@ deps:
 build: deps
 	cargo build --release --locked
 
-# target/bayplan.deb
 deb:
 	@tools/install-deps.sh dpkg-dev
 	cargo build --release --locked

@@ -8,7 +8,8 @@ log=target/deb/$suite.log
 export VMTEST_SUITE=$suite VMTEST_TIMEOUT=${VMTEST_TIMEOUT:-1800}
 
 again=$(tools/deb.sh target/release/bayplan)
-cmp "$package" "$again" || { echo "the same program gave another package" >&2; exit 1; }
+cmp "$package" "$again" ||
+  { echo "the same program gave another package; if there is a new commit, 'make deb' first" >&2; exit 1; }
 # The same program as a newer version
 newer=$(tools/deb.sh target/release/bayplan "$(dpkg-deb -f "$package" Version)+next")
 

@@ -104,6 +104,16 @@ bayplan apply -q
 same "a live change" "$(cat "$cgroups"/bayplan/*/*.*/memory.max)" $((128 << 20))
 unmoved "a change after the upgrade"
 
+step "the daemon follows the folder that its configuration names"
+mkdir /etc/bayplan; cp site.yaml bayplan.schema.json /etc/bayplan/
+sed -i.before 's|^#\(BAYPLAN_DAEMON_ARGS=.*\)|\1|' /etc/default/bayplan
+systemctl restart bayplan
+sed -i 's/128MiB/192MiB/' /etc/bayplan/site.yaml
+within 30 "an edit is applied" eval '[ "$(cat "$cgroups"/bayplan/*/*.*/memory.max)" = $((192 << 20)) ]'
+mv /etc/bayplan/site.yaml .; rm -r /etc/bayplan; mv /etc/default/bayplan.before /etc/default/bayplan
+systemctl restart bayplan
+unmoved "followed"
+
 step "who disabled the daemon finds it disabled after an upgrade"
 systemctl -q disable --now bayplan
 apt-get install -y --allow-downgrades "$first" >/dev/null
