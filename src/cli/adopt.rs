@@ -17,7 +17,7 @@ use crate::daemon::operations::listing::Selection;
 use crate::model::key::Key;
 use crate::reconcile::plan::Plan;
 use crate::source::{self, STDIN};
-use crate::spec::{SourceText, edit, emit};
+use crate::spec::{SourceText, TextRole, edit, emit};
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -136,7 +136,7 @@ fn is_undeclared(plan: &Plan, key: &Key) -> bool {
 fn add_document(texts: &mut Vec<SourceText>, args: &Args, key: &Key, text: &str) -> Result<(), Failure> {
     let home = args.from.file.last().cloned().unwrap_or_else(source::default_path);
     if !home.is_dir() {
-        if let Some(last) = texts.last_mut() {
+        if let Some(last) = texts.iter_mut().rfind(|text| text.role == TextRole::Manifest) {
             last.text = edit::append(&last.text, text);
         }
         return Ok(());
@@ -148,7 +148,8 @@ fn add_document(texts: &mut Vec<SourceText>, args: &Args, key: &Key, text: &str)
     }
     let base = texts.first().map_or_else(|| home.clone(), |text| text.root.clone());
     let shown = path.strip_prefix(".").unwrap_or(&path).display().to_string();
-    texts.push(SourceText { path: shown, text: text.to_owned(), base: base.clone(), root: base });
+    let (text, root, role) = (text.to_owned(), base.clone(), TextRole::Manifest);
+    texts.push(SourceText { path: shown, text, base, root, role });
     Ok(())
 }
 

@@ -378,6 +378,11 @@ pub fn files(_: &mut SchemaGenerator) -> Schema {
     let properties = json!({
         "content": {"description": "The content itself.", "type": "string"},
         "source": {"description": "A file beside the manifest.", "type": "string", "pattern": "^[^/]"},
+        "template": {
+            "description": "A text file beside the manifest whose placeholders are filled.",
+            "type": "string",
+            "pattern": "^[^/]",
+        },
         "secretRef": secret_ref(),
         "mode": {
             "description": "Octal digits, in quotes.",
@@ -394,7 +399,7 @@ pub fn files(_: &mut SchemaGenerator) -> Schema {
             "minItems": 1,
         },
     });
-    let one_of = ["content", "source", "secretRef"].map(|field| json!({"required": [field]}));
+    let one_of = ["content", "source", "template", "secretRef"].map(|field| json!({"required": [field]}));
     json_schema!({
         "description": "Files inside, by path; null takes away what a layer below puts there.",
         "type": "object",

@@ -6,7 +6,7 @@ use super::document::{self, Head, Opened, set::FIELDS, values};
 use super::fill::{Each, Values};
 use super::names;
 use super::render::Renderer;
-use super::report::{Report, Wrong};
+use super::report::Wrong;
 use super::tree::{Entry, Mark, Node, Style, Value};
 use super::words::did_you_mean;
 use crate::model::key::{Key, Kind};
@@ -73,7 +73,6 @@ pub fn expand(opened: &Opened, renderer: &mut Renderer) {
         let wrong = Wrong::new("duplicate-object", format!("{} is declared twice", set.key));
         return renderer.report.error(opened.mark, wrong.help(help));
     }
-    unused(&set, &members, renderer.report);
     let probed = members.is_empty() && field("replicas").is_some();
     if probed {
         // No member is there that would show what is wrong with the template.
@@ -83,7 +82,13 @@ pub fn expand(opened: &Opened, renderer: &mut Renderer) {
     if !afford(&set, members.len(), renderer) {
         return;
     }
+    renderer.used.clear();
     let mut documents: Vec<_> = members.iter().filter_map(|member| set.member(member, renderer)).collect();
+    renderer.report.key = Some(set.key.clone());
+    if probed {
+        members.clear();
+    }
+    unused(&set, &members, renderer);
     renderer.report.key = None;
     if probed {
         documents.clear();
@@ -144,8 +149,8 @@ fn afford(set: &Set, count: usize, renderer: &mut Renderer) -> bool {
 }
 
 /// Warns of values in `for` that nothing uses: most likely a slip.
-fn unused(set: &Set, members: &[Member], report: &mut Report) {
-    let mut used = BTreeSet::new();
+fn unused(set: &Set, members: &[Member], renderer: &mut Renderer) {
+    let mut used = std::mem::take(&mut renderer.used);
     for node in set.metadata.into_iter().chain(set.pattern).chain([set.template]) {
         collect_used(node, &mut used);
     }
@@ -156,7 +161,7 @@ fn unused(set: &Set, members: &[Member], report: &mut Report) {
                 let others = used.iter().filter(|used| *used != name && !set.each.contains(*used));
                 let help = did_you_mean(name, others.map(String::as_str));
                 let help = help.unwrap_or_else(|| format!("use it as `${{each.{name}}}`, or remove it"));
-                report.warning(given.mark, Wrong::new("unused-value", message).help(help));
+                renderer.report.warning(given.mark, Wrong::new("unused-value", message).help(help));
             }
         }
     }
@@ -226,6 +231,7 @@ impl<'a> Set<'_, 'a> {
             return None;
         }
         let mut document = document::read(&node, Kind::Container, member.mark, renderer.report)?;
+        renderer.fill_templates(&mut document, Some(self.each(member)));
         document.meta.member_of = Some(self.key.clone());
         document.layer = Layer::Set(self.name.clone());
         Some(document)
