@@ -137,7 +137,7 @@ pub fn values(_: &mut SchemaGenerator) -> Schema {
 /// `for`: stable keys to values.
 pub fn each(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
-        "description": "One member for each key, with values of its own: `{key}` in `name`, `${each.key}` and `${each.NAME}` in the template.",
+        "description": "One member for each key, with values of its own: `{key}` in `name`, `${each.key}` and `${each.NAME}` in the template; `renamedFrom` is the key that it had before.",
         "type": "object",
         "additionalProperties": {
             "type": ["object", "null"],
@@ -166,7 +166,7 @@ fn document(kind: Kind) -> Value {
         let absent: &[&str] = match kind {
             Kind::Container => &[],
             // What it says is its members'.
-            Kind::ContainerSet => &["memberOf", "renamedFrom"],
+            Kind::ContainerSet => &["memberOf"],
             Kind::Site => &["memberOf", "deletion", "renamedFrom"],
             Kind::Host => &["memberOf", "deletion", "movedFromSite", "renamedFrom"],
             kind => {

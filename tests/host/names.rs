@@ -118,3 +118,35 @@ fn an_object_moves_to_another_site_by_movedfromsite_and_nothing_is_stopped() {
     assert_eq!(product.pid("a"), pid_a);
     product.drift().expect(0);
 }
+
+#[test]
+fn members_of_a_renamed_set_and_under_another_key_run_on_with_their_roots() {
+    let product = Product::new();
+    let site = |metadata: &str, members: &str| {
+        product.base()
+            + &format!(
+                "---\nkind: ContainerSet\nmetadata: {{{metadata}}}\n\
+                 spec: {{for: {{{members}}}, template: {{image: busybox, profiles: [net]}}}}\n"
+            )
+    };
+    product.declare(&site("name: cache", "a: {}, b: {}"));
+    product.apply().expect(0);
+    product.inside("cache-a", "echo one > /root/own");
+    product.inside("cache-b", "echo two > /root/own");
+    let (a, b) = (product.pid("cache-a"), product.pid("cache-b"));
+
+    product.declare(&site("name: store, renamedFrom: cache", "first: {renamedFrom: a}, b: {}"));
+    let said = product.apply().expect(0);
+    assert!(said.out.contains("renamed from container/cache-a"), "{}", said.out);
+    assert_eq!((product.pid("store-first"), product.pid("store-b")), (a, b));
+    assert_eq!(product.inside("store-first", "cat /root/own"), "one");
+    assert_eq!(product.inside("store-b", "cat /root/own"), "two");
+    product.run(&["get", "cache-a"]).expect(1);
+    let plan = product.plan().expect(0);
+    assert!(plan.out.contains("hostname: cache-b -> store-b"), "{}", plan.out);
+    let manifest = product.manifest();
+    product.run(&["apply", "-f", &manifest.to_string_lossy(), "--yes", "--allow", "restart"]).expect(0);
+    assert_eq!(product.inside("store-first", "hostname; cat /root/own"), "store-first\none");
+    product.plan().expect(0);
+    product.drift().expect(0);
+}
