@@ -191,3 +191,15 @@ fn a_hold_outlives_a_replace() {
     product.plan().expect(0);
     product.drift().expect(0);
 }
+
+#[test]
+fn a_persisted_folder_behind_a_link_is_no_drift() {
+    let product = Product::new();
+    let one = tree(&product, "one", "good 1");
+    std::os::unix::fs::symlink("var/lib", one.join("data")).unwrap();
+    product.declare(&site(&product, &one, REPLACE).replacen("[/var/lib/app]", "[/data/app]", 1));
+    product.apply().expect(0);
+    assert_eq!(product.inside("web", "cat /data/app/first"), "from the image");
+    product.drift().expect(0);
+    product.plan().expect(0);
+}

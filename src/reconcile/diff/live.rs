@@ -21,6 +21,7 @@ pub fn diff(walk: &mut Walk<'_>, facts: &RunFacts) {
     }
     limits(walk, facts);
     environment(walk, facts);
+    persisted(walk, facts);
     disks(walk, facts);
     nics(walk, facts);
 }
@@ -244,6 +245,19 @@ fn disks(walk: &mut Walk<'_>, facts: &RunFacts) {
         walk.establish(&Field::Device(disk.device.clone()));
         let action = Action::AttachDisk { uuid, disk: Box::new(disk) };
         walk.diff.push(action, Class::Live, reasons, walk.applied.clone());
+    }
+}
+
+/// Folders that it was started with and that do not stand inside any more. One whose place is lost waits for a start.
+fn persisted(walk: &mut Walk<'_>, facts: &RunFacts) {
+    let Some(root) = walk.view.root else { return };
+    let lost = facts.run.persist.difference(&facts.persisted);
+    for path in lost.filter(|path| walk.desired.persist.contains(*path) && root.persisted.contains(*path)) {
+        let note =
+            format!("{path} is unmounted inside: what is written there is the root's, and goes with it");
+        let action =
+            Action::AttachPersisted { pool: root.pool.clone(), uuid: walk.identity.uuid, path: path.clone() };
+        walk.diff.push(action, Class::Live, vec![because(Cause::Drift, "persist", note)], None);
     }
 }
 
