@@ -381,6 +381,21 @@ pub struct WhyRequest {
     pub actor: String,
 }
 
+/// Which file inside a container.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct FileRequest {
+    pub key: Key,
+    pub path: String,
+}
+
+/// What it holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FileText {
+    pub text: String,
+}
+
 /// What `export` asks.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
