@@ -7,7 +7,7 @@ use bayplan::driver::{Driver, Scope, StepContext};
 use bayplan::model::key::Key;
 use bayplan::model::object::Power;
 use bayplan::model::step::{Action, StopHow};
-use bayplan::reconcile::apply::{ApplyOptions, apply};
+use bayplan::reconcile::apply::{ApplyOptions, WORKERS, apply};
 use bayplan::reconcile::goal::{Goal, PlanOptions};
 use bayplan::reconcile::plan::Plan;
 use bayplan::reconcile::{propose, render};
@@ -205,12 +205,18 @@ pub fn options() -> PlanOptions {
     PlanOptions { allow_restart: true, ..PlanOptions::new(jiff::Timestamp::now(), seed, ACTOR) }
 }
 
-/// With two workers; every step must succeed.
+/// As `apply` does; every step must succeed.
 pub fn carry_out(driver: &dyn Driver, plan: &Plan) -> Result<()> {
     let cancel = AtomicBool::new(false);
     let now = jiff::Timestamp::now();
-    let options =
-        ApplyOptions { workers: 2, cancel: &cancel, deadline: None, progress: &|_| (), now, actor: ACTOR };
+    let options = ApplyOptions {
+        workers: WORKERS,
+        cancel: &cancel,
+        deadline: None,
+        progress: &|_| (),
+        now,
+        actor: ACTOR,
+    };
     let report = apply(driver, plan, &options);
     ensure!(report.is_done(), "{}", render::report_text(&report, Default::default()));
     Ok(())

@@ -20,7 +20,7 @@ use crate::model::desired::Desired;
 use crate::model::key::Key;
 use crate::model::observed::Observed;
 use crate::model::step::Action;
-use crate::reconcile::apply::{ApplyOptions, Progress, apply};
+use crate::reconcile::apply::{ApplyOptions, Progress, WORKERS, apply};
 use crate::reconcile::controller::{Controller, Pass};
 use crate::reconcile::goal::{Goal, PlanOptions};
 use crate::reconcile::plan::{self, Plan};
@@ -194,14 +194,8 @@ impl Follower {
         }
         let _writing = shared.writer();
         let actor = self.actor.clone();
-        let carrying_out = ApplyOptions {
-            workers: std::thread::available_parallelism().map_or(2, usize::from).clamp(2, 8),
-            cancel,
-            deadline: None,
-            progress: &say,
-            now,
-            actor: &actor,
-        };
+        let carrying_out =
+            ApplyOptions { workers: WORKERS, cancel, deadline: None, progress: &say, now, actor: &actor };
         let passed = match self.reporting(desired.as_deref()) {
             Ok(sites) if sites.is_empty() => {
                 self.controller.pass(self.bay.driver(), &goal, &options, &carrying_out)

@@ -93,13 +93,9 @@ enum Order {
     Signal(i32),
 }
 
-/// Runs a program in the container of `folder`. Streams are needed unless the spec wants a terminal.
-pub fn exec(spawner: &Spawner, folder: &Path, spec: &ExecSpec, streams: Option<Streams>) -> Result<Running> {
-    exec_with(spawner, folder, spec, streams, None)
-}
-
-/// The same, with secret variables (`secrets::text`, sealed) where the spec has some.
-pub fn exec_with(
+/// Runs a program in the container of `folder`. Streams are needed unless the spec wants a terminal, secret variables
+/// (`secrets::text`, sealed) where it has some.
+pub fn exec(
     spawner: &Spawner,
     folder: &Path,
     spec: &ExecSpec,

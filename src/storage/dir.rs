@@ -119,8 +119,8 @@ impl DirPool {
         let half = making.join(&place);
         make_root(&half, &layers, name)?;
         let record = RootRecord::new(layers);
+        // Syncs the folder too, with what was made in it before.
         root_record::write(&half, &record)?;
-        sync(&half)?;
         rename(&half, &folder)?;
         sync(&self.source.join("containers"))?;
         Ok((self.overlay(uuid, &record), Effect::Changed))

@@ -145,7 +145,7 @@ impl Bay {
         let stderr = stdout.try_clone().unwrap();
         let stdin = fs::File::open("/dev/null").unwrap();
         let streams = Streams { stdin: stdin.into(), stdout: stdout.into(), stderr: stderr.into() };
-        let running = exec(&self.spawner, &self.folder_of(spec), &what, Some(streams)).unwrap();
+        let running = exec(&self.spawner, &self.folder_of(spec), &what, Some(streams), None).unwrap();
         let mut text = String::new();
         output.read_to_string(&mut text).unwrap();
         (running.wait().unwrap().status(), text)
@@ -606,13 +606,13 @@ fn exec_honours_user_folder_environment_and_signals() {
         Some(Streams { stdin: null(), stdout: null(), stderr: null() })
     };
     let folder = bay.folder_of(&spec);
-    let long = exec(&bay.spawner, &folder, &exec_spec(&["sleep", "100"]), streams()).unwrap();
+    let long = exec(&bay.spawner, &folder, &exec_spec(&["sleep", "100"]), streams(), None).unwrap();
     long.signal(libc::SIGTERM).unwrap();
     assert_eq!(long.wait().unwrap().status(), 128 + libc::SIGTERM);
-    let unknown = exec(&bay.spawner, &folder, &exec_spec(&["no-such-program"]), streams()).unwrap_err();
+    let unknown = exec(&bay.spawner, &folder, &exec_spec(&["no-such-program"]), streams(), None).unwrap_err();
     assert!(unknown.to_string().contains("execute no-such-program"), "{unknown}");
     let nobody = ExecSpec { user: Some("nobody-here".to_owned()), ..exec_spec(&["true"]) };
-    assert!(exec(&bay.spawner, &folder, &nobody, streams()).is_err());
+    assert!(exec(&bay.spawner, &folder, &nobody, streams(), None).is_err());
 }
 
 #[test]
@@ -624,7 +624,7 @@ fn exec_ends_with_its_program_its_client_and_its_helper() {
     let run = |line: &str| {
         let null = || fs::OpenOptions::new().read(true).write(true).open("/dev/null").unwrap().into();
         let streams = Streams { stdin: null(), stdout: null(), stderr: null() };
-        exec(&bay.spawner, &folder, &exec_spec(&["/bin/sh", "-c", line]), Some(streams)).unwrap()
+        exec(&bay.spawner, &folder, &exec_spec(&["/bin/sh", "-c", line]), Some(streams), None).unwrap()
     };
     let started = Instant::now();
     assert_eq!(run("sleep 30 & exit 4").wait().unwrap().status(), 4);
@@ -661,7 +661,7 @@ fn exec_with_a_terminal_has_one() {
     let window = Window { columns: 90, rows: 30 };
     let line = "tty; stty size; read x; stty size; echo got $x";
     let what = ExecSpec { terminal: Some(window), ..exec_spec(&["/bin/sh", "-c", line]) };
-    let mut running = exec(&bay.spawner, &bay.folder_of(&spec), &what, None).unwrap();
+    let mut running = exec(&bay.spawner, &bay.folder_of(&spec), &what, None, None).unwrap();
     let mut terminal = fs::File::from(running.terminal.as_ref().unwrap().try_clone().unwrap());
     let first = read_until(&mut terminal, "30 90");
     assert!(first.contains("/dev/pts/"), "{first}");

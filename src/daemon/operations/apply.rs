@@ -3,7 +3,7 @@
 use crate::api::types::{ProgressLine, ProgressWord};
 use crate::daemon::wiring::Bay;
 use crate::model::step::Step;
-use crate::reconcile::apply::{ApplyOptions, Progress, apply};
+use crate::reconcile::apply::{ApplyOptions, Progress, WORKERS, apply};
 use crate::reconcile::plan::Plan;
 use crate::reconcile::render;
 use crate::reconcile::report::{Report, StepOutcome};
@@ -24,7 +24,7 @@ impl Bay {
     pub fn apply(&self, plan: &Plan, around: &Surroundings<'_>) -> Report {
         let progress = |event: &Progress<'_>| (around.progress)(line(event));
         let options = ApplyOptions {
-            workers: std::thread::available_parallelism().map_or(2, usize::from).clamp(2, 8),
+            workers: WORKERS,
             cancel: around.cancel,
             deadline: None,
             progress: &progress,

@@ -47,7 +47,7 @@ impl Bay {
             terminal: request.terminal.map(|(columns, rows)| Window { columns, rows }),
         };
         let streams = streams.map(|[stdin, stdout, stderr]| Streams { stdin, stdout, stderr });
-        let running = exec::exec_with(native.spawner(), &folder, &spec, streams, secrets)
+        let running = exec::exec(native.spawner(), &folder, &spec, streams, secrets)
             .map_err(|error| exec_failure(key, &spec.arguments, &error))?;
         Ok(Inside { running })
     }

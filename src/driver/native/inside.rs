@@ -1,26 +1,22 @@
-//! Programs that steps run inside, and the secret variables that programs get.
+//! `onChange`, and the secret variables that programs inside get.
 
 use super::containers::Running;
 use super::failure::{failed, precondition};
+use super::program::{End, Program};
 use super::{Native, run_record};
 use crate::content::{resolve, sealed};
 use crate::driver::{Error, StepContext, records};
 use crate::model::content::{Content, SecretValue};
 use crate::model::key::Key;
 use crate::model::run::SecretUse;
-use crate::runtime::exec::{self, ExecSpec, Streams};
 use crate::runtime::secrets;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 use uuid::Uuid;
 
 /// How long an `onChange` may run.
 const PATIENCE: Duration = Duration::from_secs(120);
-/// Between two looks at the flag that Ctrl-C sets.
-const CANCEL_POLL: Duration = Duration::from_millis(100);
 
 /// Runs an `onChange`, if one of its files waits for it. What it writes goes nowhere: it may hold secrets.
 pub fn run(
@@ -39,79 +35,13 @@ pub fn run(
         return Ok(false);
     }
     let ended = |ended: String| Error::Command { key: key.clone(), command: command.join(" "), ended };
-    match carry_out(native, key, uuid, command, context)? {
+    let secrets = variables(native, key, uuid)?;
+    let program = Program { key, uuid, command, secrets, output: None };
+    match program.run(native, Instant::now() + PATIENCE, context)? {
         End::Status(0) => records::settle(&native.records, key, files),
         End::Status(status) => Err(ended(format!("ended with status {status}"))),
         End::NotRun(why) => Err(ended(format!("could not be run: {why}"))),
         End::Late => Err(ended(format!("did not end in {} s, and was killed", PATIENCE.as_secs()))),
-    }
-}
-
-enum End {
-    Status(i32),
-    NotRun(String),
-    Late,
-}
-
-fn carry_out(
-    native: &Native,
-    key: &Key,
-    uuid: Uuid,
-    command: &[String],
-    context: &StepContext<'_>,
-) -> Result<End, Error> {
-    let what = || format!("{key}: {} could not be run", command.join(" "));
-    let null = || File::options().read(true).write(true).open("/dev/null");
-    let stream = || null().map(OwnedFd::from).map_err(|error| failed(what(), error));
-    let streams = Streams { stdin: stream()?, stdout: stream()?, stderr: stream()? };
-    let variables = variables(native, key, uuid)?;
-    let spec = ExecSpec {
-        arguments: command.to_vec(),
-        environment: BTreeMap::new(),
-        has_secrets: variables.is_some(),
-        user: None,
-        folder: Some("/".to_owned()),
-        terminal: None,
-    };
-    let folder = crate::runtime::records::folder(&native.layout.run, &uuid);
-    let program = match exec::exec_with(&native.spawner, &folder, &spec, Some(streams), variables) {
-        Ok(program) => program,
-        Err(error) => return Ok(End::NotRun(error.to_string())),
-    };
-    match wait(&program, Instant::now() + PATIENCE, context) {
-        Err(error) => Err(failed(what(), error)),
-        Ok(Waited::Ended(status)) => Ok(End::Status(status)),
-        Ok(Waited::Late) => Ok(End::Late),
-        Ok(Waited::Cancelled) => Err(Error::Cancelled),
-    }
-}
-
-/// How the wait for a program inside was over.
-pub enum Waited {
-    Ended(i32),
-    Late,
-    Cancelled,
-}
-
-/// Waits for a program's end, until the deadline or Ctrl-C; one that has not ended then ends when it is dropped.
-pub fn wait(
-    program: &exec::Running,
-    deadline: Instant,
-    context: &StepContext<'_>,
-) -> Result<Waited, crate::runtime::error::Error> {
-    loop {
-        let left = deadline.saturating_duration_since(Instant::now()).min(CANCEL_POLL);
-        let timeout = Timespec { tv_sec: left.as_secs() as i64, tv_nsec: i64::from(left.subsec_nanos()) };
-        let ready = poll(&mut [PollFd::new(program, PollFlags::IN)], Some(&timeout));
-        if ready.is_ok_and(|ready| ready > 0) {
-            return Ok(Waited::Ended(program.wait()?.status()));
-        }
-        if context.cancelled() {
-            return Ok(Waited::Cancelled);
-        }
-        if Instant::now() >= deadline {
-            return Ok(Waited::Late);
-        }
     }
 }
 

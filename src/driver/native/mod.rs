@@ -19,6 +19,7 @@ mod limits;
 mod networks;
 mod observation;
 mod pools;
+mod program;
 mod ready;
 mod roots;
 mod rules;

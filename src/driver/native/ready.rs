@@ -3,13 +3,10 @@
 use super::Native;
 use super::containers::Running;
 use super::failure::failed;
-use super::inside::{self, Waited};
+use super::program::{End, Program};
 use crate::driver::{Error, StepContext};
 use crate::model::key::Key;
 use crate::model::ready::{Ready, ReadyProbe};
-use crate::runtime::exec::{self, ExecSpec, Streams};
-use crate::runtime::records;
-use std::fs::File;
 use std::io::{ErrorKind, PipeReader, Read};
 use std::time::{Duration, Instant};
 use uuid::Uuid;
@@ -75,7 +72,8 @@ impl Inside<'_> {
         match probe {
             ReadyProbe::Alive => Ok(Verdict::Ready),
             ReadyProbe::Systemd => {
-                let (_, output) = self.run(&["systemctl", "is-system-running"])?;
+                let command = ["systemctl", "is-system-running"].map(str::to_owned);
+                let (_, output) = self.run(&command)?;
                 Ok(match output.trim() {
                     "running" | "degraded" => Verdict::Ready,
                     "" => Verdict::NotYet("systemd does not answer yet".to_owned()),
@@ -83,50 +81,26 @@ impl Inside<'_> {
                 })
             }
             ReadyProbe::Exec(command) => {
-                let words: Vec<&str> = command.iter().map(String::as_str).collect();
-                let (ended, _) = self.run(&words)?;
-                Ok(match ended {
-                    Some(0) => Verdict::Ready,
-                    Some(other) => Verdict::NotYet(format!("{} ended with status {other}", words.join(" "))),
-                    None => Verdict::NotYet(format!("{} had not ended, and was killed", words.join(" "))),
+                let words = command.join(" ");
+                Ok(match self.run(command)?.0 {
+                    End::Status(0) => Verdict::Ready,
+                    End::Status(other) => Verdict::NotYet(format!("{words} ended with status {other}")),
+                    End::NotRun(why) => Verdict::NotYet(format!("{words} could not be run: {why}")),
+                    End::Late => Verdict::NotYet(format!("{words} had not ended, and was killed")),
                 })
             }
         }
     }
 
-    /// Runs a command inside; its status, and what it wrote as far as a pipe holds it. A command that cannot be run
-    /// yet counts as not ready; one that has not ended in time has no status.
-    fn run(&self, command: &[&str]) -> Result<(Option<i32>, String), Error> {
+    /// How a command inside ended, and what it wrote as far as a pipe holds it.
+    fn run(&self, command: &[String]) -> Result<(End, String), Error> {
         let what = || format!("{}: its probe could not be run", self.key);
-        let spec = ExecSpec {
-            arguments: command.iter().map(|word| (*word).to_owned()).collect(),
-            environment: Default::default(),
-            has_secrets: false,
-            user: None,
-            folder: Some("/".to_owned()),
-            terminal: None,
-        };
-        let null = || File::options().read(true).write(true).open("/dev/null");
         let (reader, writer) = std::io::pipe().map_err(|error| failed(what(), error))?;
-        let streams = Streams {
-            stdin: null().map_err(|error| failed(what(), error))?.into(),
-            stdout: writer.into(),
-            stderr: null().map_err(|error| failed(what(), error))?.into(),
-        };
-        let folder = records::folder(&self.native.layout.run, &self.uuid);
-        let program = match exec::exec(&self.native.spawner, &folder, &spec, Some(streams)) {
-            Ok(program) => program,
-            Err(error) => return Ok((Some(127), error.to_string())),
-        };
-        match inside::wait(&program, self.deadline, self.context) {
-            Err(error) => Err(failed(what(), error)),
-            Ok(Waited::Cancelled) => Err(Error::Cancelled),
-            Ok(Waited::Late) => Ok((None, String::new())),
-            Ok(Waited::Ended(status)) => {
-                let output = written(reader).map_err(|error| failed(what(), error))?;
-                Ok((Some(status), output))
-            }
-        }
+        let output = Some(writer.into());
+        let program = Program { key: self.key, uuid: self.uuid, command, secrets: None, output };
+        let end = program.run(self.native, self.deadline, self.context)?;
+        let output = written(reader).map_err(|error| failed(what(), error))?;
+        Ok((end, output))
     }
 }
 
