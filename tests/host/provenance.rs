@@ -106,7 +106,13 @@ fn files_disks_and_a_bridge_changed_by_hand_are_adopted_until_the_plan_is_empty(
          devices:\n    data: {{type: disk, source: {}, path: /srv/data}}   # data\n",
         shared.display()
     );
-    let site = (product.base() + &container).replacen("spec: {}", "spec: {values: {port: 80}}", 1);
+    // Nobody is on this one: nics take their MTU from their bridge.
+    let spare = format!("{}b", product.bridge());
+    let network = format!(
+        "---\nkind: Network\nmetadata: {{name: {spare}}}\nspec: {{type: bridge, config: {{ipv4.address: {}/24}}}}\n",
+        product.address(1).replacen("10.99.", "10.97.", 1)
+    );
+    let site = (product.base() + &container + &network).replacen("spec: {}", "spec: {values: {port: 80}}", 1);
     product.declare(&site);
     product.apply().expect(0);
     let init = product.pid("a");
@@ -119,7 +125,7 @@ fn files_disks_and_a_bridge_changed_by_hand_are_adopted_until_the_plan_is_empty(
     let pid = init.to_string();
     let umount = ["-t", &pid, "-m", "umount", "/srv/data"];
     assert!(std::process::Command::new("nsenter").args(umount).status().unwrap().success());
-    let mtu = ["link", "set", &product.bridge(), "mtu", "1400"];
+    let mtu = ["link", "set", &spare, "mtu", "1400"];
     assert!(std::process::Command::new("ip").args(mtu).status().unwrap().success());
 
     // What has placeholders is a person's affair; nothing is written.
@@ -127,7 +133,7 @@ fn files_disks_and_a_bridge_changed_by_hand_are_adopted_until_the_plan_is_empty(
     let said = product.run(&["adopt", "-f", &manifest, "--write"]).expect(1);
     assert!(said.err.contains("template filled.tmpl has placeholders"), "{}", said.err);
     assert_eq!(fs::read_to_string(product.manifest()).unwrap(), site);
-    product.inside("a", "echo 'port 80' > /etc/filled");
+    product.inside("a", "echo 'port 80' > /etc/filled; chmod 755 /etc/filled");
 
     let patch = product.run(&["adopt", "-f", &manifest, "-o", "patch"]).expect(0).out;
     assert!(patch.contains("plain.tmpl") && patch.contains("+now so"), "{patch}");
@@ -135,12 +141,13 @@ fn files_disks_and_a_bridge_changed_by_hand_are_adopted_until_the_plan_is_empty(
     let adopted = fs::read_to_string(product.manifest()).unwrap();
     let expected = site
         .replace("port = 80\n\n        home = /root", "port = 81\n\n          # $${x}\n        home = /srv")
+        .replace("{template: filled.tmpl}", "{template: filled.tmpl, mode: \"0755\"}")
         .replace("mode: \"0640\"   # tight", "mode: \"0600\"   # tight")
         .replace(
             &format!("{{type: disk, source: {}, path: /srv/data}}   # data", shared.display()),
             "{type: none}   # data",
         )
-        .replace("ipv6.address: none}", "ipv6.address: none, bridge.mtu: 1400}");
+        .replace(".1/24}}\n", ".1/24, bridge.mtu: 1400}}\n");
     assert_eq!(adopted, expected);
     assert_eq!(fs::read_to_string(product.folder().join("plain.tmpl")).unwrap(), "now so\n");
     product.plan().expect(0);

@@ -41,7 +41,7 @@ pub enum Value {
 }
 
 impl Value {
-    fn new(&self) -> New<'_> {
+    fn as_new(&self) -> New<'_> {
         match self {
             Value::Null => New::Null,
             Value::Scalar(text) => New::Scalar(text),

@@ -103,7 +103,7 @@ fn apply(text: &str, spot: &Spot, value: &Value) -> Result<String, edit::Unedite
         Spot::Text { .. } => Ok(escaped.words().to_owned()),
         Spot::Field { document, path, .. } => {
             let path: Vec<&str> = path.iter().map(String::as_str).collect();
-            edit::set(text, *document, &path, escaped.new())
+            edit::set(text, *document, &path, escaped.as_new())
         }
         Spot::Value { place, .. } => {
             let new = if *value == Value::Null { "null" } else { value.words() };
@@ -156,10 +156,14 @@ fn spot(
     if let (Some((_, "content")), Some(origin)) = (file_part(field), origin) {
         return content(texts, origin, (file, document, path));
     }
-    let is_here = origin.is_some_and(|origin| origin.layer == home.layer);
-    match origin.filter(|origin| is_here && !origin.filled.is_empty()) {
-        Some(origin) => placeholder(texts, origin, (file, document, &path)),
-        None => Ok(Spot::Field { file, document, path }),
+    let words: Vec<&str> = path.iter().map(String::as_str).collect();
+    let written = edit::written(&texts[file].text, document, &words).unwrap_or_default();
+    if !written.contains("${") {
+        return Ok(Spot::Field { file, document, path });
+    }
+    match origin.filter(|origin| origin.layer == home.layer) {
+        Some(origin) => placeholder(texts, origin, &written),
+        None => Err("its value is made of placeholders; change it by hand".to_owned()),
     }
 }
 
@@ -192,13 +196,7 @@ fn content(
 }
 
 /// A value that is one placeholder is written where the placeholder's value is.
-fn placeholder(
-    texts: &[SourceText],
-    origin: &Origin,
-    (file, document, path): (usize, usize, &[String]),
-) -> Result<Spot, String> {
-    let path: Vec<&str> = path.iter().map(String::as_str).collect();
-    let written = edit::written(&texts[file].text, document, &path).unwrap_or_default();
+fn placeholder(texts: &[SourceText], origin: &Origin, written: &str) -> Result<Spot, String> {
     let is_whole = written.starts_with("${") && written.find('}') == Some(written.len() - 1);
     match &origin.filled[..] {
         [place] if is_whole => Ok(Spot::Value { file: file_of(texts, place)?, place: place.clone() }),
