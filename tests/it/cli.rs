@@ -556,3 +556,22 @@ fn a_daemon_follows_its_manifests_and_keeps_the_last_good_ones() {
     bench.expect(0, "plan -f live");
     bench.daemon("-f live");
 }
+
+#[test]
+fn no_verb_but_restart_takes_what_waits_for_a_restart() {
+    let bench = Bench::new();
+    bench.expect(0, "apply --yes");
+    bench.write("site.yaml", &SITE.replace("limits.memory: 1GiB", "security.nesting: true"));
+    bench.expect(0, "apply --yes");
+    for verb in ["freeze", "unfreeze", "start", "freeze", "resume"] {
+        let said = bench.expect(0, &format!("{verb} web-1"));
+        assert!(
+            !said.stdout.contains("security.nesting") || said.stdout.contains("pending"),
+            "{}",
+            said.stdout
+        );
+        assert!(bench.expect(0, "plan").stdout.contains("pending: restart"), "{verb}");
+    }
+    bench.expect(0, "restart web-1");
+    assert!(!bench.expect(0, "plan").stdout.contains("pending"));
+}

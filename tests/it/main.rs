@@ -42,6 +42,7 @@ mod schemas;
 mod spec_load;
 mod spec_registry;
 mod spec_source;
+mod templates;
 #[path = "../support/terminal.rs"]
 mod terminal;
 mod verdicts;
