@@ -124,7 +124,7 @@ pub struct OffArgs {}
 /// All that run, before the host goes down (bayplan-containers.service); not through a daemon, which would run them
 /// again.
 pub fn off(session: &Session, _args: &OffArgs) -> anyhow::Result<Exit> {
-    run(session, "power-off", GoalRequest::PowerOff)
+    run(session, "power-off", GoalRequest::PowerOff, Approval::None)
 }
 
 #[derive(Debug, clap::Args)]

@@ -61,8 +61,14 @@ pub fn order(
             steps.add_edge(*user, *leaving, ());
         }
     }
+    let sorted = sorted(&steps);
+    if sorted.len() < keys.len()
+        && let Some(path) = cycle(&steps)
+    {
+        return Err(Error::Cycle { path: path.into_iter().map(|at| keys[at].clone()).collect() });
+    }
     Ok(Order {
-        keys: sorted(&steps).into_iter().map(|at| keys[at].clone()).collect(),
+        keys: sorted.into_iter().map(|at| keys[at].clone()).collect(),
         before: keys
             .iter()
             .enumerate()
@@ -74,7 +80,8 @@ pub fn order(
     })
 }
 
-/// Kahn's order; among those that are free, the kind's rank and then the key decide, so that plans are stable.
+/// Kahn's order, without what is on a cycle or behind one; among those that are free, the kind's rank and then the key
+/// decide, so that plans are stable.
 fn sorted(graph: &DiGraphMap<usize, ()>) -> Vec<usize> {
     let mut waiting: BTreeMap<usize, usize> = graph
         .nodes()

@@ -4,7 +4,9 @@
 //! [`super::diff`].
 
 use super::diff::field::{Field, differing};
+use crate::model::key::Key;
 use crate::model::object::{Container, Meta, Object, Spec};
+use crate::model::references;
 use crate::model::run::Limits;
 use std::collections::BTreeSet;
 
@@ -23,6 +25,18 @@ pub fn effective(declared: &Container, applied: Option<&Object>) -> Container {
         }
     }
     container
+}
+
+/// What an object refers to as it will be: as declared, and in its ignored fields as it was established.
+pub fn references(declared: &Object, applied: Option<&Object>) -> BTreeSet<Key> {
+    let mut keys = references::references(declared);
+    if let Spec::Container(container) = &declared.spec
+        && !container.ignore.is_empty()
+    {
+        let spec = Spec::Container(Box::new(effective(container, applied)));
+        keys.extend(references::references(&Object { meta: Meta::default(), spec }));
+    }
+    keys
 }
 
 /// Whether a field is ignored. A variable is one field, whether its value is secret or not.

@@ -74,9 +74,10 @@ pub fn begin_with(renames: &Renames, diffs: &mut BTreeMap<Key, ObjectDiff>) {
     }
 }
 
-/// A rename from what another site has.
+/// A rename from what another site has, or to a name that is taken by what is parked.
 pub fn refused(desired: &Desired, observed: &Observed) -> Vec<Finding> {
     let owners = owners(desired);
+    let mut findings = onto_parked(desired, observed);
     let foreign = desired.renamed_from.iter().filter_map(|(now, former)| {
         let owner = &observed.records.get(former)?.owner;
         (!observed.records.contains_key(now) && !owners.contains(owner)).then_some((now, former, owner))
@@ -86,7 +87,26 @@ pub fn refused(desired: &Desired, observed: &Observed) -> Vec<Finding> {
         let help = format!("first take {former} over under its name, then rename it");
         Finding { place: place(desired, now), ..error("renamed-elsewhere", now, message, &help) }
     };
-    foreign.map(finding).collect()
+    findings.extend(foreign.map(finding));
+    findings
+}
+
+/// Without a word the parked one would come back under that name, and the one that is meant would be pruned.
+fn onto_parked(desired: &Desired, observed: &Observed) -> Vec<Finding> {
+    let owners = owners(desired);
+    let onto = |(now, former): (&Key, &Key)| {
+        let before = observed.records.get(former).filter(|record| owners.contains(&record.owner))?;
+        let in_service = before.parked.is_none() && !before.retiring && !desired.objects.contains_key(former);
+        let taken = observed.records.get(now).filter(|record| in_service && !is_copy(record, before))?;
+        let parked = taken.parked.as_ref()?;
+        let message =
+            format!("{now} is renamed from {former}, and another {now} is parked until {:.0}", parked.until);
+        let help =
+            format!("`bayplan delete {now}` removes the parked one; without renamedFrom it comes back");
+        Some(Finding { place: place(desired, now), ..error("renamed-parked", now, message, &help) })
+    };
+    let declared = desired.renamed_from.iter().filter(|(now, _)| desired.objects.contains_key(*now));
+    declared.filter_map(onto).collect()
 }
 
 /// One that vanishes and a new one that is just like it were probably one: proposes to say so.

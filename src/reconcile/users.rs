@@ -1,6 +1,7 @@
 //! Who needs an object: by references, by what stands on it, by what is plugged into it. An object that is converged
 //! counts as it will be; every other as its record and the host have it.
 
+use super::ignore;
 use super::join::Joined;
 use super::world::World;
 use crate::model::key::{Key, Kind};
@@ -18,7 +19,11 @@ pub fn users(world: &World<'_>, observed: &Observed, joined: &Joined<'_>) -> Use
     let mut contents: BTreeMap<&str, Vec<&Key>> = BTreeMap::new();
     for (key, record) in &observed.records {
         let target = world.targets.get(key);
-        let needed = target.map_or_else(|| former_references(record), |target| references(target.object));
+        let applied = record.applied.as_ref().map(|applied| &applied.object);
+        let needed = match target {
+            Some(target) => ignore::references(target.object, applied),
+            None => former_references(record),
+        };
         for needed in needed {
             users.entry(needed).or_default().insert(key.clone());
         }
@@ -70,7 +75,8 @@ fn former_references(record: &Record) -> BTreeSet<Key> {
     objects.into_iter().flatten().flat_map(|object: &Object| references(object)).collect()
 }
 
-/// The converged objects that let go of each key that leaves: it goes after them.
+/// The converged objects that let go of each key that leaves: it goes after them. Not so a container: it needs things
+/// itself, goes before they are changed, and they come before what is converged on them.
 pub fn former_users(world: &World<'_>, observed: &Observed, joined: &Joined<'_>) -> Users {
     let mut users = Users::new();
     if world.leaving.is_empty() {
@@ -80,7 +86,8 @@ pub fn former_users(world: &World<'_>, observed: &Observed, joined: &Joined<'_>)
         let recorded = observed.records.get(key).map(former_references).unwrap_or_default();
         let nics = joined.view(key).run.into_iter().flat_map(|run| run.nics.values());
         let bridges = nics.filter_map(|nic| nic.bridge.as_ref()).map(Key::network);
-        for former in recorded.into_iter().chain(bridges).filter(|key| world.leaving.contains_key(key)) {
+        let leaves = |key: &Key| key.kind != Kind::Container && world.leaving.contains_key(key);
+        for former in recorded.into_iter().chain(bridges).filter(leaves) {
             users.entry(former).or_default().insert(key.clone());
         }
     }

@@ -113,6 +113,26 @@ fn an_ignored_field_is_declared_again_once_the_ignore_is_gone() {
     assert!(planned(&host, &Goal::Site(&plain), &options()).is_empty());
 }
 
+#[test]
+fn what_an_ignored_device_is_on_is_not_pruned() {
+    let text = |networks: &str, nic: &str| {
+        format!(
+            "apiVersion: bayplan/v1\nkind: Site\nmetadata: {{name: edge}}\nspec: {{prune: {{mode: auto, max: 100%}}}}\n---\n\
+             kind: Image\nmetadata: {{name: tiny}}\nspec: {{source: {{busybox: {{}}}}}}\n---\n{networks}\
+             kind: Container\nmetadata: {{name: web-1}}\nspec: {{image: tiny, ignore: [devices.eth0], {nic}}}\n"
+        )
+    };
+    let bay1 = "kind: Network\nmetadata: {name: bay1}\nspec: {config: {ipv4.address: 10.77.0.1/24}}\n---\n";
+    let before = load_text(&text(bay1, "devices: {eth0: {network: bay1}}")).unwrap().desired;
+    let after = load_text(&text("", "state: running")).unwrap().desired;
+    let host = server();
+    converge(&host, &Goal::Site(&before), &options());
+    let plan = converge(&host, &Goal::Site(&after), &options());
+    assert_eq!(plan.kept_because[&Key::network("bay1")], "container/web-1 uses it");
+    assert!(host.host().networks.contains_key("bay1"));
+    assert!(planned(&host, &Goal::Site(&after), &options()).is_empty());
+}
+
 fn with_policy(policy: &str, containers: &[(&str, &[&str])]) -> Desired {
     let text = manifest("source: {busybox: {}}", containers);
     load_text(&text.replacen("heal: always", &format!("unmanaged: {policy}"), 1)).unwrap().desired

@@ -372,6 +372,22 @@ fn what_a_changed_container_lets_go_of_goes_after_it_in_the_same_apply() {
 }
 
 #[test]
+fn a_container_goes_although_one_that_depended_on_it_stays_on_the_same_image() {
+    let site = site_of("edge", "{mode: auto, max: 100%}") + &image();
+    let app = |needs: &str| document("Container", "app", &format!("{{image: tiny, dependsOn: [{needs}]}}"));
+    let host = host(&[&(site.clone() + &web("db") + &app("db"))]);
+    let after = site + &app("");
+    let plan = converge(&host, &Goal::Site(&desired(&after)), &options());
+    let parks = plan.steps.iter().any(|step| step_words(&step.action).starts_with("park"));
+    assert!(parks, "{:#?}", plan.steps);
+    let records = look(&host).records;
+    assert!(records[&Key::container("db")].parked.is_some() && host.host().runs.len() == 1);
+    let app = records[&Key::container("app")].desired.clone();
+    assert_eq!(app, desired(&after).objects.get(&Key::container("app")).cloned());
+    assert!(plan_of(&host, &after, &options()).is_empty());
+}
+
+#[test]
 fn an_external_object_must_be_there_and_is_never_changed() {
     let text = site_of("edge", AUTO)
         + &image()

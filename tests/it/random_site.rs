@@ -53,7 +53,7 @@ pub struct RandomContainer {
 }
 
 /// Folders that outlive the root.
-const PERSISTED: [&str; 2] = ["/var/lib/a", "/var/lib/b"];
+pub const PERSISTED: [&str; 2] = ["/var/lib/a", "/var/lib/b"];
 
 /// Fields to leave alone.
 const IGNORED: [&str; 7] = [
@@ -67,7 +67,7 @@ const IGNORED: [&str; 7] = [
 ];
 
 /// Settings to choose from; the same key twice: the later one wins.
-const CONFIG: [(&str, &str); 15] = [
+pub const CONFIG: [(&str, &str); 15] = [
     ("limits.cpu", "2"),
     ("limits.cpu", "0-1"),
     ("limits.cpu.allowance", "50%"),
@@ -85,7 +85,7 @@ const CONFIG: [(&str, &str); 15] = [
     ("linux.sysctl.net.ipv4.ip_forward", "1"),
 ];
 
-const PATHS: [&str; 3] = ["/etc/app.conf", "/etc/app.key", "/srv-own/deep/file"];
+pub const PATHS: [&str; 3] = ["/etc/app.conf", "/etc/app.key", "/srv-own/deep/file"];
 
 /// Contents to choose from.
 fn file(number: usize) -> ContainerFile {
@@ -107,7 +107,7 @@ fn file(number: usize) -> ContainerFile {
     }
 }
 
-const STATES: [Power; 4] = [Power::Running, Power::Stopped, Power::Frozen, Power::Any];
+pub const STATES: [Power; 4] = [Power::Running, Power::Stopped, Power::Frozen, Power::Any];
 
 fn devices(number: usize) -> (&'static str, Device) {
     match number {
@@ -282,7 +282,7 @@ pub enum Breakage {
     Rotate(bool),
 }
 
-fn breakage() -> impl Strategy<Value = Breakage> {
+pub fn breakage() -> impl Strategy<Value = Breakage> {
     let causes = vec![
         ExitCause::Killed,
         ExitCause::PowerOff,

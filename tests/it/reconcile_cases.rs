@@ -4,14 +4,16 @@ use crate::reconcile_support::*;
 use bayplan::driver::faulty::{Fault, Faulty, Side};
 use bayplan::driver::memory::Memory;
 use bayplan::model::key::Key;
-use bayplan::model::object::{Container, DeviceType, Image, ImageSource, Object, Power, Spec};
-use bayplan::model::step::{Action, Cause};
+use bayplan::model::object::{Container, DeviceType, Image, ImageSource, Meta, Object, Power, Spec};
+use bayplan::model::prune::Deletion;
+use bayplan::model::step::{Action, Cause, Step};
 use bayplan::reconcile::apply::ApplyOptions;
 use bayplan::reconcile::controller::Controller;
 use bayplan::reconcile::drift::drift;
 use bayplan::reconcile::goal::{Goal, PlanOptions};
 use bayplan::reconcile::propose;
 use bayplan::reconcile::render::step_words;
+use bayplan::reconcile::why::{Subject, explain};
 use jiff::Timestamp;
 
 #[test]
@@ -365,4 +367,75 @@ fn content_that_a_root_lacks_comes_back_though_another_root_could_name_its_image
     let plan = planned(&host, &Goal::Site(&desired), &options());
     assert!(plan.is_empty() && plan.broken.is_empty(), "{:#?} {:#?}", plan.steps, plan.broken);
     assert_eq!(host.host().runs.len(), 2);
+}
+
+type Edit = fn(&mut Meta);
+
+#[test]
+fn every_change_of_metadata_has_its_reason() {
+    let host = server();
+    converge(&host, &Goal::Site(&site(&[("web-1", container())])), &options());
+    let mut desired = site(&[("web-1", container())]);
+    let key = Key::container("web-1");
+    let edits: [(&str, Edit); 5] = [
+        ("labels.tier", |meta| drop(meta.labels.insert("tier".to_owned(), "front".to_owned()))),
+        ("annotations.a.b/c", |meta| drop(meta.annotations.insert("a.b/c".to_owned(), "1".to_owned()))),
+        ("description", |meta| meta.description = "the first".to_owned()),
+        ("deletion", |meta| meta.deletion = Some(Deletion::Delete)),
+        ("memberOf", |meta| meta.member_of = Some(Key::set("web"))),
+    ];
+    for (field, edit) in edits {
+        edit(&mut desired.objects.get_mut(&key).unwrap().meta);
+        let plan = planned(&host, &Goal::Site(&desired), &options());
+        let note = plan.steps.iter().find(|step| step.action == Action::Note).unwrap();
+        let fields: Vec<&str> = note.reasons.iter().map(|reason| reason.field.as_str()).collect();
+        assert_eq!(fields, [field]);
+        let subject = Subject {
+            key: &key,
+            plan: &plan,
+            observed: &look(&host),
+            desired: Some(&desired),
+            elsewhere: None,
+        };
+        let explanation = explain(&subject).unwrap();
+        let told = explanation.values.iter().find(|value| value.field == field).unwrap();
+        assert_eq!(told.changes.len(), 1, "{field}");
+        converge(&host, &Goal::Site(&desired), &options());
+    }
+}
+
+#[test]
+fn a_lost_content_that_two_images_name_is_brought_back_once_before_the_root_that_needs_it() {
+    let host = server();
+    let mut desired = site(&[("web-1", container())]);
+    desired.objects.insert(Key::image("again"), busybox());
+    converge(&host, &Goal::Site(&desired), &options());
+    host.edit_host(|host| host.images.clear());
+    // On the image whose import is not needed.
+    let Spec::Container(again) = desired.objects[&Key::container("web-1")].spec.clone() else { panic!() };
+    desired.objects.insert(Key::container("web-2"), object(Spec::Container(again)));
+    let plan = converge(&host, &Goal::Site(&desired), &options());
+    let imports = plan.steps.iter().filter(|step| matches!(step.action, Action::ImportImage { .. }));
+    let imports: Vec<&Key> = imports.map(|step| &step.key).collect();
+    assert_eq!(imports, [&Key::image("again")]);
+    let place =
+        |wanted: fn(&Action) -> bool| plan.steps.iter().position(|step| wanted(&step.action)).unwrap();
+    let (import, root) = (
+        place(|action| matches!(action, Action::ImportImage { .. })),
+        place(|action| matches!(action, Action::CreateRoot { .. })),
+    );
+    assert!(waits(&plan.steps, root, import), "{:#?}", plan.steps);
+    assert!(planned(&host, &Goal::Site(&desired), &options()).is_empty());
+}
+
+/// Whether a step waits for another one, by others or not.
+fn waits(steps: &[Step], one: usize, other: usize) -> bool {
+    let mut open = vec![one];
+    while let Some(at) = open.pop() {
+        if at == other {
+            return true;
+        }
+        open.extend(steps[at].after.iter().map(|id| id.0 as usize));
+    }
+    false
 }

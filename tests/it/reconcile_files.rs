@@ -101,3 +101,14 @@ fn healing_goes_on_without_a_secret_as_long_as_its_file_stands() {
     let plan = planned(&host, &Goal::Recorded, &options());
     assert_eq!((plan.steps.len(), plan.broken.len()), (0, 1), "{plan:#?}");
 }
+
+#[test]
+fn a_file_that_nobody_looked_at_is_not_said_to_be_missing() {
+    let host = server();
+    let container = with(&[("/etc/a", "1")], "reload");
+    apply(&host, container.clone());
+    host.lose_records().unwrap();
+    let plan = planned(&host, &Goal::Site(&site(&[("web-1", container)])), &options());
+    let write = plan.steps.iter().find(|step| matches!(step.action, Action::WriteFile { .. })).unwrap();
+    assert_eq!(write.reasons[0].note.as_deref(), Some("no record tells whether its root has it"));
+}

@@ -133,6 +133,25 @@ fn another_sites_object_is_not_taken_by_a_rename() {
 }
 
 #[test]
+fn a_rename_onto_the_name_of_what_is_parked_is_refused_until_that_is_gone() {
+    let host = server();
+    let both = site(&[("name: front", WEB), ("name: web-1", ""), ("name: app", "")]);
+    converge(&host, &Goal::Site(&both), &options());
+    converge(&host, &Goal::Park([web()].into()), &options());
+    let uuid = look(&host).records[&front()].identity.as_ref().unwrap().uuid;
+    match propose(&host, &Goal::Site(&renamed()), &options()) {
+        Err(PassError::Plan(error)) => {
+            let said = error.to_string();
+            assert!(said.contains("and another container/web-1 is parked until"), "{said}");
+        }
+        other => panic!("{other:#?}"),
+    }
+    converge(&host, &Goal::Delete([web()].into()), &options());
+    converge(&host, &Goal::Site(&renamed()), &options());
+    assert_eq!(look(&host).records[&web()].identity.as_ref().unwrap().uuid, uuid);
+}
+
+#[test]
 fn what_vanishes_and_comes_alike_is_proposed() {
     let host = host();
     let other = site(&[("name: web-1", WEB), ("name: app", "")]);

@@ -8,7 +8,7 @@ use bayplan::driver::faulty::{Fault, Faulty, Side};
 use bayplan::driver::memory::Memory;
 use bayplan::model::desired::Desired;
 use bayplan::model::key::Key;
-use bayplan::model::object::Power;
+use bayplan::model::object::{Power, Spec};
 use bayplan::model::observed::RootFacts;
 use bayplan::model::record::{Applied, Identity};
 use bayplan::model::step::{Action, Cause, Class};
@@ -120,6 +120,23 @@ fn a_new_root_takes_the_old_ones_place_and_identity_and_persisted_folders_stay()
     assert_golden("tests/it/plans/replace-over.txt", &text(&plan));
     assert_eq!((root(&host).replaced, applied(&host).replaced), (None, None));
     assert!(planned(&host, &Goal::Site(&goal), &on_day(8)).is_empty());
+}
+
+#[test]
+fn a_new_root_has_no_step_for_a_file_that_is_no_longer_declared() {
+    for power in [Power::Running, Power::Stopped] {
+        let host = host();
+        let mut goal = site(NEW, "image: replace", "");
+        let Spec::Container(container) = &mut goal.objects.get_mut(&web()).unwrap().spec else { panic!() };
+        container.files.clear();
+        container.state = power;
+        let plan = converge(&host, &Goal::Site(&goal), &approving());
+        assert!(plan.steps.iter().any(|step| matches!(step.action, Action::SwapRoot { .. })));
+        assert!(!plan.steps.iter().any(|step| matches!(step.action, Action::RemoveFile { .. })));
+        let left = planned(&host, &Goal::Site(&goal), &approving());
+        assert!(left.is_empty(), "{:#?}", left.steps);
+        assert!(host.host().roots.values().all(|root| root.files.is_empty()));
+    }
 }
 
 #[test]

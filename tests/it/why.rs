@@ -9,6 +9,7 @@ use bayplan::driver::memory::Memory;
 use bayplan::model::desired::Desired;
 use bayplan::model::key::Key;
 use bayplan::model::object::Power;
+use bayplan::model::origin::Layer;
 use bayplan::model::run::{MemoryEnforce, MemoryLimit};
 use bayplan::reconcile::goal::{Goal, PlanOptions};
 use bayplan::reconcile::why::standing::State;
@@ -272,4 +273,27 @@ fn a_new_object_is_explained_before_it_is_there() {
     let bench = Bench::new();
     let said = bench.expect(0, "why web-1 limits.memory -f site.yaml").stdout;
     assert!(said.contains("changed in the manifest [create]: new, by `create root`"), "{said}");
+}
+
+#[test]
+fn a_part_that_nobody_wrote_is_a_default_and_not_of_the_line_around_it() {
+    let manifest = LAYERS
+        .replace("  values:", "  prune: {mode: auto}\n  rollout: {maxUnavailable: 2}\n  values:")
+        .replace("  ready:", "  update: {restart: allow}\n  ready:");
+    let host = host(&manifest);
+    let layer = |key: &Key, field: &str| {
+        let explanation = why(&host, key, Some(&manifest));
+        let value = explanation.values.into_iter().find(|value| value.field == field);
+        value.and_then(|value| value.origin).map(|origin| (origin.layer, origin.place.is_some()))
+    };
+    let site = Key::site("edge");
+    for (key, written, default) in [
+        (&site, "prune.mode", "prune.max"),
+        (&site, "rollout.maxUnavailable", "rollout.waitReady"),
+        (&web(), "update.restart", "update.image"),
+        (&web(), "ready.timeout", "ready.interval"),
+    ] {
+        assert_eq!(layer(key, written), Some((Layer::Document, true)), "{written}");
+        assert_eq!(layer(key, default), Some((Layer::Default, false)), "{default}");
+    }
 }

@@ -334,6 +334,10 @@ fn attach_nic(host: &mut HostModel, key: &Key, uuid: Uuid, nic: &Nic) -> Result<
     running(host, key, uuid)?;
     let facts = plug(host, key, nic)?;
     let run = running(host, key, uuid)?;
+    if let Some(other) = run.run.nics.iter().find(|other| other.device == nic.device && *other != nic) {
+        let found = format!("it is another one, {} inside", other.name);
+        return Err(refused(key, format!("nic {} must be detached first", nic.device), found));
+    }
     if run.run.nics.contains(nic) && run.nics.get(&nic.device) == Some(&facts) {
         return Ok(false);
     }

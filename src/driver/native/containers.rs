@@ -167,9 +167,9 @@ pub fn attach_nic(native: &Native, key: &Key, uuid: Uuid, nic: &Nic) -> Result<b
     let incarnation = running.spec.incarnation;
     let recorded = run_record::read(&native.layout.run, key, uuid)?;
     let before = recorded.and_then(|record| record.run.nics.into_iter().find(|old| old.device == nic.device));
-    let renamed = before.is_some_and(|old| old.name != nic.name || old.host_name != nic.host_name);
-    if renamed {
-        networks::detach(&native.layout, key, uuid, &nic.device)?;
+    if let Some(other) = before.filter(|other| other != nic) {
+        let found = format!("it is another one, {} inside", other.name);
+        return Err(precondition(key, format!("nic {} detached first", nic.device), found));
     }
     let changed = networks::attach(&native.layout, key, (uuid, incarnation), nic, namespace.as_fd())?;
     let recorded = run_record::change(&native.layout.run, key, uuid, |run| {

@@ -78,7 +78,7 @@ impl Field {
     /// Whether `path`, a field path in dots, is of this field.
     pub fn covers(&self, path: &str) -> bool {
         match self {
-            Field::Meta => ["labels", "annotations", "description"]
+            Field::Meta => ["labels", "annotations", "description", "memberOf", "deletion"]
                 .iter()
                 .any(|word| path == *word || path.starts_with(&format!("{word}."))),
             Field::Image => path == "image",

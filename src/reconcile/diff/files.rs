@@ -27,8 +27,10 @@ pub fn diff(walk: &mut Walk<'_>, audience: Audience) {
     for (path, file) in declared.iter().filter(|(path, _)| !left_alone.contains(*path)) {
         one(walk, path, file, audience);
     }
-    let fresh = walk.has_fresh_root();
-    let written = walk.view.record.filter(|_| !fresh).into_iter().flat_map(|record| record.files.keys());
+    if walk.has_fresh_root() {
+        return; // it has none of another root's
+    }
+    let written = walk.view.record.into_iter().flat_map(|record| record.files.keys());
     let applied = applied(walk).into_iter().flat_map(|container| container.files.keys());
     let known: BTreeSet<String> = written.chain(applied).cloned().collect();
     for path in known.into_iter().filter(|path| !declared.contains_key(path)) {
@@ -84,7 +86,11 @@ fn one(walk: &mut Walk<'_>, path: &str, file: &ContainerFile, audience: Audience
             reasons.extend(found.iter().flat_map(|found| drift(path, before, written, found)));
         }
         None if reasons.is_empty() => {
-            reasons.push(because(Cause::Consequence, &format!("files.{path}"), "its root does not have it"));
+            let note = match found {
+                Some(_) => "its root does not have it",
+                None => "no record tells whether its root has it",
+            };
+            reasons.push(because(Cause::Consequence, &format!("files.{path}"), note));
         }
         None => {}
     }

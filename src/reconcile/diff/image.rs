@@ -15,6 +15,8 @@ struct Need {
     reasons: Vec<Reason>,
     /// The record's snapshot, where an image without a record is known by the roots that stand on it.
     adopted: Option<Applied>,
+    /// The image whose import brings the content of this one too.
+    bearer: Option<Key>,
 }
 
 pub fn state(scene: &Scene<'_>, key: &Key, target: &Target<'_>, image: &Image) -> ImageState {
@@ -28,6 +30,7 @@ pub fn diff(scene: &Scene<'_>, key: &Key, target: &Target<'_>, image: &Image) ->
     let record = scene.observed.records.get(key);
     let need = need(scene, key, target, image);
     let adopted = need.adopted.clone();
+    diff.also_after.extend(need.bearer);
     if let Some((update, reasons)) = record_update(scene, target, record, None, adopted.clone()) {
         diff.push(Action::PutRecord(Box::new(update)), Class::Record, reasons, None);
     }
@@ -57,8 +60,10 @@ fn need(scene: &Scene<'_>, key: &Key, target: &Target<'_>, image: &Image) -> Nee
         (None, true) => content.clone(),
         (None, false) => None,
     };
+    let bearer =
+        wanted.as_ref().filter(|_| wanted == content).and_then(|lost| bearer(scene, key, image, lost));
     let reasons = match &wanted {
-        Some(fingerprint) if present(fingerprint) => vec![],
+        Some(fingerprint) if present(fingerprint) || bearer.is_some() => vec![],
         Some(_) if wanted == content => vec![because(
             Cause::Drift,
             "",
@@ -66,7 +71,23 @@ fn need(scene: &Scene<'_>, key: &Key, target: &Target<'_>, image: &Image) -> Nee
         )],
         _ => object_reasons(Some(&applied.object), target.object),
     };
-    Need { known: wanted, reasons, adopted: None }
+    Need { known: wanted, reasons, adopted: None, bearer }
+}
+
+/// The first image that has the same lost content from the same source, if that is another one.
+fn bearer(scene: &Scene<'_>, key: &Key, image: &Image, lost: &String) -> Option<Key> {
+    let has_lost = |other: &Key| {
+        let record = scene.observed.records.get(other);
+        let applied = record.and_then(|record| record.applied.as_ref());
+        applied.is_some_and(|applied| {
+            let is_kept =
+                matches!(&applied.object.spec, Spec::Image(before) if before.source == image.source);
+            is_kept && applied.fingerprint.as_ref() == Some(lost)
+        })
+    };
+    let earlier = scene.world.targets.range(..key);
+    let alike = |target: &Target<'_>| matches!(&target.object.spec, Spec::Image(other) if other == image);
+    earlier.filter(|(other, target)| alike(target) && has_lost(other)).map(|(other, _)| other.clone()).next()
 }
 
 /// An image that was never imported, as far as records tell. While a root lacks its content none adopts another root's:
@@ -90,12 +111,13 @@ fn first(scene: &Scene<'_>, key: &Key, target: &Target<'_>, image: &Image, recor
         Some(fingerprint) => {
             let adopted =
                 Applied { fingerprint: Some(fingerprint.clone()), ..Applied::plain(target.object.clone()) };
-            Need { known: Some(fingerprint.clone()), reasons: vec![], adopted: Some(adopted) }
+            Need { known: Some(fingerprint.clone()), reasons: vec![], adopted: Some(adopted), bearer: None }
         }
         None => Need {
             known: image.fingerprint.clone(),
             reasons: vec![because(Cause::Change, "", "new")],
             adopted: None,
+            bearer: None,
         },
     }
 }

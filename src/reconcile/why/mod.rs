@@ -133,11 +133,13 @@ pub fn explain(subject: &Subject<'_>) -> Option<Explanation> {
     })
 }
 
+/// Fields whose parts have defaults of their own: one that nobody wrote is not of the line of those beside it.
+const WITH_DEFAULTS: [&str; 4] = ["ready", "update", "prune", "rollout"];
+
 /// The origin of a field: its own, else that of the nearest field around it; the object's own counts where it is built
 /// in as a whole.
 pub fn origin_of(origins: &FieldOrigins, field: &str) -> Option<Origin> {
-    if field.starts_with("ready.") {
-        // Its parts have defaults of their own.
+    if WITH_DEFAULTS.iter().any(|whole| field.strip_prefix(whole).is_some_and(|part| part.starts_with('.'))) {
         return origins.get(field).cloned().or_else(|| Some(Origin::new(None, Layer::Default)));
     }
     if let Some(origin) = origins.get(&format!("metadata.{field}")) {
@@ -167,9 +169,10 @@ fn values(subject: &Subject<'_>, mut changes: BTreeMap<String, Vec<Change>>) -> 
     let written = origins.iter().filter(|(path, origin)| origin.unset || path.starts_with("config."));
     let mut fields: BTreeSet<String> = wanted.keys().chain(applied.keys()).cloned().collect();
     fields.extend(written.map(|(path, _)| path.clone()));
+    // The standing says whose member it is.
+    fields.remove("memberOf");
     fields.extend(changes.keys().cloned());
     fields.extend(observed.keys().filter(|field| origins.contains_key(*field)).cloned());
-    fields.remove("memberOf");
     let ignores = match subject.object().map(|object| &object.spec) {
         Some(Spec::Container(container)) => Some(&container.ignore),
         _ => None,
