@@ -1,10 +1,11 @@
 #!/bin/bash
 # Installs what is missing to build, run and test Bayplan on Debian 12 or later. A cargo of 1.95 or later that is
 # already on PATH is used; else Debian's cargo-web and rustc-web are installed.
+#   install-deps.sh [PACKAGE…]      further packages that a target needs
 set -euo pipefail
 
 wanted=1.95.0
-packages=(gcc libc6-dev pkg-config libseccomp-dev busybox-static nftables iproute2 e2fsprogs mmdebstrap ca-certificates procps)
+packages=(gcc libc6-dev pkg-config libseccomp-dev busybox-static nftables iproute2 e2fsprogs mmdebstrap ca-certificates procps "$@")
 
 recent_cargo() {
   local found

@@ -12,7 +12,7 @@ use bayplan::reconcile::goal::{Goal, PlanOptions};
 use bayplan::reconcile::plan::Plan;
 use bayplan::reconcile::{propose, render};
 use bayplan::runtime::spawner::Spawner;
-use bayplan::spec::{LoadContext, Loaded, SourceText, load};
+use bayplan::spec::{LoadContext, Loaded, SourceText, TextRole, load};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -225,6 +225,8 @@ pub fn carry_out(driver: &dyn Driver, plan: &Plan) -> Result<()> {
 /// Loads a manifest as the program does.
 pub fn loaded(text: &str) -> Result<Loaded> {
     let here = PathBuf::from("/");
-    let texts = [SourceText { path: "site.yaml".into(), text: text.into(), base: here.clone(), root: here }];
+    let role = TextRole::Manifest;
+    let texts =
+        [SourceText { path: "site.yaml".into(), text: text.into(), base: here.clone(), root: here, role }];
     load(&texts, &LoadContext::new("amd64")).map_err(|findings| anyhow::anyhow!("{:?}", findings.first()))
 }

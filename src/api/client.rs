@@ -3,8 +3,8 @@
 use super::error::{Failure, FailureKind};
 use super::saved::SavedPlan;
 use super::types::{
-    ApplyEvent, ApplyRequest, DaemonStatus, Description, Export, ExportRequest, HoldListing, Listing,
-    PlanRequest, ProgressLine, WhyRequest,
+    ApplyEvent, ApplyRequest, DaemonStatus, Description, Export, ExportRequest, FileRequest, FileText,
+    HoldListing, Listing, PlanRequest, ProgressLine, WhyRequest,
 };
 use crate::daemon::operations::listing::Selection;
 use crate::model::key::Key;
@@ -79,6 +79,10 @@ impl Client {
 
     pub fn export(&self, request: &ExportRequest) -> Result<Export, Failure> {
         self.post("/1.0/bayplan/export", request)
+    }
+
+    pub fn file_text(&self, request: &FileRequest) -> Result<FileText, Failure> {
+        self.post("/1.0/bayplan/file", request)
     }
 
     pub fn holds(&self) -> Result<HoldListing, Failure> {

@@ -8,7 +8,7 @@ use crate::model::origin::Origin;
 use crate::model::record::{Override, Parked};
 use crate::reconcile::goal::DeletionApproval;
 use crate::reconcile::report::Report;
-use crate::spec::SourceText;
+use crate::spec::{SourceText, TextRole};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,7 +18,7 @@ use uuid::Uuid;
 /// The version of every JSON that commands print, plans and reports (which have their own) aside.
 pub const OUTPUT_VERSION: u32 = 1;
 
-/// Manifests as they travel: texts, read where the command runs.
+/// Manifests as they travel: texts, and the templates that they name, read where the command runs.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Manifests {
@@ -33,6 +33,8 @@ pub struct ManifestFile {
     pub text: String,
     pub base: PathBuf,
     pub root: PathBuf,
+    #[serde(default)]
+    pub role: TextRole,
 }
 
 impl Manifests {
@@ -42,6 +44,7 @@ impl Manifests {
             text: text.text.clone(),
             base: text.base.clone(),
             root: text.root.clone(),
+            role: text.role.clone(),
         };
         Manifests { files: texts.iter().map(file).collect() }
     }
@@ -52,6 +55,7 @@ impl Manifests {
             text: file.text.clone(),
             base: file.base.clone(),
             root: file.root.clone(),
+            role: file.role.clone(),
         };
         self.files.iter().map(text).collect()
     }
@@ -157,6 +161,8 @@ pub enum GoalRequest {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         stop: Option<StopWish>,
     },
+    /// All containers that run are stopped, and nothing is held.
+    PowerOff,
     /// Roots that were replaced and not seen ready are taken back.
     Rollback(BTreeSet<Key>),
 }
@@ -375,6 +381,21 @@ pub struct WhyRequest {
     pub manifests: Option<Manifests>,
     /// Who asks: `why by root`.
     pub actor: String,
+}
+
+/// Which file inside a container.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct FileRequest {
+    pub key: Key,
+    pub path: String,
+}
+
+/// What it holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FileText {
+    pub text: String,
 }
 
 /// What `export` asks.

@@ -11,13 +11,13 @@ use super::output::Format;
 use super::progress::Display;
 use super::session::Session;
 use crate::api::error::{Failure, FailureKind};
-use crate::api::types::{ExportRequest, GoalRequest, Manifests, OUTPUT_VERSION, PlanRequest};
-use crate::daemon::operations::adopt::{self, Difference, Into, NotAdopted};
+use crate::api::types::{ExportRequest, FileRequest, GoalRequest, Manifests, OUTPUT_VERSION, PlanRequest};
+use crate::daemon::operations::adopt::{self, Difference, FileTexts, Into, NotAdopted, spot, value};
 use crate::daemon::operations::listing::Selection;
 use crate::model::key::Key;
 use crate::reconcile::plan::Plan;
 use crate::source::{self, STDIN};
-use crate::spec::{SourceText, edit, emit};
+use crate::spec::{SourceText, TextRole, edit, emit};
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -91,7 +91,7 @@ pub fn run(session: &Session, args: &Args) -> anyhow::Result<Exit> {
     if !adoption.documents.is_empty() {
         // What they have by hand is known only now that they are declared.
         let documents = adoption.documents.clone();
-        adoption.take(&after, &documents, args.into())?;
+        adoption.take(&connection, &after, &documents, args.into())?;
         after = planned(&adoption.after)?;
     }
     let left = adopt::left(&plan, &after, &adoption.keys());
@@ -117,13 +117,23 @@ fn adoption(connection: &Connection, args: &Args, before: Shown, plan: &Plan) ->
     let documents: BTreeSet<Key> = keys.iter().filter(|key| is_undeclared(plan, key)).cloned().collect();
     let after = before.texts.clone();
     let mut adoption = Adoption { before, after, values: vec![], documents, profiles: BTreeSet::new() };
-    adoption.take(plan, &keys, args.into())?;
+    adoption.take(connection, plan, &keys, args.into())?;
     for key in &adoption.documents {
         let wanted = ExportRequest { keys: [key.clone()].into(), alone: true, ..ExportRequest::default() };
         let text = emit::documents(&connection.export(&wanted)?.documents);
         add_document(&mut adoption.after, args, key, &text)?;
     }
     Ok(adoption)
+}
+
+/// What the files hold that were changed by hand.
+fn file_texts(connection: &Connection, plan: &Plan, keys: &BTreeSet<Key>) -> FileTexts {
+    let read = |(key, path): (Key, String)| {
+        let request = FileRequest { key: key.clone(), path: path.clone() };
+        let text = connection.file_text(&request).map(|file| file.text).map_err(|failure| failure.message);
+        ((key, path), text)
+    };
+    value::wanted_contents(plan, keys).into_iter().map(read).collect()
 }
 
 /// Owned by the site, and in no manifest of it.
@@ -136,7 +146,7 @@ fn is_undeclared(plan: &Plan, key: &Key) -> bool {
 fn add_document(texts: &mut Vec<SourceText>, args: &Args, key: &Key, text: &str) -> Result<(), Failure> {
     let home = args.from.file.last().cloned().unwrap_or_else(source::default_path);
     if !home.is_dir() {
-        if let Some(last) = texts.last_mut() {
+        if let Some(last) = texts.iter_mut().rfind(|text| text.role == TextRole::Manifest) {
             last.text = edit::append(&last.text, text);
         }
         return Ok(());
@@ -148,7 +158,8 @@ fn add_document(texts: &mut Vec<SourceText>, args: &Args, key: &Key, text: &str)
     }
     let base = texts.first().map_or_else(|| home.clone(), |text| text.root.clone());
     let shown = path.strip_prefix(".").unwrap_or(&path).display().to_string();
-    texts.push(SourceText { path: shown, text: text.to_owned(), base: base.clone(), root: base });
+    let (text, root, role) = (text.to_owned(), base.clone(), TextRole::Manifest);
+    texts.push(SourceText { path: shown, text, base, root, role });
     Ok(())
 }
 
@@ -168,10 +179,17 @@ impl Args {
 
 impl Adoption {
     /// Writes what drifted of these objects into the texts.
-    fn take(&mut self, plan: &Plan, keys: &BTreeSet<Key>, into: Into) -> Result<(), Failure> {
-        let values = adopt::differences(plan, keys).map_err(|not| refused(&not))?;
-        self.after = adopt::edited(&self.after, plan, &values, into).map_err(|not| refused(&not))?;
-        self.profiles.extend(adopt::profiles(plan, &values, into));
+    fn take(
+        &mut self,
+        connection: &Connection,
+        plan: &Plan,
+        keys: &BTreeSet<Key>,
+        into: Into,
+    ) -> Result<(), Failure> {
+        let texts = file_texts(connection, plan, keys);
+        let values = adopt::differences(plan, keys, &texts).map_err(|not| refused(&not))?;
+        self.after = spot::edited(&self.after, plan, &values, into).map_err(|not| refused(&not))?;
+        self.profiles.extend(spot::profiles(plan, &values, into));
         self.values.extend(values);
         Ok(())
     }

@@ -135,6 +135,9 @@ pub enum Command {
     /// Bring one object back to what was last declared (a monitor runs this after a reboot from inside)
     #[command(hide = true)]
     Heal(heal::Args),
+    /// Stop all containers as before the host goes down: nothing is held (bayplan-containers.service runs this)
+    #[command(hide = true)]
+    PowerOff(power::OffArgs),
     /// Print the JSON Schema of a kind, or of all
     Schema(schema::Args),
     /// Print a shell's completion script

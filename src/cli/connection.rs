@@ -6,8 +6,8 @@ use crate::api::client::Client;
 use crate::api::error::{Failure, FailureKind};
 use crate::api::saved::SavedPlan;
 use crate::api::types::{
-    ApplyRequest, Description, ExecRequest, Export, ExportRequest, HoldListing, Listing, PlanRequest,
-    ProgressLine, WhyRequest,
+    ApplyRequest, Description, ExecRequest, Export, ExportRequest, FileRequest, FileText, HoldListing,
+    Listing, PlanRequest, ProgressLine, WhyRequest,
 };
 use crate::daemon::operations::apply::Surroundings;
 use crate::daemon::operations::inside::refuse_other_kinds;
@@ -139,6 +139,13 @@ impl Connection {
         match self {
             Connection::Here { bay, .. } => bay.export(request),
             Connection::Daemon(client) => client.export(request),
+        }
+    }
+
+    pub fn file_text(&self, request: &FileRequest) -> Result<FileText, Failure> {
+        match self {
+            Connection::Here { bay, .. } => bay.file_text(request),
+            Connection::Daemon(client) => client.file_text(request),
         }
     }
 

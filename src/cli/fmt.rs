@@ -44,7 +44,7 @@ pub fn run(session: &Session, args: &Args) -> anyhow::Result<Exit> {
         return Err(Usage("- stands alone: standard input is printed, files are written".to_owned()).into());
     }
     let texts =
-        source::read_all(&args.paths).map_err(|error| Failure::from_error(FailureKind::Findings, &error))?;
+        source::manifests(&args.paths).map_err(|error| Failure::from_error(FailureKind::Findings, &error))?;
     let shown = Shown { texts };
     let formatted = format_all(&shown.texts).map_err(|failure| shown.tell(failure))?;
     let pairs = || shown.texts.iter().zip(&formatted);

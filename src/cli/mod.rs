@@ -58,10 +58,16 @@ mod why;
 mod words;
 
 use args::Command;
+use clap::CommandFactory;
 use exit::Exit;
 use session::Session;
 use std::ffi::OsString;
 use std::process::ExitCode;
+
+/// The form of the command line, for what is made from it (man pages).
+pub fn form() -> clap::Command {
+    args::Line::command()
+}
 
 /// Runs one command line, program name included.
 pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -107,6 +113,7 @@ fn dispatch(session: &Session, command: Command) -> anyhow::Result<Exit> {
         Command::Daemon(args) => daemon::run(session, &args),
         Command::Doctor(args) => doctor::run(session, &args),
         Command::Heal(args) => heal::run(session, &args),
+        Command::PowerOff(args) => power::off(session, &args),
         Command::Schema(args) => schema::run(session, &args),
         Command::Completion(args) => completion::run(session, &args),
         Command::Version(args) => version::run(session, &args),

@@ -106,15 +106,25 @@ pub fn unfreeze(session: &Session, args: &PlainArgs) -> anyhow::Result<Exit> {
 
 pub fn stop(session: &Session, args: &StopArgs) -> anyhow::Result<Exit> {
     let (key, hold, stop) = (args.key.clone(), args.hold.until(), args.stop.wish());
-    run(session, "stop", GoalRequest::Power { key, power: Power::Stopped, hold, stop })
+    run(session, "stop", GoalRequest::Power { key, power: Power::Stopped, hold, stop }, Approval::None)
 }
 
 pub fn restart(session: &Session, args: &RestartArgs) -> anyhow::Result<Exit> {
-    run(session, "restart", GoalRequest::Restart { key: args.key.clone(), stop: args.stop.wish() })
+    let goal = GoalRequest::Restart { key: args.key.clone(), stop: args.stop.wish() };
+    run(session, "restart", goal, Approval::Restart)
 }
 
 pub fn resume(session: &Session, args: &ResumeArgs) -> anyhow::Result<Exit> {
-    run(session, "resume", GoalRequest::Resume(args.key.clone()))
+    run(session, "resume", GoalRequest::Resume(args.key.clone()), Approval::None)
+}
+
+#[derive(Debug, clap::Args)]
+pub struct OffArgs {}
+
+/// All that run, before the host goes down (bayplan-containers.service); not through a daemon, which would run them
+/// again.
+pub fn off(session: &Session, _args: &OffArgs) -> anyhow::Result<Exit> {
+    run(session, "power-off", GoalRequest::PowerOff, Approval::None)
 }
 
 #[derive(Debug, clap::Args)]
@@ -125,11 +135,13 @@ pub struct ResumeArgs {
 }
 
 fn power(session: &Session, verb: &str, key: &Key, power: Power, hold: &HoldArgs) -> anyhow::Result<Exit> {
-    run(session, verb, GoalRequest::Power { key: key.clone(), power, hold: hold.until(), stop: None })
+    let goal = GoalRequest::Power { key: key.clone(), power, hold: hold.until(), stop: None };
+    run(session, verb, goal, Approval::None)
 }
 
-fn run(session: &Session, verb: &str, goal: GoalRequest) -> anyhow::Result<Exit> {
-    let request = PlanRequest { approval: Approval::Restart, ..PlanRequest::new(goal, session.actor(verb)) };
+/// `approval`: only who asks for a restart says that what waits for one may be done.
+fn run(session: &Session, verb: &str, goal: GoalRequest, approval: Approval) -> anyhow::Result<Exit> {
+    let request = PlanRequest { approval, ..PlanRequest::new(goal, session.actor(verb)) };
     let guard = |_: &_| None;
     let (consent, excerpts, matching) = (Consent::Given, Shown::default(), Match::MayMove);
     change::run(session, Change { verb, request, consent, excerpts, matching, guard: &guard })

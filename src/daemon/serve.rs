@@ -6,7 +6,10 @@ use super::wiring::Bay;
 use crate::api::routes;
 use crate::api::routes::Daemon;
 use anyhow::Context;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -44,6 +47,7 @@ pub fn run(
 async fn serve(daemon: &Arc<Daemon>, socket: &Path, cancel: &'static AtomicBool) -> anyhow::Result<()> {
     let listener = listen(socket).with_context(|| format!("cannot listen on {}", socket.display()))?;
     tracing::info!("serving on {}", socket.display());
+    tell_ready();
     let ended = async move {
         while !cancel.load(Ordering::Relaxed) {
             tokio::time::sleep(CANCEL_POLL).await;
@@ -69,6 +73,19 @@ fn listen(socket: &Path) -> std::io::Result<UnixListener> {
     nix::sys::stat::umask(before);
     std::fs::set_permissions(socket, std::fs::Permissions::from_mode(0o600))?;
     listener
+}
+
+/// Tells systemd that commands find the daemon from now on (sd_notify(3)), if it is what started it.
+fn tell_ready() {
+    let Some(address) = std::env::var_os("NOTIFY_SOCKET") else { return };
+    let address = match address.as_bytes() {
+        [b'@', name @ ..] => SocketAddr::from_abstract_name(name),
+        _ => SocketAddr::from_pathname(&address),
+    };
+    let told = address.and_then(|address| UnixDatagram::unbound()?.send_to_addr(b"READY=1", &address));
+    if let Err(error) = told {
+        tracing::warn!("systemd cannot be told that the daemon is ready: {error}");
+    }
 }
 
 /// Log lines go to standard error; BAYPLAN_LOG chooses what (`debug`).

@@ -213,6 +213,9 @@ pub struct RunFacts {
     pub nics: BTreeMap<String, NicFacts>,
     /// Devices whose mount stands inside.
     pub disks: BTreeSet<String>,
+    /// The folders that outlive its root and stand inside.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub persisted: BTreeSet<String>,
     pub usage: Usage,
 }
 

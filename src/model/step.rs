@@ -200,6 +200,12 @@ pub enum Action {
         uuid: Uuid,
         disk: Box<Disk>,
     },
+    /// Mounts a folder that outlives the root again, in a running container that has it.
+    AttachPersisted {
+        pool: String,
+        uuid: Uuid,
+        path: String,
+    },
     /// Puts a file into a container's root, running or stopped.
     WriteFile {
         pool: String,

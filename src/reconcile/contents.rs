@@ -27,7 +27,7 @@ pub fn wanted(goal: &Goal<'_>, observed: &Observed, only: &BTreeSet<Key>) -> BTr
             let objects = keys.iter().filter_map(|key| Some((key, declared(key)?)));
             objects.flat_map(|(key, object)| with_established(key, object, observed)).collect()
         }
-        Goal::Delete(_) | Goal::Park(_) => BTreeSet::new(),
+        Goal::Delete(_) | Goal::Park(_) | Goal::PowerOff => BTreeSet::new(),
         // A verb changes this container alone: no file of another one is read for it.
         Goal::Power { key, .. } | Goal::Resume(key) | Goal::Restart(key) => {
             recalled(BTreeSet::from([key.clone()]))

@@ -34,6 +34,9 @@ pub enum Goal<'a> {
     Resume(Key),
     /// Stop and start of one recorded container; also takes what waits for a restart.
     Restart(Key),
+    /// Every recorded container that runs is stopped, as before the host goes down. Nothing is held and nothing else is
+    /// done: the next pass runs what is declared running.
+    PowerOff,
     /// These recorded containers get back the root whose place a new one took, where that was not seen ready.
     Rollback(BTreeSet<Key>),
 }

@@ -151,6 +151,7 @@ fn running(imprint: &mut Imprint, name: &str, facts: &RunFacts) {
         limits,
         nics,
         disks,
+        persisted,
         usage: _,
     } = facts;
     imprint.put(name, "run", run);
@@ -161,6 +162,7 @@ fn running(imprint: &mut Imprint, name: &str, facts: &RunFacts) {
         .map(|(device, NicFacts { host_name: _, bridge, up, routes })| (device, bridge, up, routes));
     imprint.put(name, "nics", &nics.collect::<Vec<_>>());
     imprint.put(name, "disks", disks);
+    imprint.put(name, "persisted", persisted);
 }
 
 fn state(run: Option<&RunFacts>, exit: Option<&ExitFacts>) -> String {

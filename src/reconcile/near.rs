@@ -21,6 +21,7 @@ pub fn is_near(step: &Step) -> bool {
         | Action::DetachNic { .. }
         | Action::AttachDisk { .. }
         | Action::DetachDisk { .. }
+        | Action::AttachPersisted { .. }
         | Action::Supervise { .. }
         | Action::WriteFile { .. }
         | Action::RemoveFile { .. }

@@ -224,7 +224,6 @@ pub fn plan(goal: &Goal<'_>, observed: &Observed, options: &PlanOptions) -> Resu
         findings.extend(check::contents(&world, options));
     }
     findings.sort_by(|a, b| (&a.place, &a.key, &a.message).cmp(&(&b.place, &b.key, &b.message)));
-    // Healing goes on with what is right; a load with an error has no effect at all.
     if let Goal::Site(desired) = goal {
         findings.extend(rename::refused(desired, observed));
         if options.only.is_empty() {
@@ -243,7 +242,8 @@ pub fn plan(goal: &Goal<'_>, observed: &Observed, options: &PlanOptions) -> Resu
     if let (Goal::Site(desired), Unmanaged::Fail, true) = (goal, policy, options.only.is_empty()) {
         findings.extend(unmanaged::findings(desired, &unmanaged));
     }
-    let strict = !matches!(goal, Goal::Recorded | Goal::Rollback(_));
+    // Healing goes on with what is right, and a stop with all; a load with an error has no effect at all.
+    let strict = !matches!(goal, Goal::Recorded | Goal::Rollback(_) | Goal::PowerOff);
     if strict && findings.iter().any(|finding| finding.severity == Severity::Error) {
         return Err(Error::Findings(findings));
     }
@@ -394,6 +394,7 @@ fn diffs(scene: &Scene<'_>, identities: &BTreeMap<Key, Identity>) -> BTreeMap<Ke
             Spec::Image(image) => diff::image::diff(scene, key, target, image),
             Spec::StoragePool(pool) => diff::pool::diff(scene, key, target, pool),
             Spec::Network(network) => diff::network::diff(scene, key, target, network),
+            Spec::Container(_) if target.powered_off => diff::power_off::diff(scene, key),
             Spec::Container(container) => {
                 diff::container::diff(scene, key, target, container, (identities.get(key)?, &alone))
             }

@@ -20,6 +20,8 @@ pub fn changes(desired: &Desired, observed: &Observed) -> Vec<SetChange> {
     let after = members(desired.objects.iter());
     let sets: BTreeSet<&Key> = before.keys().chain(after.keys()).copied().collect();
     let none = BTreeSet::new();
+    // Another name of a set gives it no other members.
+    let was_member: BTreeSet<&Key> = before.values().flatten().copied().collect();
     let change = |set: &Key| {
         let (before, after) = (before.get(set).unwrap_or(&none), after.get(set).unwrap_or(&none));
         let gone = before.iter().filter(|key| !desired.objects.contains_key(**key));
@@ -27,7 +29,7 @@ pub fn changes(desired: &Desired, observed: &Observed) -> Vec<SetChange> {
             set: set.clone(),
             before: before.len(),
             after: after.len(),
-            added: after.difference(before).map(|key| (*key).clone()).collect(),
+            added: after.difference(&was_member).map(|key| (*key).clone()).collect(),
             removed: gone.map(|key| (*key).clone()).collect(),
         }
     };

@@ -37,6 +37,8 @@ pub struct Target<'a> {
     pub undeleted: bool,
     /// A root that was replaced and not proven is taken back.
     pub rollback: bool,
+    /// It is stopped before the host goes down.
+    pub powered_off: bool,
 }
 
 /// What is wanted.
@@ -99,6 +101,7 @@ pub fn world<'a>(
         Goal::Delete(keys) => delete(&mut world, keys, observed, joined),
         Goal::Park(keys) => park(&mut world, keys, observed, joined, options),
         Goal::Undelete(keys) => undelete(&mut world, keys, observed, options),
+        Goal::PowerOff => power_off(&mut world, joined, options),
         Goal::Rollback(keys) => rollback(&mut world, keys, observed, options),
         Goal::Power { key, .. } | Goal::Resume(key) | Goal::Restart(key) => {
             verb(&mut world, goal, key, observed, options);
@@ -158,6 +161,7 @@ fn site<'a>(
             restart: false,
             undeleted: false,
             rollback: false,
+            powered_off: false,
         };
         world.targets.insert(key.clone(), target);
     }
@@ -187,7 +191,16 @@ pub fn recorded_target<'a>(record: &'a Record, options: &PlanOptions) -> Option<
         restart: false,
         undeleted: record.undeleted,
         rollback: false,
+        powered_off: false,
     })
+}
+
+fn power_off<'a>(world: &mut World<'a>, joined: &Joined<'a>, options: &PlanOptions) {
+    for (key, view) in joined.containers.iter().filter(|(_, view)| view.run.is_some()) {
+        if let Some(target) = view.record.and_then(|record| recorded_target(record, options)) {
+            world.targets.insert(key.clone(), Target { powered_off: true, verb: true, ..target });
+        }
+    }
 }
 
 fn rollback<'a>(world: &mut World<'a>, keys: &BTreeSet<Key>, observed: &'a Observed, options: &PlanOptions) {

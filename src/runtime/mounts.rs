@@ -36,11 +36,33 @@ pub fn detach(spawner: &Spawner, init: ProcessId, target: &str) -> Result<()> {
     channel::answer(&reply, Process::Mount).map(drop)
 }
 
+/// A process's mounts (proc_pid_mountinfo(5)).
+pub struct Table {
+    /// Where they stand, as the process sees them.
+    pub targets: BTreeSet<PathBuf>,
+    /// Which folders of their file systems they show.
+    sources: BTreeSet<PathBuf>,
+}
+
+impl Table {
+    /// Whether a mount shows a folder that ends with this path, wherever it stands: what a link inside leads to is
+    /// told by the kernel under another name.
+    pub fn shows(&self, end: &Path) -> bool {
+        self.sources.iter().any(|source| source.ends_with(end))
+    }
+}
+
+pub fn table(pid: i32) -> Result<Table> {
+    let path = PathBuf::from(format!("/proc/{pid}/mountinfo"));
+    let text = fs::read_to_string(&path).map_err(file("read", &path))?;
+    let column =
+        |number: usize| text.lines().filter_map(move |line| line.split(' ').nth(number)).map(unescape);
+    Ok(Table { targets: column(4).collect(), sources: column(3).collect() })
+}
+
 /// Where a process's mounts stand, as it sees them.
 pub fn targets(pid: i32) -> Result<BTreeSet<PathBuf>> {
-    let path = PathBuf::from(format!("/proc/{pid}/mountinfo"));
-    let table = fs::read_to_string(&path).map_err(file("read", &path))?;
-    Ok(table.lines().filter_map(|line| line.split(' ').nth(4)).map(unescape).collect())
+    table(pid).map(|table| table.targets)
 }
 
 pub fn attach_inside(

@@ -7,7 +7,9 @@
 
 pub mod ignore;
 
-use crate::spec::SourceText;
+use crate::content::resolve;
+use crate::model::content::{Content, SourceFile};
+use crate::spec::{self, SourceText, TextRole, template};
 use ignore::Rules;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
@@ -65,8 +67,35 @@ pub fn read(given: Option<&Path>) -> Result<Vec<SourceText>, Error> {
     }
 }
 
-/// Reads several sources, in the order given.
+/// Reads several sources, in the order given, and the templates that they name.
 pub fn read_all(given: &[PathBuf]) -> Result<Vec<SourceText>, Error> {
+    let mut texts = manifests(given)?;
+    for (file, path) in spec::templates(&texts) {
+        let base = file.root.join(&file.path).parent().unwrap_or(&file.root).to_owned();
+        let root = file.root.clone();
+        let (text, role) = match read_template(&file) {
+            Ok(text) => (text, TextRole::Template(file)),
+            // The manifest's line that names it is shown with it.
+            Err(why) => (why, TextRole::Unread(file)),
+        };
+        texts.push(SourceText { path, text, base, root, role });
+    }
+    Ok(texts)
+}
+
+fn read_template(file: &SourceFile) -> Result<String, String> {
+    let content = Content::File(file.clone());
+    let value = resolve::value(&content).map_err(|error| error.text())?;
+    if value.expose().len() > template::MAX_BYTES {
+        return Err(format!("{content} has more than {} KiB", template::MAX_BYTES >> 10));
+    }
+    String::from_utf8(value.expose().to_vec()).map_err(|error| {
+        format!("{content} is not UTF-8: byte {} begins no character", error.utf8_error().valid_up_to())
+    })
+}
+
+/// Reads several sources, in the order given.
+pub fn manifests(given: &[PathBuf]) -> Result<Vec<SourceText>, Error> {
     if given.is_empty() {
         return read(None);
     }
@@ -117,13 +146,20 @@ fn standard_input() -> Result<SourceText, Error> {
     let path = Path::new(STDIN);
     let text = limited(io::stdin().lock(), path)?;
     let folder = absolute(Path::new("."))?;
-    Ok(SourceText { path: STDIN.to_owned(), text, base: folder.clone(), root: folder })
+    Ok(SourceText {
+        path: STDIN.to_owned(),
+        text,
+        base: folder.clone(),
+        root: folder,
+        role: TextRole::Manifest,
+    })
 }
 
 fn single(path: &Path) -> Result<SourceText, Error> {
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let root = absolute(parent)?;
-    Ok(SourceText { path: shown(path), text: text(path)?, base: root.clone(), root })
+    let (path, text) = (shown(path), text(path)?);
+    Ok(SourceText { path, text, base: root.clone(), root, role: TextRole::Manifest })
 }
 
 fn folder(path: &Path) -> Result<Vec<SourceText>, Error> {
@@ -176,6 +212,7 @@ impl Walk<'_> {
             text: text(path)?,
             base: absolute(folder)?,
             root: self.root.to_owned(),
+            role: TextRole::Manifest,
         })
     }
 }

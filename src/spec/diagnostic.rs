@@ -170,6 +170,7 @@ fn word_length(characters: &[char]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::spec::TextRole;
     use std::path::PathBuf;
 
     fn shown(line: &str, column: u32, look: Look) -> String {
@@ -185,7 +186,8 @@ mod tests {
             help,
         };
         let (path, text) = ("site.yaml".into(), line.to_owned());
-        show(&finding, &[SourceText { path, text, base: PathBuf::new(), root: PathBuf::new() }], look)
+        let (base, root, role) = (PathBuf::new(), PathBuf::new(), TextRole::Manifest);
+        show(&finding, &[SourceText { path, text, base, root, role }], look)
     }
 
     #[test]

@@ -6,11 +6,27 @@ use super::spans::{self, Node, Shape, byte_at};
 use super::tree::{Plain, classify};
 use crate::model::origin::Place;
 use granit_parser::{ScalarStyle, StructureStyle};
+use std::ops::Range;
 
 /// Why a text is not edited, in words.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Unedited(pub String);
+
+/// What is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum New<'v> {
+    Null,
+    Scalar(&'v str),
+    /// A value in flow style, which takes the place of whatever stands there.
+    Flow(&'v str),
+}
+
+impl<'v> From<Option<&'v str>> for New<'v> {
+    fn from(value: Option<&'v str>) -> New<'v> {
+        value.map_or(New::Null, New::Scalar)
+    }
+}
 
 fn unedited<T>(why: impl Into<String>) -> Result<T, Unedited> {
     Err(Unedited(why.into()))
@@ -44,18 +60,23 @@ pub fn replace(text: &str, place: &Place, value: &str) -> Result<String, Unedite
     let byte = byte_at(body, place.line, place.column);
     let found = byte.and_then(|byte| documents.iter().find_map(|document| document.scalar_at(byte)));
     match found {
-        Some(node) => Ok(format!("{mark}{}", splice(body, node, &scalar_like(node, value)))),
+        Some(node) => Ok(format!("{mark}{}", exchange(body, node, New::Scalar(value)))),
         None => unedited(format!("no single value begins at {place}")),
     }
 }
 
 /// The text with `value` at a path of one of its documents: in place of the one that is there, else added to the
-/// nearest mapping around it. None is written as null.
-pub fn set(text: &str, document: usize, path: &[&str], value: Option<&str>) -> Result<String, Unedited> {
+/// nearest mapping around it.
+pub fn set<'v>(
+    text: &str,
+    document: usize,
+    path: &[&str],
+    value: impl Into<New<'v>>,
+) -> Result<String, Unedited> {
     let (mark, body) = bom(text);
     let documents = parse(body)?;
     let Some(root) = documents.get(document) else { return unedited("the document is gone") };
-    Ok(format!("{mark}{}", set_in(body, root, path, value)?))
+    Ok(format!("{mark}{}", set_in(body, root, path, value.into())?))
 }
 
 /// The text with another document at its end.
@@ -77,15 +98,30 @@ fn parse(text: &str) -> Result<Vec<Node>, Unedited> {
     spans::documents(text).map_err(|error| Unedited(format!("not YAML: {}", error.message)))
 }
 
-fn splice(text: &str, node: &Node, new: &str) -> String {
-    format!("{}{new}{}", &text[..node.range.start], &text[node.range.end..])
+fn splice(text: &str, range: &Range<usize>, new: &str) -> String {
+    format!("{}{new}{}", &text[..range.start], &text[range.end..])
 }
 
-fn set_in(text: &str, node: &Node, path: &[&str], value: Option<&str>) -> Result<String, Unedited> {
+/// The text with another value in the place of a scalar, as alike as it can be.
+fn exchange(text: &str, node: &Node, value: New<'_>) -> String {
+    match (Lines::of(text, node), value) {
+        (Some(lines), New::Scalar(new)) => {
+            let literal = lines.literal(new);
+            splice(text, &lines.range, &literal.unwrap_or_else(|| lines.beside(&quoted(new))))
+        }
+        (Some(lines), other) => splice(text, &lines.range, &lines.beside(&inline(other))),
+        (None, New::Scalar(new)) => splice(text, &node.range, &scalar_like(node, new)),
+        (None, other) => splice(text, &node.range, &inline(other)),
+    }
+}
+
+fn set_in(text: &str, node: &Node, path: &[&str], value: New<'_>) -> Result<String, Unedited> {
     let Some((name, rest)) = path.split_first() else {
-        let new = value.map_or_else(|| "null".to_owned(), |value| scalar_like(node, value));
         return match &node.shape {
-            Shape::Scalar { .. } if !node.range.is_empty() => Ok(splice(text, node, &new)),
+            Shape::Scalar { .. } if !node.range.is_empty() => Ok(exchange(text, node, value)),
+            Shape::Map { .. } | Shape::List { .. } if !matches!(value, New::Scalar(_)) => {
+                Ok(splice(text, &node.range, &inline(value)))
+            }
             _ => unedited("its value is no single one"),
         };
     };
@@ -94,7 +130,7 @@ fn set_in(text: &str, node: &Node, path: &[&str], value: Option<&str>) -> Result
         Shape::Scalar { text: written, style: ScalarStyle::Plain }
             if classify(written) == Plain::Null && !node.range.is_empty() =>
         {
-            return Ok(splice(text, node, &flow(path, value)));
+            return Ok(splice(text, &node.range, &flow(path, value)));
         }
         _ => return unedited(format!("what stands around `{name}` is no mapping of its own; write it out")),
     }
@@ -105,13 +141,24 @@ fn set_in(text: &str, node: &Node, path: &[&str], value: Option<&str>) -> Result
             let new = if rest.is_empty() { inline(value) } else { flow(rest, value) };
             Ok(format!("{} {new}{}", &text[..at], &text[at..]))
         }
+        Some(entry) if rest.is_empty() && !matches!(value, New::Scalar(_)) => {
+            // A block below its key becomes a value beside it.
+            let between = &text[entry.key.range.end..entry.value.range.start];
+            match between.trim() == ":" {
+                true => {
+                    let (head, tail) = (&text[..entry.key.range.end], &text[entry.value.range.end..]);
+                    Ok(format!("{head}: {}{tail}", inline(value)))
+                }
+                false => set_in(text, &entry.value, rest, value),
+            }
+        }
         Some(entry) => set_in(text, &entry.value, rest, value),
         None => add(text, node, path, value),
     }
 }
 
 /// Adds a field to a mapping, in the mapping's own style.
-fn add(text: &str, map: &Node, path: &[&str], value: Option<&str>) -> Result<String, Unedited> {
+fn add(text: &str, map: &Node, path: &[&str], value: New<'_>) -> Result<String, Unedited> {
     let Shape::Map { style, entries } = &map.shape else { return unedited("no mapping") };
     let Some(last) = entries.last() else {
         let inner = map.range.start + 1;
@@ -134,7 +181,7 @@ fn add(text: &str, map: &Node, path: &[&str], value: Option<&str>) -> Result<Str
 }
 
 /// `config: {limits.memory: 1GiB}`
-fn pair(path: &[&str], value: Option<&str>) -> String {
+fn pair(path: &[&str], value: New<'_>) -> String {
     match path {
         [] => inline(value),
         [name] => format!("{}: {}", scalar(name), inline(value)),
@@ -142,12 +189,12 @@ fn pair(path: &[&str], value: Option<&str>) -> String {
     }
 }
 
-fn flow(path: &[&str], value: Option<&str>) -> String {
+fn flow(path: &[&str], value: New<'_>) -> String {
     format!("{{{}}}", pair(path, value))
 }
 
 /// One line a level.
-fn block(path: &[&str], value: Option<&str>, indent: usize) -> String {
+fn block(path: &[&str], value: New<'_>, indent: usize) -> String {
     match path {
         [] => String::new(),
         [name] => format!("{:indent$}{}: {}\n", "", scalar(name), inline(value)),
@@ -157,8 +204,12 @@ fn block(path: &[&str], value: Option<&str>, indent: usize) -> String {
     }
 }
 
-fn inline(value: Option<&str>) -> String {
-    value.map_or_else(|| "null".to_owned(), scalar)
+fn inline(value: New<'_>) -> String {
+    match value {
+        New::Null => "null".to_owned(),
+        New::Scalar(text) => scalar(text),
+        New::Flow(yaml) => yaml.to_owned(),
+    }
 }
 
 /// A scalar with the quotes that the former one had.
@@ -168,6 +219,69 @@ fn scalar_like(node: &Node, value: &str) -> String {
         Shape::Scalar { style: ScalarStyle::SingleQuoted, .. } if is_simple => format!("'{value}'"),
         Shape::Scalar { style: ScalarStyle::DoubleQuoted | ScalarStyle::SingleQuoted, .. } => quoted(value),
         _ => scalar(value),
+    }
+}
+
+/// A scalar in block style: what of the text is its, from the indicator to the end of its last line.
+struct Lines<'t> {
+    range: Range<usize>,
+    /// Of each line.
+    indent: &'t str,
+    /// Behind the indicator, the `#` included; empty: none.
+    comment: &'t str,
+}
+
+impl<'t> Lines<'t> {
+    /// None: the node is no such scalar.
+    fn of(text: &'t str, node: &Node) -> Option<Lines<'t>> {
+        let is_block = |style| matches!(style, ScalarStyle::Literal | ScalarStyle::Folded);
+        if !matches!(&node.shape, Shape::Scalar { style, .. } if is_block(*style)) {
+            return None;
+        }
+        // The node begins with its first line.
+        let first = text[..node.range.start].rfind('\n')? + 1;
+        let indent = &text[first..node.range.start];
+        let above = text[..first].trim_end();
+        let header = above.rfind('\n').map_or(0, |at| at + 1);
+        let bare = above[header..].find(" #").map_or(above.len(), |at| header + at);
+        let start = header + above[header..bare].rfind(['|', '>'])?;
+        let mut end = above.len();
+        let mut at = first;
+        for line in text[first..].split_inclusive('\n') {
+            if line.trim().is_empty() {
+                at += line.len();
+                continue;
+            }
+            if indent.is_empty() || !line.starts_with(indent) {
+                break;
+            }
+            end = at + line.trim_end_matches(['\r', '\n']).len();
+            at += line.len();
+        }
+        Some(Lines { range: start..end, indent, comment: above[bare..].trim() })
+    }
+
+    /// The value as lines; None: it cannot stand so.
+    fn literal(&self, value: &str) -> Option<String> {
+        let (body, chomp) = match value.strip_suffix('\n') {
+            Some(body) => (body, ""),
+            None => (value, "-"),
+        };
+        let is_odd = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
+        let is_odd_at_an_end = body.is_empty() || body.starts_with([' ', '\t', '\n']) || body.ends_with('\n');
+        if is_odd_at_an_end || body.contains(is_odd) {
+            return None;
+        }
+        let line = |line: &str| match line.is_empty() {
+            true => String::new(),
+            false => format!("{}{line}", self.indent),
+        };
+        let lines: Vec<String> = body.split('\n').map(line).collect();
+        Some(format!("{}\n{}", self.beside(&format!("|{chomp}")), lines.join("\n")))
+    }
+
+    fn beside(&self, value: &str) -> String {
+        if self.comment.is_empty() { value.to_owned() } else { format!("{value}   {}", self.comment) }
     }
 }
 

@@ -97,12 +97,11 @@ impl Filler<'_, '_> {
         let parts = match parts(text) {
             Ok(parts) => parts,
             Err(rest) => {
-                let wrong = Wrong::new("placeholder", format!("`{rest}` is not closed"));
-                self.spoil(mark, wrong.help("close it with `}`; the text `${` itself is written `$${`"));
+                self.spoil(mark, not_closed(rest));
                 return None;
             }
         };
-        if let [Part::Name(name)] = parts[..] {
+        if let [Part::Name { name, .. }] = parts[..] {
             let given = self.given(name, mark)?;
             let style = match (style, given.style) {
                 (Style::Plain, style) => style,
@@ -119,7 +118,7 @@ impl Filler<'_, '_> {
         for part in parts {
             match part {
                 Part::Text(text) => whole.push_str(text),
-                Part::Name(name) => {
+                Part::Name { name, .. } => {
                     let given = self.given(name, mark)?;
                     whole.push_str(&given.text);
                     marks.push(given.mark);
@@ -130,7 +129,8 @@ impl Filler<'_, '_> {
         self.spend(whole.len(), mark).then_some(Value::Scalar { text: Cow::Owned(whole), style })
     }
 
-    fn spend(&mut self, bytes: usize, mark: Mark) -> bool {
+    /// Whether so many bytes may still be written.
+    pub fn spend(&mut self, bytes: usize, mark: Mark) -> bool {
         match self.budget.checked_sub(bytes) {
             Some(rest) => *self.budget = rest,
             None => {
@@ -143,7 +143,7 @@ impl Filler<'_, '_> {
     }
 
     /// What a placeholder's name stands for; none when it is reported.
-    fn given(&mut self, name: &str, mark: Mark) -> Option<Given> {
+    pub fn given(&mut self, name: &str, mark: Mark) -> Option<Given> {
         let (values, each, host) = match self.scope {
             Scope::Known { values, each, host } => (values, each, host),
             Scope::Defining(what) => {
@@ -177,10 +177,17 @@ impl Filler<'_, '_> {
     }
 
     /// Reports what keeps a scalar from being filled; what others say about it then is noise.
-    fn spoil(&mut self, mark: Mark, wrong: Wrong) {
+    pub fn spoil(&mut self, mark: Mark, wrong: Wrong) {
         self.report.error(mark, wrong);
         self.report.spoil(mark);
     }
+}
+
+/// What is wrong with a placeholder without an end.
+pub fn not_closed(rest: &str) -> Wrong {
+    let line = rest.lines().next().unwrap_or_default();
+    let wrong = Wrong::new("placeholder", format!("`{line}` is not closed"));
+    wrong.help("close it with `}`; the text `${` itself is written `$${`")
 }
 
 fn unknown(name: &str, values: &Values, each: Option<&BTreeSet<String>>, host: Option<&str>) -> Wrong {
@@ -188,6 +195,10 @@ fn unknown(name: &str, values: &Values, each: Option<&BTreeSet<String>>, host: O
     if name.starts_with("each.") && each.is_none() {
         let wrong = Wrong::new("placeholder", format!("`{whole}` outside a set"));
         return wrong.help("`${each.…}` stands in the name, the metadata and the template of a ContainerSet");
+    }
+    if matches!(name.split('.').next(), Some("secret" | "secrets")) {
+        let wrong = Wrong::new("placeholder", format!("`{whole}`: a secret is filled in nowhere"));
+        return wrong.help("put it into a file or a variable of its own: `{secretRef: NAME}`");
     }
     let mut names: Vec<String> = values.keys().map(|name| format!("values.{name}")).collect();
     names.extend(each.into_iter().flatten().map(|name| format!("each.{name}")));
@@ -211,14 +222,17 @@ fn unknown(name: &str, values: &Values, each: Option<&BTreeSet<String>>, host: O
     ))
 }
 
-enum Part<'t> {
+pub enum Part<'t> {
     Text(&'t str),
-    /// What stands between `${` and `}`.
-    Name(&'t str),
+    /// What stands between `${` and `}`, and the byte at which the `$` stands.
+    Name {
+        name: &'t str,
+        at: usize,
+    },
 }
 
-/// Texts and placeholders in order; where one is not closed, the text from there on.
-fn parts(text: &str) -> Result<Vec<Part<'_>>, &str> {
+/// Texts and placeholders in order; where one is not closed on its line, the text from there on.
+pub fn parts(text: &str) -> Result<Vec<Part<'_>>, &str> {
     let mut parts = vec![];
     let mut rest = text;
     while let Some(at) = rest.find("${") {
@@ -231,8 +245,9 @@ fn parts(text: &str) -> Result<Vec<Part<'_>>, &str> {
         if at > 0 {
             parts.push(Part::Text(&rest[..at]));
         }
-        let end = rest[at..].find('}').ok_or(&rest[at..])?;
-        parts.push(Part::Name(rest[at + 2..at + end].trim()));
+        let end = rest[at..].find(['}', '\n']).filter(|end| rest[at + end..].starts_with('}'));
+        let end = end.ok_or(&rest[at..])?;
+        parts.push(Part::Name { name: rest[at + 2..at + end].trim(), at: text.len() - rest.len() + at });
         rest = &rest[at + end + 1..];
     }
     if !rest.is_empty() {
@@ -253,7 +268,7 @@ mod tests {
     fn shown(text: &str) -> Result<Vec<String>, String> {
         let show = |part: &Part| match part {
             Part::Text(text) => (*text).to_owned(),
-            Part::Name(name) => format!("<{name}>"),
+            Part::Name { name, .. } => format!("<{name}>"),
         };
         parts(text).map(|parts| parts.iter().map(show).collect()).map_err(str::to_owned)
     }
@@ -264,6 +279,7 @@ mod tests {
         assert_eq!(shown("$${b}").unwrap().concat(), "${b}");
         assert_eq!(shown("$$$${b} $$ ${ c }").unwrap().concat(), "$$${b} $$ <c>");
         assert_eq!(shown("x ${b"), Err("${b".to_owned()));
+        assert_eq!(shown("x ${b\n}"), Err("${b\n}".to_owned()));
         assert_eq!(shown("$").unwrap().concat(), "$");
     }
 

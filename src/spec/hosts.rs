@@ -90,6 +90,12 @@ impl Hosts {
         }
     }
 
+    /// The same; a load without hosts is for none in particular.
+    pub fn or_none(&self) -> Vec<Option<Host>> {
+        let hosts: Vec<Option<Host>> = self.all().into_iter().map(Some).collect();
+        if hosts.is_empty() { vec![None] } else { hosts }
+    }
+
     /// Whether there is a host with that name.
     pub fn has(&self, name: &str) -> bool {
         self.names().any(|other| other == name)

@@ -4,7 +4,7 @@
 use super::canonical;
 use super::emit;
 use super::fill::escape;
-use super::{LoadContext, SourceText, load};
+use super::{LoadContext, SourceText, TextRole, load};
 use crate::model::content::SecretRef;
 use crate::model::desired::Desired;
 use crate::model::key::Key;
@@ -44,7 +44,8 @@ pub fn documents(desired: &Desired, context: &LoadContext, folder: &Path) -> BTr
 pub fn reload(documents: &BTreeMap<Key, Value>, context: &LoadContext, folder: &Path) -> Option<Desired> {
     let documents: Vec<Value> = documents.values().cloned().collect();
     let (base, root) = (folder.to_owned(), folder.to_owned());
-    let text = SourceText { path: "<export>".to_owned(), text: emit::documents(&documents), base, root };
+    let (path, text) = ("<export>".to_owned(), emit::documents(&documents));
+    let text = SourceText { path, text, base, root, role: TextRole::Manifest };
     load(&[text], context).ok().map(|loaded| loaded.desired)
 }
 

@@ -10,7 +10,7 @@
 //! | --- | --- |
 //! | `yaml`, `tree` | YAML to trees whose every value knows its place |
 //! | `hosts` | Host documents, targets, values: which host is rendered for |
-//! | `render`, `sets`, `fill` | for that host: placement, members of sets, placeholders |
+//! | `render`, `sets`, `fill`, `template` | for that host: placement, members of sets, placeholders, files of `template` |
 //! | `document/` | one file a kind: a tree to typed fields |
 //! | `registry/` | config keys and device options: types, defaults, documentation |
 //! | `resolve/` | profile expansion, built-ins, references, and checks across objects |
@@ -40,10 +40,12 @@ pub mod resolve;
 pub mod schema;
 pub mod sets;
 pub mod spans;
+pub mod template;
 pub mod tree;
 pub mod words;
 pub mod yaml;
 
+use crate::model::content::SourceFile;
 use crate::model::desired::Desired;
 use crate::model::finding::Finding;
 use crate::model::key::Key;
@@ -52,10 +54,12 @@ use document::Opened;
 use document::host::Host;
 use hosts::Hosts;
 use report::{Report, Wrong};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use template::Templates;
 
-/// One manifest as it was read.
+/// One manifest, or a template that manifests name, as it was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceText {
     /// As findings show it.
@@ -65,6 +69,19 @@ pub struct SourceText {
     pub base: PathBuf,
     /// The source's folder, absolute: relative host paths stay inside it.
     pub root: PathBuf,
+    pub role: TextRole,
+}
+
+/// What a text is to a load.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum TextRole {
+    #[default]
+    Manifest,
+    /// Named by a `template` of `files`.
+    Template(SourceFile),
+    /// The same, but it cannot be read: its text says why.
+    Unread(SourceFile),
 }
 
 /// What a load needs to know besides the texts.
@@ -144,6 +161,27 @@ pub fn load_hosts(texts: &[SourceText], architecture: &str) -> Result<LoadedHost
     }
 }
 
+/// The templates that these manifests name for any of their hosts, and how findings show each. What is wrong with the
+/// manifests is for the load to say.
+pub fn templates(texts: &[SourceText]) -> BTreeMap<SourceFile, String> {
+    let mut named = BTreeMap::new();
+    if !texts.iter().any(|text| text.text.contains("template")) {
+        return named;
+    }
+    let mut report = Report::new(texts.iter().map(|text| text.path.as_str().into()));
+    let opened = open(texts, &mut report);
+    if !opened.iter().any(|document| template::is_named(&document.node)) {
+        return named;
+    }
+    let hosts = Hosts::read(&opened, &mut report);
+    let templates = Templates::of(texts);
+    for host in hosts.or_none() {
+        let rendered = render::render(&opened, &hosts, (host.as_ref(), &templates), &mut report.scratch());
+        named.extend(rendered.templates);
+    }
+    named
+}
+
 /// The load of each host, or of none in particular; their findings are merged.
 fn each_host(
     opened: &[Opened],
@@ -152,13 +190,9 @@ fn each_host(
     context: &LoadContext,
     report: &mut Report,
 ) -> Vec<Loaded> {
-    let mut choices: Vec<Option<Host>> = hosts.all().into_iter().map(Some).collect();
-    if choices.is_empty() {
-        choices.push(None);
-    }
     let mut loads = vec![];
     let mut found = vec![];
-    for host in choices {
+    for host in hosts.or_none() {
         let mut report = report.scratch();
         let name = host.as_ref().map(|host| host.name.clone()).unwrap_or_default();
         loads.push(desired(opened, hosts, host, (texts, context), &mut report));
@@ -172,7 +206,7 @@ fn each_host(
 fn open<'t>(texts: &'t [SourceText], report: &mut Report) -> Vec<Opened<'t>> {
     let mut opened = vec![];
     let mut empty = true;
-    for (index, text) in texts.iter().enumerate() {
+    for (index, text) in texts.iter().enumerate().filter(|(_, text)| text.role == TextRole::Manifest) {
         let mut state = document::TextState::default();
         let file = u32::try_from(index).unwrap_or(u32::MAX);
         for tree in yaml::documents(&text.text, file, report) {
@@ -202,7 +236,8 @@ fn desired(
     (texts, context): (&[SourceText], &LoadContext),
     report: &mut Report,
 ) -> Loaded {
-    let rendered = render::render(opened, hosts, host.as_ref(), report);
+    let templates = Templates::of(texts);
+    let rendered = render::render(opened, hosts, (host.as_ref(), &templates), report);
     let elsewhere = rendered.elsewhere.iter().map(|(key, unrendered)| {
         let (placement, unmet) = (unrendered.placement.clone(), unrendered.unmet.clone());
         (key.clone(), Elsewhere { place: report.place(unrendered.mark), placement, unmet })

@@ -1,4 +1,4 @@
-//! Documents as written → the documents for one host: placed, sets expanded, placeholders filled.
+//! Documents as written → the documents for one host: placed, sets expanded, placeholders and templates filled.
 
 use super::document::host::Host;
 use super::document::placement::{self, Placement};
@@ -8,9 +8,11 @@ use super::fill::{self, Each, FILL_BUDGET, Filler, Scope, Values};
 use super::hosts::{Hosts, is_rendering_field, rendering_fields};
 use super::report::{Report, Wrong};
 use super::sets;
+use super::template::Templates;
 use super::tree::{Mark, Node, Value};
+use crate::model::content::SourceFile;
 use crate::model::key::{Key, Kind};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The documents for one host.
 #[derive(Default)]
@@ -22,6 +24,8 @@ pub struct Rendered {
     pub sets: BTreeMap<Key, Vec<Key>>,
     /// Where each set stands.
     pub set_marks: BTreeMap<Key, Mark>,
+    /// The templates that files name, and how findings show each.
+    pub templates: BTreeMap<SourceFile, String>,
 }
 
 /// An object that is not rendered for this host.
@@ -42,8 +46,11 @@ pub struct Renderer<'l, 'r> {
     pub all: &'l [Host],
     pub host: Option<&'l Host>,
     pub values: &'l Values,
+    pub templates: &'l Templates<'l>,
     pub report: &'r mut Report,
     pub rendered: Rendered,
+    /// What templates have asked of a set's members, `${each.NAME}`.
+    pub used: BTreeSet<String>,
     /// Bytes that filling may still write.
     pub bytes: usize,
     /// Values that copies of templates may still hold.
@@ -51,7 +58,12 @@ pub struct Renderer<'l, 'r> {
 }
 
 /// The documents of a load for `host`.
-pub fn render(opened: &[Opened], hosts: &Hosts, host: Option<&Host>, report: &mut Report) -> Rendered {
+pub fn render(
+    opened: &[Opened],
+    hosts: &Hosts,
+    (host, templates): (Option<&Host>, &Templates<'_>),
+    report: &mut Report,
+) -> Rendered {
     let values = hosts.values(host);
     let all = hosts.all();
     let mut renderer = Renderer {
@@ -59,8 +71,10 @@ pub fn render(opened: &[Opened], hosts: &Hosts, host: Option<&Host>, report: &mu
         all: &all,
         host,
         values: &values,
+        templates,
         report,
         rendered: Rendered::default(),
+        used: BTreeSet::new(),
         bytes: FILL_BUDGET,
         nodes: sets::MAX_NODES,
     };
@@ -93,7 +107,9 @@ impl<'l> Renderer<'l, '_> {
         // Most documents have no placeholder: they are read as they are.
         let filled = fill::is_needed(&document.node).then(|| self.filled(&document.node, None));
         let node = filled.as_ref().unwrap_or(&document.node);
-        self.rendered.documents.extend(document::read(node, kind, document.mark, self.report));
+        let mut read = document::read(node, kind, document.mark, self.report);
+        read.iter_mut().for_each(|document| self.fill_templates(document, None));
+        self.rendered.documents.extend(read);
     }
 
     fn site(&mut self, document: &Opened) {
@@ -166,8 +182,10 @@ impl<'l> Renderer<'l, '_> {
             all: self.all,
             host: self.host,
             values: self.values,
+            templates: self.templates,
             report: &mut scratch,
             rendered: Rendered::default(),
+            used: BTreeSet::new(),
             bytes: FILL_BUDGET,
             nodes: sets::MAX_NODES,
         };

@@ -137,7 +137,7 @@ pub fn values(_: &mut SchemaGenerator) -> Schema {
 /// `for`: stable keys to values.
 pub fn each(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
-        "description": "One member for each key, with values of its own: `{key}` in `name`, `${each.key}` and `${each.NAME}` in the template.",
+        "description": "One member for each key, with values of its own: `{key}` in `name`, `${each.key}` and `${each.NAME}` in the template; `renamedFrom` is the key that it had before.",
         "type": "object",
         "additionalProperties": {
             "type": ["object", "null"],
@@ -166,7 +166,7 @@ fn document(kind: Kind) -> Value {
         let absent: &[&str] = match kind {
             Kind::Container => &[],
             // What it says is its members'.
-            Kind::ContainerSet => &["memberOf", "renamedFrom"],
+            Kind::ContainerSet => &["memberOf"],
             Kind::Site => &["memberOf", "deletion", "renamedFrom"],
             Kind::Host => &["memberOf", "deletion", "movedFromSite", "renamedFrom"],
             kind => {
@@ -378,6 +378,11 @@ pub fn files(_: &mut SchemaGenerator) -> Schema {
     let properties = json!({
         "content": {"description": "The content itself.", "type": "string"},
         "source": {"description": "A file beside the manifest.", "type": "string", "pattern": "^[^/]"},
+        "template": {
+            "description": "A text file beside the manifest whose placeholders are filled.",
+            "type": "string",
+            "pattern": "^[^/]",
+        },
         "secretRef": secret_ref(),
         "mode": {
             "description": "Octal digits, in quotes.",
@@ -394,7 +399,7 @@ pub fn files(_: &mut SchemaGenerator) -> Schema {
             "minItems": 1,
         },
     });
-    let one_of = ["content", "source", "secretRef"].map(|field| json!({"required": [field]}));
+    let one_of = ["content", "source", "template", "secretRef"].map(|field| json!({"required": [field]}));
     json_schema!({
         "description": "Files inside, by path; null takes away what a layer below puts there.",
         "type": "object",

@@ -6,7 +6,7 @@ use super::document::{self, Head, Opened, set::FIELDS, values};
 use super::fill::{Each, Values};
 use super::names;
 use super::render::Renderer;
-use super::report::{Report, Wrong};
+use super::report::Wrong;
 use super::tree::{Entry, Mark, Node, Style, Value};
 use super::words::did_you_mean;
 use crate::model::key::{Key, Kind};
@@ -24,6 +24,8 @@ struct Set<'s, 'a> {
     /// As written: each member fills them.
     metadata: Option<&'s Node<'a>>,
     pattern: Option<&'s Node<'a>>,
+    /// `metadata.renamedFrom`: the set's former name, or the former pattern of its members' names.
+    former: Option<&'s Node<'a>>,
     template: &'s Node<'a>,
     mark: Mark,
     keyed: bool,
@@ -63,6 +65,7 @@ pub fn expand(opened: &Opened, renderer: &mut Renderer) {
         key,
         metadata: opened.node.get("metadata"),
         pattern: field("name"),
+        former: opened.node.get("metadata").and_then(|metadata| metadata.get("renamedFrom")),
         template,
         mark: opened.mark,
         keyed,
@@ -73,17 +76,22 @@ pub fn expand(opened: &Opened, renderer: &mut Renderer) {
         let wrong = Wrong::new("duplicate-object", format!("{} is declared twice", set.key));
         return renderer.report.error(opened.mark, wrong.help(help));
     }
-    unused(&set, &members, renderer.report);
     let probed = members.is_empty() && field("replicas").is_some();
     if probed {
         // No member is there that would show what is wrong with the template.
         let each = Values::from([("index".to_owned(), values::number(0, opened.mark))]);
-        members.push(Member { id: Id::Index(0), each, mark: opened.mark });
+        members.push(Member { id: Id::Index(0), each, former: None, mark: opened.mark });
     }
     if !afford(&set, members.len(), renderer) {
         return;
     }
+    renderer.used.clear();
     let mut documents: Vec<_> = members.iter().filter_map(|member| set.member(member, renderer)).collect();
+    renderer.report.key = Some(set.key.clone());
+    if probed {
+        members.clear();
+    }
+    unused(&set, &members, renderer);
     renderer.report.key = None;
     if probed {
         documents.clear();
@@ -115,11 +123,11 @@ fn outer<'a>(node: &Node<'a>, renderer: &mut Renderer) -> Node<'a> {
     node
 }
 
-/// A set's metadata for the set itself; the rest is its members'.
+/// A set's metadata for the set itself; the rest is its members'. A former name is for both: each fills it.
 fn own<'a>(metadata: &Node<'a>, renderer: &mut Renderer) -> Node<'a> {
     let mut metadata = metadata.clone();
     if let Value::Map(entries) = &mut metadata.value {
-        entries.retain(|entry| is_own(&entry.key));
+        entries.retain(|entry| matches!(entry.key.as_ref(), "name" | "memberOf"));
         for entry in entries {
             entry.value = renderer.filled(&entry.value, None);
         }
@@ -128,7 +136,7 @@ fn own<'a>(metadata: &Node<'a>, renderer: &mut Renderer) -> Node<'a> {
 }
 
 fn is_own(field: &str) -> bool {
-    matches!(field, "name" | "memberOf")
+    matches!(field, "name" | "memberOf" | "renamedFrom")
 }
 
 /// Whether so many members more are affordable.
@@ -144,8 +152,8 @@ fn afford(set: &Set, count: usize, renderer: &mut Renderer) -> bool {
 }
 
 /// Warns of values in `for` that nothing uses: most likely a slip.
-fn unused(set: &Set, members: &[Member], report: &mut Report) {
-    let mut used = BTreeSet::new();
+fn unused(set: &Set, members: &[Member], renderer: &mut Renderer) {
+    let mut used = std::mem::take(&mut renderer.used);
     for node in set.metadata.into_iter().chain(set.pattern).chain([set.template]) {
         collect_used(node, &mut used);
     }
@@ -156,7 +164,7 @@ fn unused(set: &Set, members: &[Member], report: &mut Report) {
                 let others = used.iter().filter(|used| *used != name && !set.each.contains(*used));
                 let help = did_you_mean(name, others.map(String::as_str));
                 let help = help.unwrap_or_else(|| format!("use it as `${{each.{name}}}`, or remove it"));
-                report.warning(given.mark, Wrong::new("unused-value", message).help(help));
+                renderer.report.warning(given.mark, Wrong::new("unused-value", message).help(help));
             }
         }
     }
@@ -181,7 +189,18 @@ impl<'a> Set<'_, 'a> {
 
     /// The pattern of names filled for one member; none when it is reported.
     fn pattern_of(&self, member: &Member, renderer: &mut Renderer) -> Option<Pattern> {
-        let Some(written) = self.pattern else { return Some(Pattern::of_set(&self.name, self.keyed)) };
+        match self.pattern {
+            Some(written) => self.written_pattern(written, member, renderer),
+            None => Some(Pattern::of_set(&self.name, self.keyed)),
+        }
+    }
+
+    fn written_pattern(
+        &self,
+        written: &Node<'a>,
+        member: &Member,
+        renderer: &mut Renderer,
+    ) -> Option<Pattern> {
         let filled = renderer.filled(written, Some(self.each(member)));
         let text = Reader::new(renderer.report).text(&filled, "name")?;
         let pattern = match Pattern::parse(&text) {
@@ -199,6 +218,53 @@ impl<'a> Set<'_, 'a> {
             return None;
         }
         Some(pattern)
+    }
+
+    /// What a member was called before, and where that is said; none: it has its name, or what is wrong is reported.
+    fn former_name(&self, name: &str, member: &Member, renderer: &mut Renderer) -> Option<(Key, Mark)> {
+        let mark = member.former.as_ref().map(|key| key.mark).or(self.former.map(|node| node.mark))?;
+        let mut before = member.clone();
+        if let Some(key) = &member.former {
+            before.id = Id::Key(key.text.clone());
+            before.each.insert("key".to_owned(), key.clone());
+        }
+        let pattern = self.former_pattern(&before, renderer)?;
+        let named = pattern.name(&before.id);
+        let former = match named {
+            Ok(former) if former == name && member.former.is_none() => return None,
+            Ok(former) => former,
+            Err(wrong) => {
+                renderer.report.error(mark, wrong);
+                return None;
+            }
+        };
+        match names::of_kind(Kind::Container, &former) {
+            Ok(()) => Some((Key::container(&former), mark)),
+            Err(bad) => {
+                Reader::new(renderer.report).bad(mark, "the former name of a member", &former, bad);
+                None
+            }
+        }
+    }
+
+    /// The pattern that names had when the set had its former name.
+    fn former_pattern(&self, member: &Member, renderer: &mut Renderer) -> Option<Pattern> {
+        let Some(former) = self.former else { return self.pattern_of(member, renderer) };
+        let filled = renderer.filled(former, Some(self.each(member)));
+        let is_pattern = |node: &Node, mark: &str| node.raw().is_some_and(|text| text.contains(mark));
+        if is_pattern(&filled, "{") || is_pattern(former, "${each.") {
+            return self.written_pattern(former, member, renderer);
+        }
+        let mut reader = Reader::new(renderer.report);
+        let name = reader.text(&filled, "metadata.renamedFrom")?;
+        match (names::of_kind(Kind::ContainerSet, &name), self.pattern) {
+            (Ok(()), Some(_)) => self.pattern_of(member, renderer),
+            (Ok(()), None) => Some(Pattern::of_set(&name, self.keyed)),
+            (Err(bad), _) => {
+                reader.bad(former.mark, "metadata.renamedFrom", &name, bad);
+                None
+            }
+        }
     }
 
     /// A member's document; none when it is reported, or placed on another host.
@@ -226,6 +292,11 @@ impl<'a> Set<'_, 'a> {
             return None;
         }
         let mut document = document::read(&node, Kind::Container, member.mark, renderer.report)?;
+        renderer.fill_templates(&mut document, Some(self.each(member)));
+        if let Some((former, mark)) = self.former_name(&name, member, renderer) {
+            document.marks.insert("metadata.renamedFrom".to_owned(), mark);
+            document.renamed_from = Some(former);
+        }
         document.meta.member_of = Some(self.key.clone());
         document.layer = Layer::Set(self.name.clone());
         Some(document)

@@ -101,6 +101,11 @@ impl DirPool {
         self.folder(uuid).join("persist").join(encoded(path))
     }
 
+    pub(super) fn persisted_end(&self, uuid: Uuid, path: &str) -> PathBuf {
+        let whole = self.persisted(uuid, path);
+        whole.strip_prefix(&self.source).map_or_else(|_| whole.clone(), Path::to_owned)
+    }
+
     /// A folder to be filled, and then to be kept by [`DirPool::keep`].
     pub(super) fn begin_keeping(&self, uuid: Uuid) -> Result<PathBuf, StorageError> {
         self.check_pool()?;

@@ -185,6 +185,13 @@ impl Pool {
     }
 
     /// The folder in which a path inside outlives the container's roots.
+    /// The end of that folder's path, by which it is known in whichever mount shows it.
+    pub fn persisted_end(&self, uuid: Uuid, path: &str) -> PathBuf {
+        match self {
+            Pool::Dir(pool) => pool.persisted_end(uuid, path),
+        }
+    }
+
     pub fn persisted(&self, uuid: Uuid, path: &str) -> PathBuf {
         match self {
             Pool::Dir(pool) => pool.persisted(uuid, path),

@@ -10,7 +10,7 @@ use bayplan::model::step::{Outcome, Step};
 use bayplan::reconcile::goal::{Goal, PlanOptions};
 use bayplan::reconcile::propose;
 use bayplan::runtime::spawner::Spawner;
-use bayplan::spec::{LoadContext, SourceText, load};
+use bayplan::spec::{LoadContext, SourceText, TextRole, load};
 use bayplan::store::memory::MemoryRecords;
 use jiff::Timestamp;
 use serde_json::json;
@@ -140,8 +140,13 @@ fn a_recorded_plan_has_the_same_outcomes_on_the_modelled_host() {
     let options = PlanOptions { allow_restart: true, ..PlanOptions::new(fixture.now, seed, "apply by test") };
     for text in &sites {
         let base = fixture.folder.clone();
-        let texts =
-            [SourceText { path: "site.yaml".to_owned(), text: text.clone(), root: base.clone(), base }];
+        let texts = [SourceText {
+            path: "site.yaml".to_owned(),
+            text: text.clone(),
+            root: base.clone(),
+            base,
+            role: TextRole::Manifest,
+        }];
         let loaded = load(&texts, &LoadContext::new("amd64")).unwrap();
         let goal = Goal::Site(&loaded.desired);
         replay(&propose(&host.native, &goal, &options).unwrap().steps);

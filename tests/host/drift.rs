@@ -12,7 +12,7 @@ fn site(product: &Product) -> String {
     let a = format!(
         "config: {{limits.memory: 64MiB, limits.processes: 100}}, devices: {{eth0: {{ipv4.address: {}}}, \
          data: {{type: disk, source: {}, path: /srv/data, readonly: true}}, \
-         wire: {{type: nic, nictype: p2p, ipv4.routes: {}}}}}",
+         wire: {{type: nic, nictype: p2p, ipv4.routes: {}}}}}, persist: [/var/kept]",
         product.address(10),
         shared.display(),
         routed(product),
@@ -213,6 +213,20 @@ const ROWS: &[Row] = &[
         cause: &["container/a", "data"],
         keeps_init: true,
         repaired: |product| assert_eq!(product.inside("a", "cat /srv/data/hello"), "from the host"),
+    },
+    Row {
+        name: "persisted folder unmounted inside",
+        damage: |product| {
+            product.inside("a", "echo kept > /var/kept/own");
+            let pid = product.pid("a").to_string();
+            let status =
+                Command::new("nsenter").args(["-t", &pid, "-m", "umount", "/var/kept"]).status().unwrap();
+            assert!(status.success());
+            product.inside("a", "echo astray > /var/kept/own");
+        },
+        cause: &["container/a", "persist", "/var/kept is unmounted inside"],
+        keeps_init: true,
+        repaired: |product| assert_eq!(product.inside("a", "cat /var/kept/own"), "kept"),
     },
     Row {
         name: "monitor killed",

@@ -185,3 +185,39 @@ fn a_plain_variable_reaches_the_next_exec_and_host_names_are_the_containers() {
     assert_eq!(product.inside("a", "cat /etc/hostname; hostname"), "a\na");
     assert!(product.inside("a", "cat /etc/hosts").contains("127.0.1.1\ta"));
 }
+
+#[test]
+fn a_template_is_filled_changed_live_and_repaired() {
+    let product = Product::new();
+    fs::write(product.folder().join("app.tmpl"), "port = ${values.port}\nhome = $${HOME}\n").unwrap();
+    let site = |port: u16| {
+        let files = "files: {/etc/app.conf: {template: app.tmpl, mode: \"0640\", \
+                     onChange: [sh, -c, \"cat /etc/app.conf > /root/seen\"]}}";
+        with_files(&product, files).replacen("spec: {}", &format!("spec: {{values: {{port: {port}}}}}"), 1)
+    };
+    product.declare(&site(80));
+    product.apply().expect(0);
+    product.plan().expect(0);
+    assert_eq!(product.inside("a", "cat /etc/app.conf"), "port = 80\nhome = ${HOME}");
+    assert_eq!(product.inside("a", "stat -c %a /etc/app.conf"), "640");
+    let pid = product.pid("a");
+
+    product.declare(&site(8080));
+    let plan = product.plan().expect(2);
+    assert!(plan.out.contains("app.tmpl:1, "), "{}", plan.out);
+    product.apply().expect(0);
+    product.plan().expect(0);
+    assert_eq!(product.inside("a", "cat /root/seen"), "port = 8080\nhome = ${HOME}", "onChange saw it");
+
+    fs::write(product.folder().join("app.tmpl"), "listen ${values.port}\n").unwrap();
+    product.apply().expect(0);
+    product.plan().expect(0);
+    assert_eq!(product.inside("a", "cat /etc/app.conf"), "listen 8080");
+
+    product.inside("a", "echo other > /etc/app.conf");
+    let drift = product.drift().expect(2);
+    assert!(drift.out.contains("files./etc/app.conf.content"), "{}", drift.out);
+    product.apply().expect(0);
+    assert_eq!(product.inside("a", "cat /etc/app.conf"), "listen 8080");
+    assert_eq!(product.pid("a"), pid, "live");
+}

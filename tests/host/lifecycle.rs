@@ -19,6 +19,26 @@ fn a_site_is_converged_planned_empty_and_deleted() {
 }
 
 #[test]
+fn a_power_off_stops_all_that_run_and_the_next_apply_runs_them_again() {
+    let product = Product::new();
+    let second = Product::container("b", "dependsOn: [container/a]");
+    product.declare(&(product.base() + &Product::container("a", "config: {}") + &second));
+    product.apply().expect(0);
+    let inits = [product.pid("a"), product.pid("b")];
+    let said = product.run(&["power-off"]).expect(0);
+    for init in inits {
+        assert!(!std::path::Path::new(&format!("/proc/{init}")).exists());
+    }
+    let at = |words: &str| said.err.find(words).unwrap_or_else(|| panic!("no {words}: {}", said.err));
+    assert!(at("container/b: stop: done") < at("container/a: stop: done"), "{}", said.err);
+    assert_eq!(product.run(&["holds", "-o", "json"]).expect(0).json()["holds"].as_array().unwrap().len(), 0);
+    product.run(&["drift"]).expect(2);
+    product.apply().expect(0);
+    product.plan().expect(0);
+    assert!(!inits.contains(&product.pid("a")) && !inits.contains(&product.pid("b")));
+}
+
+#[test]
 fn exec_gives_the_commands_own_status_streams_and_signals() {
     let product = Product::new();
     product.declare(&(product.base() + &Product::container("a", "config: {environment.TONE: warm}")));

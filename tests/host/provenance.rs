@@ -91,3 +91,67 @@ fn a_first_site_runs_on_this_host() {
     // Planned only: its bridge is bay0, which the host may use for something else.
     product.run(&["plan", "-f", &folder]).expect(2);
 }
+
+#[test]
+fn files_disks_and_a_bridge_changed_by_hand_are_adopted_until_the_plan_is_empty() {
+    let product = Product::new();
+    fs::write(product.folder().join("plain.tmpl"), "as it was\n").unwrap();
+    fs::write(product.folder().join("filled.tmpl"), "port ${values.port}\n").unwrap();
+    fs::create_dir(product.folder().join("shared")).unwrap();
+    let shared = product.folder().join("shared");
+    let container = format!(
+        "---\n# the only one\nkind: Container\nmetadata: {{name: a}}\nspec:\n  image: busybox\n  profiles: [net]\n  \
+         files:\n    /etc/app.conf:\n      mode: \"0640\"   # tight\n      content: |   # by hand\n        port = 80\n\n        \
+         home = /root\n    /etc/plain: {{template: plain.tmpl}}\n    /etc/filled: {{template: filled.tmpl}}\n  \
+         devices:\n    data: {{type: disk, source: {}, path: /srv/data}}   # data\n",
+        shared.display()
+    );
+    // Nobody is on this one: nics take their MTU from their bridge.
+    let spare = format!("{}b", product.bridge());
+    let network = format!(
+        "---\nkind: Network\nmetadata: {{name: {spare}}}\nspec: {{type: bridge, config: {{ipv4.address: {}/24}}}}\n",
+        product.address(1).replacen("10.99.", "10.97.", 1)
+    );
+    let site = (product.base() + &container + &network).replacen("spec: {}", "spec: {values: {port: 80}}", 1);
+    product.declare(&site);
+    product.apply().expect(0);
+    let init = product.pid("a");
+    let manifest = product.manifest().to_string_lossy().into_owned();
+    product.inside(
+        "a",
+        "printf 'port = 81\\n\\n  # ${x}\\nhome = /srv\\n' > /etc/app.conf; chmod 600 /etc/app.conf",
+    );
+    product.inside("a", "echo 'now so' > /etc/plain");
+    let pid = init.to_string();
+    let umount = ["-t", &pid, "-m", "umount", "/srv/data"];
+    assert!(std::process::Command::new("nsenter").args(umount).status().unwrap().success());
+    let mtu = ["link", "set", &spare, "mtu", "1400"];
+    assert!(std::process::Command::new("ip").args(mtu).status().unwrap().success());
+
+    // What has placeholders is a person's affair; nothing is written.
+    product.inside("a", "echo 'port 81' > /etc/filled");
+    let said = product.run(&["adopt", "-f", &manifest, "--write"]).expect(1);
+    assert!(said.err.contains("template filled.tmpl has placeholders"), "{}", said.err);
+    assert_eq!(fs::read_to_string(product.manifest()).unwrap(), site);
+    product.inside("a", "echo 'port 80' > /etc/filled; chmod 755 /etc/filled");
+
+    let patch = product.run(&["adopt", "-f", &manifest, "-o", "patch"]).expect(0).out;
+    assert!(patch.contains("plain.tmpl") && patch.contains("+now so"), "{patch}");
+    product.run(&["adopt", "-f", &manifest, "--write"]).expect(0);
+    let adopted = fs::read_to_string(product.manifest()).unwrap();
+    let expected = site
+        .replace("port = 80\n\n        home = /root", "port = 81\n\n          # $${x}\n        home = /srv")
+        .replace("{template: filled.tmpl}", "{template: filled.tmpl, mode: \"0755\"}")
+        .replace("mode: \"0640\"   # tight", "mode: \"0600\"   # tight")
+        .replace(
+            &format!("{{type: disk, source: {}, path: /srv/data}}   # data", shared.display()),
+            "{type: none}   # data",
+        )
+        .replace(".1/24}}\n", ".1/24, bridge.mtu: 1400}}\n");
+    assert_eq!(adopted, expected);
+    assert_eq!(fs::read_to_string(product.folder().join("plain.tmpl")).unwrap(), "now so\n");
+    product.plan().expect(0);
+    product.drift().expect(0);
+    assert_eq!(product.pid("a"), init);
+    assert_eq!(product.inside("a", "head -n 1 /etc/app.conf"), "port = 81", "the host is not touched");
+}

@@ -157,3 +157,49 @@ fn a_renamed_container_runs_on_and_ignored_limits_stay() {
     product.plan().expect(0);
     product.drift().expect(0);
 }
+
+#[test]
+fn a_hold_outlives_a_replace() {
+    let product = Product::new();
+    let (one, two) = (tree(&product, "one", "good 1"), tree(&product, "two", "good 2"));
+    product.declare(&site(&product, &one, REPLACE));
+    product.apply().expect(0);
+    product.inside("web", "echo kept > /var/lib/app/data");
+    product.run(&["stop", "web"]).expect(0);
+
+    // Stopped by a hold: the root is replaced, nobody starts it.
+    product.declare(&site(&product, &two, REPLACE));
+    apply(&product, "replace").expect(0);
+    assert_eq!(product.pid("web"), 0, "the hold is kept");
+    let holds = product.run(&["holds"]).expect(0).out;
+    assert!(holds.contains("container/web"), "{holds}");
+    product.plan().expect(0);
+    product.run(&["resume", "web"]).expect(0);
+    assert_eq!(product.inside("web", "cat /etc/version /var/lib/app/data"), "good 2kept");
+    product.plan().expect(0);
+
+    // Frozen by a hold: it is frozen again once the new root runs.
+    product.run(&["freeze", "web"]).expect(0);
+    let three = tree(&product, "three", "good 3");
+    product.declare(&site(&product, &three, REPLACE));
+    apply(&product, "replace").expect(0);
+    assert_eq!(product.container_json("web")["state"], "frozen");
+    assert!(product.run(&["holds"]).expect(0).out.contains("container/web"));
+    product.plan().expect(0);
+    product.run(&["unfreeze", "web"]).expect(0);
+    assert_eq!(product.inside("web", "cat /etc/version /var/lib/app/data"), "good 3kept");
+    product.plan().expect(0);
+    product.drift().expect(0);
+}
+
+#[test]
+fn a_persisted_folder_behind_a_link_is_no_drift() {
+    let product = Product::new();
+    let one = tree(&product, "one", "good 1");
+    std::os::unix::fs::symlink("var/lib", one.join("data")).unwrap();
+    product.declare(&site(&product, &one, REPLACE).replacen("[/var/lib/app]", "[/data/app]", 1));
+    product.apply().expect(0);
+    assert_eq!(product.inside("web", "cat /data/app/first"), "from the image");
+    product.drift().expect(0);
+    product.plan().expect(0);
+}

@@ -145,14 +145,18 @@ fn a_limit_taken_away_by_hand_becomes_null_and_a_single_processor_stays_a_set() 
     ");
 }
 
+/// Changes the modelled host as a hand would.
+fn on_the_host(bench: &Bench, edit: impl Fn(&mut Value)) {
+    let path = bench.path().join("state/modelled-host.json");
+    let mut host: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    edit(&mut host);
+    std::fs::write(&path, host.to_string()).unwrap();
+}
+
 #[test]
-fn a_state_is_adopted_and_a_bridges_address_is_refused() {
+fn a_state_is_adopted_in_its_line_and_where_there_is_none() {
     let bench = applied(
         "\
-kind: Network
-metadata: {name: lan0}
-spec: {type: bridge, config: {ipv4.address: 10.9.0.1/24}}
----
 kind: Container
 metadata: {name: a}
 spec:
@@ -166,20 +170,149 @@ spec: {image: busybox}
     );
     by_hand(&bench, "a", |run| run["frozen"] = true.into());
     by_hand(&bench, "b", |run| run["frozen"] = true.into());
-    let path = bench.path().join("state/modelled-host.json");
-    let mut host: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
-    host["networks"]["lan0"]["addresses"] = serde_json::json!(["10.9.0.254/24"]);
-    std::fs::write(&path, host.to_string()).unwrap();
-    let said = bench.expect(1, "adopt --write").stderr;
-    assert!(said.contains("network/lan0 config.ipv4.address: a bridge is set up as a whole"), "{said}");
-    host["networks"]["lan0"]["addresses"] = serde_json::json!(["10.9.0.1/24"]);
-    std::fs::write(&path, host.to_string()).unwrap();
     insta::assert_snapshot!(adopt(&bench, ""), @r"
     -  state: running # for now
     +  state: frozen # for now
     -spec: {image: busybox}
     +spec: {image: busybox, state: frozen}
     ");
+}
+
+const BRIDGE: &str = "\
+kind: Network
+metadata: {name: lan0}
+spec:
+  type: bridge
+  config:
+    ipv4.address: 10.9.0.1/24   # the office
+";
+
+#[test]
+fn a_bridges_address_and_mtu_are_adopted_when_that_is_all() {
+    let bench = applied(BRIDGE);
+    on_the_host(&bench, |host| {
+        host["networks"]["lan0"]["addresses"] = serde_json::json!(["10.9.0.254/24"]);
+        host["networks"]["lan0"]["mtu"] = 1400.into();
+    });
+    insta::assert_snapshot!(adopt(&bench, ""), @r"
+    -    ipv4.address: 10.9.0.1/24   # the office
+    +    ipv4.address: 10.9.0.254/24   # the office
+    +    bridge.mtu: 1400
+    ");
+    // Another subnet: the rules are the former one's, and `apply` has to do with it.
+    on_the_host(&bench, |host| {
+        host["networks"]["lan0"]["addresses"] = serde_json::json!(["10.9.7.1/24"]);
+    });
+    let said = bench.expect(1, "adopt --write").stderr;
+    assert!(said.contains("network/lan0 config.ipv4.address: set up network is left to do"), "{said}");
+    on_the_host(&bench, |host| {
+        host["networks"]["lan0"]["addresses"] = serde_json::json!(["10.9.0.254/24", "10.9.0.9/24"]);
+    });
+    let said = bench.expect(1, "adopt --write").stderr;
+    assert!(said.contains("the bridge has 2 addresses of one family, a manifest says one"), "{said}");
+    on_the_host(&bench, |host| {
+        host["networks"]["lan0"]["addresses"] = serde_json::json!(["10.9.0.254/24"]);
+        host["networks"]["lan0"]["up"] = false.into();
+    });
+    let said = bench.expect(1, "adopt --write").stderr;
+    assert!(said.contains("network/lan0 link: bridge lan0 is down; a manifest cannot say that"), "{said}");
+}
+
+#[test]
+fn a_bridge_with_containers_on_it_is_adopted_only_if_they_stay_as_they_are() {
+    let on_it = "---\nkind: Container\nmetadata: {name: a}\nspec: {image: busybox, devices: {eth0: {network: lan0}}}\n";
+    let bench = applied(&format!("{BRIDGE}{on_it}"));
+    on_the_host(&bench, |host| {
+        host["networks"]["lan0"]["addresses"] = serde_json::json!(["10.9.0.254/24"]);
+    });
+    let before = read(&bench, "site.yaml");
+    let said = bench.expect(1, "adopt --write").stderr;
+    assert!(said.contains("container/a: it would change too"), "{said}");
+    assert_eq!(read(&bench, "site.yaml"), before);
+}
+
+#[test]
+fn a_device_taken_away_by_hand_is_declared_away() {
+    let bench = applied(
+        "\
+kind: Container
+metadata: {name: a}
+spec:
+  image: busybox
+  devices:
+    # what it serves
+    data:
+      type: disk
+      source: /srv/web
+      path: /srv   # inside
+    more: {type: disk, source: /a, path: /a}
+---
+kind: Container
+metadata: {name: b}
+spec: {image: busybox}
+",
+    );
+    by_hand(&bench, "a", |run| run["disks"] = serde_json::json!(["more"]));
+    by_hand(&bench, "b", |run| run["nics"] = serde_json::json!({}));
+    insta::assert_snapshot!(adopt(&bench, ""), @r"
+    -    data:
+    -      type: disk
+    -      source: /srv/web
+    -      path: /srv   # inside
+    +    data: {type: none}   # inside
+    -spec: {image: busybox}
+    +spec: {image: busybox, devices: {eth0: {type: none}}}
+    ");
+    // It was only forgotten: a restart starts it without.
+    bench.expect(0, "restart a");
+    bench.expect(0, "plan");
+}
+
+#[test]
+fn a_file_removed_or_given_another_mode_and_owner_by_hand_is_adopted() {
+    let bench = applied(
+        "\
+kind: Profile
+metadata: {name: p}
+spec:
+  files:
+    /etc/a: {content: a, mode: \"0600\"}   # secret-ish
+---
+kind: Container
+metadata: {name: c}
+spec:
+  image: busybox
+  profiles: [default, p]
+  files: {/etc/gone: {content: x}, /etc/key: {secretRef: {env: KEY}}}
+",
+    );
+    on_the_host(&bench, |host| {
+        let root = host["roots"].as_object_mut().unwrap().values_mut().next().unwrap();
+        root["files"]["/etc/a"]["mode"] = "0644".into();
+        root["files"]["/etc/a"]["owner"] = serde_json::json!(["33", "www-data"]);
+        root["files"].as_object_mut().unwrap().remove("/etc/gone");
+    });
+    insta::assert_snapshot!(adopt(&bench, ""), @r#"
+    -    /etc/a: {content: a, mode: "0600"}   # secret-ish
+    +    /etc/a: {content: a, mode: "0644", owner: www-data}   # secret-ish
+    -  files: {/etc/gone: {content: x}, /etc/key: {secretRef: {env: KEY}}}
+    +  files: {/etc/gone: null, /etc/key: {secretRef: {env: KEY}}}
+    "#);
+    // Contents of a modelled host are known by their digests alone; a secret's is taken from no host.
+    for (path, words) in [("/etc/a", "is modelled, without a content"), ("/etc/key", "it is a secret's")] {
+        let digest = |host: &mut Value, with: &str| {
+            let root = host["roots"].as_object_mut().unwrap().values_mut().next().unwrap();
+            let digest = root["files"][path]["digest"].as_str().unwrap().to_owned();
+            root["files"][path]["digest"] = match with {
+                "" => digest.strip_suffix("ff").unwrap_or(&digest).into(),
+                with => format!("{digest}{with}").into(),
+            };
+        };
+        on_the_host(&bench, |host| digest(host, "ff"));
+        let said = bench.expect(1, "adopt --write").stderr;
+        assert!(said.contains(words), "{said}");
+        on_the_host(&bench, |host| digest(host, ""));
+    }
 }
 
 const PROFILE: &str = "\

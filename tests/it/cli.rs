@@ -503,6 +503,33 @@ fn commands_through_a_daemon_say_what_they_say_without() {
 }
 
 #[test]
+fn a_power_off_is_refused_by_a_daemon_which_would_run_them_again() {
+    let bench = Bench::new();
+    bench.expect(0, "apply -q");
+    let daemon = bench.daemon("");
+    let said = bench.expect(1, "power-off");
+    assert!(said.stderr.contains("stop the daemon first"), "{}", said.stderr);
+    assert_eq!(daemon.end(nix::sys::signal::Signal::SIGTERM), Some(0));
+    bench.expect(0, "power-off -q");
+    assert!(bench.expect(0, "get web-1").stdout.contains("stopped"));
+    bench.expect(2, "plan");
+}
+
+#[test]
+fn a_daemon_tells_systemd_once_commands_find_it() {
+    let bench = Bench::new();
+    let path = bench.path().join("notify");
+    let systemd = std::os::unix::net::UnixDatagram::bind(&path).unwrap();
+    systemd.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let child = bench.command("daemon").env("NOTIFY_SOCKET", &path).stderr(Stdio::null()).spawn().unwrap();
+    let daemon = Daemon { child, socket: bench.path().join("state/unix.socket") };
+    let mut told = [0; 64];
+    let length = systemd.recv(&mut told).expect("the daemon tells");
+    assert_eq!(&told[..length], b"READY=1");
+    std::os::unix::net::UnixStream::connect(&daemon.socket).expect("its socket is there");
+}
+
+#[test]
 fn a_daemon_follows_its_manifests_and_keeps_the_last_good_ones() {
     let bench = Bench::new();
     std::fs::create_dir(bench.path().join("live")).unwrap();
@@ -528,4 +555,23 @@ fn a_daemon_follows_its_manifests_and_keeps_the_last_good_ones() {
     daemon.end(nix::sys::signal::Signal::SIGKILL);
     bench.expect(0, "plan -f live");
     bench.daemon("-f live");
+}
+
+#[test]
+fn no_verb_but_restart_takes_what_waits_for_a_restart() {
+    let bench = Bench::new();
+    bench.expect(0, "apply --yes");
+    bench.write("site.yaml", &SITE.replace("limits.memory: 1GiB", "security.nesting: true"));
+    bench.expect(0, "apply --yes");
+    for verb in ["freeze", "unfreeze", "start", "freeze", "resume"] {
+        let said = bench.expect(0, &format!("{verb} web-1"));
+        assert!(
+            !said.stdout.contains("security.nesting") || said.stdout.contains("pending"),
+            "{}",
+            said.stdout
+        );
+        assert!(bench.expect(0, "plan").stdout.contains("pending: restart"), "{verb}");
+    }
+    bench.expect(0, "restart web-1");
+    assert!(!bench.expect(0, "plan").stdout.contains("pending"));
 }

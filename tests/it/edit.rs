@@ -1,7 +1,7 @@
 //! Edits of texts: one value changes, every other byte stays, and what is written is read back.
 
 use bayplan::model::origin::Place;
-use bayplan::spec::edit::{append, document_at, replace, set, written};
+use bayplan::spec::edit::{New, append, document_at, replace, set, written};
 
 #[track_caller]
 fn edited(text: &str, path: &[&str], value: Option<&str>, expected: &str) {
@@ -58,6 +58,48 @@ fn a_value_is_added_in_the_style_of_what_stands_around_it() {
         ("kind: x\n", "kind: x\nspec:\n  config:\n    limits.memory: 1GiB\n"),
     ] {
         edited(before, &path, Some("1GiB"), after);
+    }
+}
+
+#[test]
+fn a_block_of_lines_stays_one() {
+    let path = ["spec", "a"];
+    let text = "spec:\n  a: |   # lines\n    one\n      two\n\n    three\n  b: x\n";
+    for (value, block) in [
+        ("1\n\n  2\n", "|   # lines\n    1\n\n      2\n"),
+        ("1", "|-   # lines\n    1\n"),
+        (" 1\n", "\" 1\\n\"   # lines\n"),
+        ("", "\"\"   # lines\n"),
+        ("1\n\n", "\"1\\n\\n\"   # lines\n"),
+        ("\u{7}\n", "\"\\u0007\\n\"   # lines\n"),
+    ] {
+        let new = set(text, 0, &path, Some(value)).unwrap();
+        assert_eq!(new, format!("spec:\n  a: {block}  b: x\n"), "{value:?}");
+        assert_eq!(written(&new, 0, &path).as_deref(), Some(value), "{new}");
+        assert_eq!(written(&new, 0, &["spec", "b"]).as_deref(), Some("x"), "{new}");
+    }
+    let last = "spec:\n  a: |\n    one\n";
+    assert_eq!(set(last, 0, &path, Some("two\n")).unwrap(), "spec:\n  a: |\n    two\n");
+    let folded = "spec:\n  a: >\n    one\n    two\n# end\n";
+    let new = set(folded, 0, &path, Some("x\ny\n")).unwrap();
+    assert_eq!(new, "spec:\n  a: |\n    x\n    y\n# end\n");
+}
+
+#[test]
+fn a_mapping_makes_way_for_a_value_in_flow_style() {
+    let path = ["spec", "devices", "a"];
+    for (before, after) in [
+        (
+            "spec: {devices: {a: {type: disk, path: /a}, b: {}}}\n",
+            "spec: {devices: {a: {type: none}, b: {}}}\n",
+        ),
+        (
+            "spec:\n  devices:\n    a:\n      type: disk\n      path: /a   # c\n    b: {}\n",
+            "spec:\n  devices:\n    a: {type: none}   # c\n    b: {}\n",
+        ),
+        ("spec:\n  image: x\n", "spec:\n  image: x\n  devices:\n    a: {type: none}\n"),
+    ] {
+        assert_eq!(set(before, 0, &path, New::Flow("{type: none}")).unwrap(), after);
     }
 }
 

@@ -2,7 +2,7 @@
 //! `BAYPLAN_BLESS=1` writes the texts anew.
 
 use crate::golden::{assert_golden, folder};
-use crate::spec_load::text;
+use crate::spec_load::{template, text};
 use bayplan::spec::diagnostic::render_all;
 use bayplan::spec::{LoadContext, RenderFor, load};
 use std::collections::BTreeSet;
@@ -19,7 +19,10 @@ fn manifests() -> Vec<String> {
 
 fn findings(name: &str) -> (String, BTreeSet<&'static str>) {
     let source = fs::read_to_string(folder("tests/it/findings").join(format!("{name}.yaml"))).unwrap();
-    let texts = [text(&format!("{name}.yaml"), &source)];
+    let mut texts = vec![text(&format!("{name}.yaml"), &source)];
+    if let Ok(source) = fs::read_to_string(folder("tests/it/findings").join(format!("{name}.tmpl"))) {
+        texts.push(template(&format!("{name}.tmpl"), &source));
+    }
     let machine_id = "00000000000000000000000000000001".to_owned();
     let render_for = RenderFor::Machine { machine_id, hostname: "here".to_owned() };
     let context = LoadContext { render_for, ..LoadContext::new("amd64") };

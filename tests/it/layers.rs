@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 const TABLE: [(&str, &[&str]); 23] = [
     ("model/", &[]),
     ("spec/", &["model"]),
-    ("source/", &["model", "spec"]),
+    ("source/", &["model", "spec", "content"]),
     ("reconcile/", &["model"]),
     ("reconcile/mod.rs", &["model", "driver"]),
     ("reconcile/apply.rs", &["model", "driver"]),

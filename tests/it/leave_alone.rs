@@ -172,3 +172,21 @@ fn containers_that_no_site_owns_are_listed_or_refused_as_the_site_says() {
     let stopped = Goal::Power { key: web(), power: Power::Stopped, until: None };
     planned(&host, &stopped, &options());
 }
+
+#[test]
+fn a_power_state_that_is_not_managed_stays_so_through_verbs_and_restarts() {
+    let host = server();
+    let spec = |nesting: bool| {
+        desired(&[("web-1", &["state: any", &format!("config: {{security.nesting: {nesting}}}")])])
+    };
+    converge(&host, &Goal::Site(&spec(false)), &options());
+    for power in [Power::Running, Power::Frozen, Power::Running, Power::Stopped, Power::Running] {
+        converge(&host, &Goal::Power { key: web(), power, until: None }, &options());
+        assert!(planned(&host, &Goal::Site(&spec(false)), &options()).is_empty(), "{power:?}");
+        assert!(planned(&host, &Goal::Recorded, &options()).is_empty(), "{power:?}");
+    }
+    let approving = PlanOptions { allow_restart: true, ..options() };
+    converge(&host, &Goal::Site(&spec(true)), &approving);
+    assert!(look(&host).containers.values().next().unwrap().run.is_some());
+    assert!(planned(&host, &Goal::Site(&spec(true)), &approving).is_empty());
+}

@@ -20,6 +20,8 @@ mod imprint;
 mod layers;
 mod layout;
 mod leave_alone;
+mod man_pages;
+mod packaging;
 mod plan_goldens;
 mod properties;
 mod prune;
@@ -43,6 +45,7 @@ mod schemas;
 mod spec_load;
 mod spec_registry;
 mod spec_source;
+mod templates;
 #[path = "../support/terminal.rs"]
 mod terminal;
 mod verdicts;

@@ -51,7 +51,7 @@ fn each_way_to_break_a_host_is_drift_with_its_cause_and_is_repaired() {
             "",
         ),
         ("container/web-1", |host, key| host.leave_cgroup(key), "cgroup", "init is outside its cgroup"),
-        ("container/web-1", |host, key| host.remove_nic(key, "eth0"), "devices.eth0", "the nic is gone"),
+        ("container/web-1", |host, key| host.remove_nic(key, "eth0"), "devices.eth0.type", "the nic is gone"),
         (
             "container/web-1",
             |host, key| host.detach_bridge(key, "eth0"),
@@ -62,7 +62,7 @@ fn each_way_to_break_a_host_is_drift_with_its_cause_and_is_repaired() {
         (
             "container/web-1",
             |host, key| host.unmount_disk(key, "data"),
-            "devices.data",
+            "devices.data.type",
             "nothing is mounted at /srv",
         ),
         ("container/web-1", |host, key| host.kill_monitor(key), "monitor", "its monitor is gone"),

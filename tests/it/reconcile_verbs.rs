@@ -127,6 +127,44 @@ fn restart_is_a_stop_and_a_start_of_that_container_alone() {
 }
 
 #[test]
+fn a_power_off_stops_all_dependents_first_and_the_next_pass_runs_what_is_declared_running() {
+    let host = running();
+    converge(&host, &stop(Some(3600)), &options());
+    let records = look(&host).records;
+    let plan = converge(&host, &Goal::PowerOff, &options());
+    assert_eq!(words(&plan), ["stop web-2", "stop web-1"]);
+    assert!(plan.steps[1].after.contains(&plan.steps[0].id), "who needs another goes first: {plan:#?}");
+    let after = look(&host);
+    assert_eq!(after.records, records, "nothing is held, and nothing else written");
+    assert!(host.host().runs.is_empty());
+    assert!(planned(&host, &Goal::PowerOff, &options()).is_empty());
+    let plan = converge(&host, &Goal::Recorded, &options());
+    let starts: Vec<String> = words(&plan).into_iter().filter(|words| words.starts_with("start")).collect();
+    assert_eq!(starts, ["start web-1", "start web-2"], "web-3 is still held");
+}
+
+#[test]
+fn a_power_off_does_nothing_to_a_container_but_stop_it() {
+    let host = running();
+    // Drift that any other pass would mend.
+    let web_1 = Key::container("web-1");
+    assert!(host.edit_limits(&web_1, |limits| limits.processes = Some(7)) && host.stop_forwarding());
+    assert!(!planned(&host, &Goal::Recorded, &options()).is_empty());
+    assert!(host.set_frozen(&Key::container("web-3"), true));
+    let plan = converge(&host, &Goal::PowerOff, &options());
+    assert_eq!(words(&plan), ["stop web-2", "stop web-1", "stop web-3"]);
+}
+
+#[test]
+fn what_is_wrong_with_a_declaration_keeps_nobody_from_being_powered_off() {
+    let host = running();
+    host.edit_host(|host| host.machine.user_namespaces = false);
+    propose(&host, &stop(None), &options()).unwrap_err();
+    let plan = converge(&host, &Goal::PowerOff, &options());
+    assert_eq!(words(&plan), ["stop web-2", "stop web-1", "stop web-3"]);
+}
+
+#[test]
 fn a_lost_image_is_made_anew_under_its_roots() {
     let host = running();
     let content = host.host().images.into_keys().next().unwrap();

@@ -204,6 +204,74 @@ fn images_profiles_and_secrets_are_renamed_in_their_records() {
     assert!(plan.is_empty() && plan.pending.is_empty() && plan.stale.is_empty(), "{plan:#?}");
 }
 
+/// A site with one set: metadata and spec in flow style without braces.
+fn with_set(metadata: &str, spec: &str) -> Desired {
+    let text = format!(
+        "apiVersion: bayplan/v1\nkind: Site\nmetadata: {{name: edge}}\nspec: {{prune: {{mode: auto, max: 100%}}}}\n---\n\
+         kind: Image\nmetadata: {{name: tiny}}\nspec: {{source: {{busybox: {{}}}}}}\n---\n\
+         kind: ContainerSet\nmetadata: {{{metadata}}}\nspec: {{{spec}, template: {{image: tiny}}}}\n"
+    );
+    load_text(&text).unwrap().desired
+}
+
+/// Converges from one set to the other; the members' new names by their former ones, roots and inits kept.
+#[track_caller]
+fn members_keep_all(before: &Desired, after: &Desired, names: &[(&str, &str)]) {
+    let host = server();
+    converge(&host, &Goal::Site(before), &options());
+    let (model, records) = (host.host(), look(&host).records);
+    let plan = converge(&host, &Goal::Site(after), &options());
+    assert!(plan.sets.is_empty() && plan.prune.is_empty(), "{:#?} {:#?}", plan.sets, plan.prune);
+    let now = look(&host);
+    for (former, name) in names {
+        let identity = &records[&Key::container(*former)].identity;
+        assert_eq!(now.records[&Key::container(*name)].identity, *identity, "{former} -> {name}");
+    }
+    assert!(host.host().roots.keys().eq(model.roots.keys()));
+    let pids = |host: &Memory| host.host().runs.into_values().map(|run| run.pid).collect::<Vec<_>>();
+    assert_eq!(pids(&host), model.runs.into_values().map(|run| run.pid).collect::<Vec<_>>());
+    let left = planned(&host, &Goal::Site(after), &options());
+    assert!(left.is_empty(), "{:#?}", left.steps);
+    // A first apply on another host makes them as they are called now.
+    let other = server();
+    converge(&other, &Goal::Site(after), &options());
+    assert!(planned(&other, &Goal::Site(after), &options()).is_empty());
+}
+
+#[test]
+fn the_members_of_a_renamed_set_keep_their_roots() {
+    let names = [("old-0", "new-0"), ("old-1", "new-1")];
+    let old = with_set("name: old", "replicas: 2");
+    members_keep_all(&old, &with_set("name: new, renamedFrom: old", "replicas: 2"), &names);
+    // With a pattern of its own the set's name is in no member's; another pattern says the former one.
+    let runners = |set: &str| with_set(set, "replicas: 2, name: \"runner-{index:02}\"");
+    let same = [("runner-00", "runner-00"), ("runner-01", "runner-01")];
+    members_keep_all(&runners("name: old"), &runners("name: new, renamedFrom: old"), &same);
+    let worker =
+        with_set("name: old, renamedFrom: \"runner-{index:02}\"", "replicas: 2, name: \"worker-{index}\"");
+    members_keep_all(&runners("name: old"), &worker, &[("runner-00", "worker-0"), ("runner-01", "worker-1")]);
+}
+
+#[test]
+fn a_member_with_another_key_keeps_its_root() {
+    let before = with_set("name: s", "for: {a: {}, b: {}}");
+    let after = with_set("name: s", "for: {c: {renamedFrom: a}, b: {}}");
+    members_keep_all(&before, &after, &[("s-a", "s-c"), ("s-b", "s-b")]);
+    let both = with_set("name: t, renamedFrom: s", "for: {c: {renamedFrom: a}, b: {}}");
+    members_keep_all(&before, &both, &[("s-a", "t-c"), ("s-b", "t-b")]);
+}
+
+#[test]
+fn a_renamed_set_that_shrinks_and_grows_loses_and_makes_only_those() {
+    let host = server();
+    converge(&host, &Goal::Site(&with_set("name: old", "for: {a: {}, b: {}}")), &options());
+    let after = with_set("name: new, renamedFrom: old", "for: {b: {}, c: {}}");
+    let plan = converge(&host, &Goal::Site(&after), &options());
+    let parked: Vec<String> = plan.prune.iter().flat_map(|intent| &intent.keys).map(Key::to_string).collect();
+    assert_eq!(parked, ["container/old-a"]);
+    assert!(planned(&host, &Goal::Site(&after), &options()).is_empty());
+}
+
 proptest! {
     #![proptest_config(cases())]
 

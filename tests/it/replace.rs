@@ -11,7 +11,7 @@ use bayplan::model::key::Key;
 use bayplan::model::object::{Power, Spec};
 use bayplan::model::observed::RootFacts;
 use bayplan::model::record::{Applied, Identity};
-use bayplan::model::step::{Action, Class};
+use bayplan::model::step::{Action, Cause, Class};
 use bayplan::reconcile::goal::{Goal, PlanOptions};
 use bayplan::reconcile::plan::Plan;
 use bayplan::reconcile::render::{TextOptions, plan_json, plan_text, report_text};
@@ -262,6 +262,50 @@ fn a_hold_is_kept_through_a_replace() {
     assert!(host.host().runs.is_empty() && kept(&host));
     let left = planned(&host, &Goal::Site(&goal), &approving());
     assert!(left.is_empty() && left.holds.len() == 1, "{left:#?}");
+}
+
+#[test]
+fn a_persisted_folder_that_is_unmounted_inside_is_drift_and_mounted_again_live() {
+    let text = "apiVersion: bayplan/v1\nkind: Image\nmetadata: {name: tiny}\nspec: {source: {busybox: {}}}\n---\n\
+                kind: Container\nmetadata: {name: web-1}\nspec: {image: tiny, persist: [/srv/data, /srv/more]}\n";
+    let desired = load_text(text).unwrap().desired;
+    let host = server();
+    let key = Key::container("web-1");
+    converge(&host, &Goal::Site(&desired), &options());
+    let pid = host.host().runs.values().next().unwrap().pid;
+    assert!(host.unmount_persisted(&key, "/srv/data"));
+    for goal in [Goal::Recorded, Goal::Site(&desired)] {
+        let plan = planned(&host, &goal, &options());
+        let [step] = &plan.steps[..] else { panic!("{:#?}", plan.steps) };
+        assert!(matches!(&step.action, Action::AttachPersisted { path, .. } if path == "/srv/data"));
+        assert_eq!((step.class, step.reasons[0].cause), (Class::Live, Cause::Drift));
+    }
+    converge(&host, &Goal::Recorded, &options());
+    assert!(planned(&host, &Goal::Site(&desired), &options()).is_empty());
+    assert_eq!(host.host().runs.values().next().unwrap().pid, pid);
+    // Declared no longer, and not restarted yet: there is nothing to mend.
+    let without = load_text(&text.replace("/srv/data, ", "")).unwrap().desired;
+    assert!(host.unmount_persisted(&key, "/srv/data"));
+    let plan = planned(&host, &Goal::Site(&without), &options());
+    assert!(!plan.steps.iter().any(|step| matches!(step.action, Action::AttachPersisted { .. })));
+}
+
+#[test]
+fn a_persisted_folder_that_is_lost_in_the_pool_waits_for_a_start() {
+    let text = "apiVersion: bayplan/v1\nkind: Image\nmetadata: {name: tiny}\nspec: {source: {busybox: {}}}\n---\n\
+                kind: Container\nmetadata: {name: web-1}\nspec: {image: tiny, persist: [/srv/data]}\n";
+    let desired = load_text(text).unwrap().desired;
+    let host = server();
+    converge(&host, &Goal::Site(&desired), &options());
+    assert!(host.lose_persisted(&Key::container("web-1"), "/srv/data"));
+    let plan = planned(&host, &Goal::Site(&desired), &options());
+    assert!(plan.steps.is_empty(), "{:#?}", plan.steps);
+    let [pending] = &plan.pending[..] else { panic!("{:#?}", plan.pending) };
+    assert_eq!(pending.reasons[0].note.as_deref(), Some("the place of /srv/data in pool default is gone"));
+    let approving = PlanOptions { allow_restart: true, ..options() };
+    converge(&host, &Goal::Site(&desired), &approving);
+    let left = planned(&host, &Goal::Site(&desired), &options());
+    assert!(left.is_empty() && left.pending.is_empty(), "{left:#?}");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Good manifests, and what they become.
 
 use crate::golden::{assert_golden, folder};
+use bayplan::model::content::SourceFile;
 use bayplan::model::desired::Desired;
 use bayplan::model::finding::Finding;
 use bayplan::model::key::Key;
@@ -8,7 +9,7 @@ use bayplan::model::object::{Container, Spec};
 use bayplan::model::run::{CpuLimit, MemoryEnforce};
 use bayplan::model::typed;
 use bayplan::source;
-use bayplan::spec::{LoadContext, Loaded, SourceText, load, load_hosts};
+use bayplan::spec::{LoadContext, Loaded, SourceText, TextRole, load, load_hosts};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,7 +17,14 @@ use std::path::{Path, PathBuf};
 /// One text, as if it were /site/site.yaml.
 pub fn text(path: &str, text: &str) -> SourceText {
     let folder = PathBuf::from("/site");
-    SourceText { path: path.to_owned(), text: text.to_owned(), base: folder.clone(), root: folder }
+    let (path, text) = (path.to_owned(), text.to_owned());
+    SourceText { path, text, base: folder.clone(), root: folder, role: TextRole::Manifest }
+}
+
+/// A template beside it.
+pub fn template(path: &str, content: &str) -> SourceText {
+    let file = SourceFile { root: PathBuf::from("/site"), path: PathBuf::from(path) };
+    SourceText { role: TextRole::Template(file), ..text(path, content) }
 }
 
 pub fn load_text(source: &str) -> Result<Loaded, Vec<Finding>> {

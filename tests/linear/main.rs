@@ -12,7 +12,7 @@ use bayplan::reconcile::goal::{Goal, PlanOptions};
 use bayplan::reconcile::plan::Plan;
 use bayplan::reconcile::render::{TextOptions, plan_json, plan_text};
 use bayplan::reconcile::{drift, plan_on};
-use bayplan::spec::{LoadContext, Loaded, SourceText, load};
+use bayplan::spec::{LoadContext, Loaded, SourceText, TextRole, load};
 use bayplan::store::memory::MemoryRecords;
 use jiff::Timestamp;
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
@@ -54,7 +54,13 @@ fn site(count: usize) -> String {
 
 fn loaded(text: &str) -> Loaded {
     let root = PathBuf::from("/srv/site");
-    let texts = [SourceText { path: "site.yaml".into(), text: text.into(), base: root.clone(), root }];
+    let texts = [SourceText {
+        path: "site.yaml".into(),
+        text: text.into(),
+        base: root.clone(),
+        root,
+        role: TextRole::Manifest,
+    }];
     load(&texts, &LoadContext::new("amd64")).unwrap()
 }
 

@@ -79,7 +79,7 @@ fn carry_out(
     cancel: &AtomicBool,
     sender: &UnboundedSender<Bytes>,
 ) -> Result<ApplyEvent, Failure> {
-    refuse_followed(daemon, &request.plan.goal)?;
+    refuse_undone(daemon, &request.plan.goal)?;
     let writing = daemon.shared.writer();
     let plan = daemon.bay.plan(&request.plan)?;
     if request.shown.as_ref().is_some_and(|shown| *shown != digest(&plan)) {
@@ -98,8 +98,12 @@ fn carry_out(
     Ok(ApplyEvent::Report(report))
 }
 
-/// The site that is followed has one source of truth: a change of it here would be undone by the next pass.
-fn refuse_followed(daemon: &Daemon, goal: &GoalRequest) -> Result<(), Failure> {
+/// What the next pass would undo: a change of the site that is followed, and a stop without a hold.
+fn refuse_undone(daemon: &Daemon, goal: &GoalRequest) -> Result<(), Failure> {
+    if *goal == GoalRequest::PowerOff {
+        let message = "the daemon would run them again; stop the daemon first";
+        return Err(Failure::new(FailureKind::Refused, message));
+    }
     let followed = daemon.shared.followed();
     let (Some(status), Some(desired)) = (&followed.status, &followed.desired) else { return Ok(()) };
     let path = status.path.display();

@@ -3,7 +3,7 @@
 //! | path | file |
 //! | --- | --- |
 //! | `/1.0/bayplan` | `status` |
-//! | `/1.0/bayplan/{objects,description,holds,why,export}` | `objects` |
+//! | `/1.0/bayplan/{objects,description,holds,why,export,file}` | `objects` |
 //! | `/1.0/bayplan/{plan,saved-plan,apply}`, `/1.0/bayplan/operations/ID/cancel` | `changes` |
 //! | `/1.0/bayplan/containers/NAME/log` | `containers` |
 //! | `/1.0/bayplan/containers/NAME/{exec,console}` | `inside` |

@@ -3,7 +3,8 @@
 use super::{Shareable, blocking};
 use crate::api::error::{Failure, FailureKind};
 use crate::api::types::{
-    Condition, Description, Export, ExportRequest, HoldListing, Listing, ObjectStatus, WhyRequest,
+    Condition, Description, Export, ExportRequest, FileRequest, FileText, HoldListing, Listing, ObjectStatus,
+    WhyRequest,
 };
 use crate::daemon::operations::listing::Selection;
 use crate::model::key::{Key, Kind};
@@ -35,6 +36,7 @@ pub fn routes() -> axum::Router<Shareable> {
         .route("/1.0/bayplan/holds", get(holds))
         .route("/1.0/bayplan/why", post(why))
         .route("/1.0/bayplan/export", post(export))
+        .route("/1.0/bayplan/file", post(file))
 }
 
 async fn list(State(daemon): State<Shareable>, Query(which): Query<Which>) -> Result<Json<Listing>, Failure> {
@@ -100,4 +102,11 @@ async fn export(
     Json(request): Json<ExportRequest>,
 ) -> Result<Json<Export>, Failure> {
     blocking(move || daemon.bay.export(&request)).await.map(Json)
+}
+
+async fn file(
+    State(daemon): State<Shareable>,
+    Json(request): Json<FileRequest>,
+) -> Result<Json<FileText>, Failure> {
+    blocking(move || daemon.bay.file_text(&request)).await.map(Json)
 }

@@ -10,13 +10,14 @@
 //! | `checkup` | what the host has for containers |
 //! | `inside` | programs in containers, consoles and their logs |
 //! | `adopt` | what the host has, as edits of the manifests |
-//! | `listing`, `describe`, `holds`, `why`, `export` | reads; they never wait for a writer |
+//! | `listing`, `describe`, `holds`, `why`, `export`, `file` | reads; they never wait for a writer |
 
 pub mod adopt;
 pub mod apply;
 pub mod checkup;
 pub mod describe;
 pub mod export;
+pub mod file;
 pub mod holds;
 pub mod inside;
 pub mod listing;

@@ -195,6 +195,7 @@ fn goal<'a>(
             known(key, observed)?;
             Goal::Restart(key.clone())
         }
+        GoalRequest::PowerOff => Goal::PowerOff,
         GoalRequest::Rollback(keys) => Goal::Rollback(keys.clone()),
     })
 }

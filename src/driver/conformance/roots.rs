@@ -2,6 +2,7 @@
 
 use super::Bench;
 use super::files::digest;
+use super::runs::running;
 use crate::driver::Error;
 use crate::model::key::Key;
 use crate::model::observed::{RootFacts, RootQuery};
@@ -44,7 +45,14 @@ pub fn beside(bench: &Bench<'_>) {
     bench.refuses(&fixture.start(&run));
     bench.changes(&persist(KEPT));
     assert_eq!(root(bench).persisted, BTreeSet::from([KEPT.to_owned()]));
+    let mount = |path: &str| {
+        fixture.act(Action::AttachPersisted { pool: pool.clone(), uuid: fixture.uuid, path: path.to_owned() })
+    };
+    bench.refuses(&mount(KEPT));
     bench.changes(&fixture.start(&run));
+    assert_eq!(running(bench).persisted, BTreeSet::from([KEPT.to_owned()]));
+    bench.leaves(&mount(KEPT));
+    bench.refuses(&mount("/var/other"));
     // It runs while the next root is made, and not while roots are swapped.
     let made = bench.changes(&prepare(image.clone()));
     assert_eq!(made.outputs["fingerprint"], content);

@@ -102,6 +102,22 @@ impl Memory {
         })
     }
 
+    /// A folder that outlives the root is unmounted inside the container.
+    pub fn unmount_persisted(&self, key: &Key, path: &str) -> bool {
+        self.edit_run(key, |run| {
+            run.persisted.remove(path);
+        })
+    }
+
+    /// A folder that outlives the root is removed from its pool.
+    pub fn lose_persisted(&self, key: &Key, path: &str) -> bool {
+        let mut host = self.lock();
+        let root = host.roots.values_mut().find(|root| root.identity.key == *key);
+        let is_lost = root.is_some_and(|root| root.persisted.remove(path).is_some());
+        drop(host);
+        is_lost && self.unmount_persisted(key, path)
+    }
+
     /// The bridge has this address now, and no other.
     pub fn change_address(&self, bridge: &str, address: IpNet) -> bool {
         let mut host = self.lock();

@@ -72,6 +72,7 @@ pub fn execute(
             run.nics.remove(device).is_some() || run.run.nics.len() != before
         }
         Action::AttachDisk { uuid, disk } => attach_disk(host, key, *uuid, disk)?,
+        Action::AttachPersisted { uuid, path, .. } => attach_persisted(host, key, *uuid, path)?,
         Action::DetachDisk { uuid, disk } => {
             let run = running(host, key, *uuid)?;
             let before = run.run.disks.len();
@@ -303,6 +304,7 @@ fn start(host: &mut HostModel, key: &Key, run: &ContainerRun) -> Result<bool, Er
         limits: run.limits.clone(),
         nics,
         disks,
+        persisted: run.persist.clone(),
         usage: Usage::default(),
     };
     host.runs.insert(run.uuid, facts);
@@ -374,6 +376,18 @@ fn attach_disk(host: &mut HostModel, key: &Key, uuid: Uuid, disk: &Disk) -> Resu
         run.run.disks.sort_by(|a, b| a.device.cmp(&b.device));
     }
     Ok((stands && run.disks.insert(disk.device.clone())) || !asked)
+}
+
+fn attach_persisted(host: &mut HostModel, key: &Key, uuid: Uuid, path: &str) -> Result<bool, Error> {
+    let is_kept = host.roots.get(&uuid).is_some_and(|root| root.persisted.contains_key(path));
+    let run = running(host, key, uuid)?;
+    if !run.run.persist.contains(path) {
+        return Err(refused(key, format!("{path} must be among what it persists"), "it was started without"));
+    }
+    if !is_kept {
+        return Err(refused(key, format!("{path} must have a place of its own"), "it has none"));
+    }
+    Ok(run.persisted.insert(path.to_owned()))
 }
 
 /// Whether the disk's source is there; an absent one is refused where it is required.

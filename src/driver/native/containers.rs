@@ -234,6 +234,31 @@ pub fn detach_disk(native: &Native, key: &Key, uuid: Uuid, disk: &Disk) -> Resul
     Ok(changed || recorded)
 }
 
+/// Mounts a folder that outlives the root where a running container is to have it, and has not.
+pub fn attach_persisted(
+    native: &Native,
+    key: &Key,
+    (pool, uuid): (&str, Uuid),
+    path: &str,
+) -> Result<bool, Error> {
+    let what = || format!("{key}: {path} could not be mounted");
+    let running = Running::find(native, key, uuid)?;
+    let run = run_record::read(&native.layout.run, key, uuid)?.map(|record| record.run);
+    let Some(run) = run.filter(|run| run.persist.contains(path)) else {
+        return Err(precondition(key, format!("{path} among what it persists"), "it was started without"));
+    };
+    let table = mounts::table(running.init.pid).map_err(|error| failed(what(), error))?;
+    if table.shows(&native.pool(pool)?.persisted_end(uuid, path)) {
+        return Ok(false);
+    }
+    let shift = running.shift().map_err(|error| failed(what(), error))?;
+    let tree = persisted_tree(native, &run, path, shift.as_ref().map(IdShift::borrow))?;
+    let bind = Bind { target: path.to_owned(), readonly: false };
+    mounts::attach(&native.spawner, running.init, &tree, &bind, running.spec.root_ids())
+        .map_err(|error| failed(what(), error))?;
+    Ok(true)
+}
+
 /// What exec gives to programs from now on.
 pub fn set_environment(
     native: &Native,

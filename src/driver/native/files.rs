@@ -10,9 +10,11 @@ use crate::driver::{Error, StepContext};
 use crate::model::content::{Content, Digest, SecretValue};
 use crate::model::id_map::IdMap;
 use crate::model::key::Key;
+use crate::model::object::Spec;
 use crate::model::observed::{FileFacts, RegularFile, RootFacts};
 use crate::model::record::Record;
 use crate::model::step::FileWrite;
+use crate::model::typed;
 use crate::runtime::error::Error as RuntimeError;
 use crate::runtime::files::{self as runtime_files, FileOrder, Found, Namespaces};
 use crate::runtime::identity::ProcessId;
@@ -22,7 +24,7 @@ use crate::runtime::start_spec::StartSpec;
 use crate::runtime::user::Tables;
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io;
+use std::io::{self, Read};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::time::SystemTime;
@@ -180,6 +182,29 @@ pub fn remove(
         .map_err(|error| failed(what(), error))?;
     }
     Ok(records::note_file(&native.records, key, path, context.actor, |_| None)? || removes)
+}
+
+impl Native {
+    /// What a regular file of a container holds, running or stopped; no link at its end is followed.
+    pub fn file_content(&self, key: &Key, record: &Record, path: &str, most: u64) -> Result<Vec<u8>, Error> {
+        let what = || format!("{key}: file {path} cannot be read");
+        let identity = record.identity.as_ref().ok_or_else(|| Error::NoRecord { key: key.clone() })?;
+        let applied = record.applied.as_ref().map(|applied| &applied.object.spec);
+        let pool = match applied {
+            Some(Spec::Container(container)) => typed::root_pool(&container.devices),
+            _ => None,
+        };
+        let place = Place::open(self, key, pool.unwrap_or("default"), identity.uuid)?;
+        let Found::Regular { file, .. } = place.look(path).map_err(|error| failed(what(), error))? else {
+            return Err(precondition(key, format!("a regular file at {path}"), "there is none"));
+        };
+        let mut bytes = vec![];
+        file.take(most + 1).read_to_end(&mut bytes).map_err(|error| failed(what(), error))?;
+        match bytes.len() as u64 > most {
+            true => Err(precondition(key, format!("at most {most} bytes in {path}"), "it has more")),
+            false => Ok(bytes),
+        }
+    }
 }
 
 /// What is at the paths that a container's record is about. What cannot be looked at is left out, and so is what is

@@ -215,6 +215,9 @@ impl Native {
             Action::DetachNic { uuid, device } => containers::detach_nic(self, key, *uuid, device),
             Action::AttachDisk { uuid, disk } => containers::attach_disk(self, key, *uuid, disk),
             Action::DetachDisk { uuid, disk } => containers::detach_disk(self, key, *uuid, disk),
+            Action::AttachPersisted { pool, uuid, path } => {
+                containers::attach_persisted(self, key, (pool, *uuid), path)
+            }
             Action::Supervise { uuid } => containers::supervise(self, key, *uuid),
             Action::WaitReady { uuid, ready } => {
                 ready::wait(self, key, *uuid, ready, context).map(|()| false)

@@ -11,11 +11,13 @@ use crate::model::observed::{
     ContainerFacts, ExitCause, ExitFacts, NicFacts, Observed, RootFacts, RunFacts, Usage,
 };
 use crate::model::record::Record;
+use crate::model::run::Disk;
 use crate::network::links::Links;
 use crate::runtime::cgroup::Cgroup;
 use crate::runtime::mounts;
 use crate::runtime::observe::{self, Seen};
 use crate::runtime::records::{Cause, Exit};
+use crate::storage::Pool;
 use crate::store::Records;
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
@@ -128,10 +130,10 @@ fn run_facts(
     let cgroup = Cgroup { hierarchies: &native.hierarchies, path: &seen.spec.cgroup };
     let facts = observe::cgroup(&native.hierarchies, &seen.spec, init);
     // The list of a container's mounts is the dearest file to read here.
-    let has_disks = !record.run.disks.is_empty();
-    let targets = if has_disks { mounts::targets(init.pid) } else { Ok(BTreeSet::new()) };
-    let (facts, targets) = match (facts, targets) {
-        (Ok(facts), Ok(targets)) => (facts, targets),
+    let has_mounts = !record.run.disks.is_empty() || !record.run.persist.is_empty();
+    let table = has_mounts.then(|| mounts::table(init.pid)).transpose();
+    let (facts, table) = match (facts, table) {
+        (Ok(facts), Ok(table)) => (facts, table),
         _ if !init.is_alive() => return Ok(None),
         (Err(error), _) | (_, Err(error)) => {
             return Err(failed(format!("{name} cannot be looked at"), error));
@@ -139,7 +141,13 @@ fn run_facts(
     };
     let asked = native.hierarchies.normalise(&limits::to_cgroup(&record.run.limits, uuid, online));
     let limits = facts.limits.as_ref().map(|found| limits::from_cgroup(found, &asked, &record.run.limits));
-    let disks = record.run.disks.iter().filter(|disk| targets.contains(&disk.path));
+    let stands = |disk: &&Disk| table.as_ref().is_some_and(|table| table.targets.contains(&disk.path));
+    let disks = record.run.disks.iter().filter(stands);
+    let shows = |pool: &Pool, path: &str| {
+        table.as_ref().is_some_and(|table| table.shows(&pool.persisted_end(uuid, path)))
+    };
+    let pool = native.pool(&record.run.pool)?;
+    let persisted = record.run.persist.iter().filter(|path| shows(&pool, path)).cloned().collect();
     let usage = cgroup.usage().unwrap_or_default();
     Ok(Some(RunFacts {
         pid: init.pid as u32,
@@ -150,6 +158,7 @@ fn run_facts(
         limits: limits.unwrap_or_default(),
         nics,
         disks: disks.map(|disk| disk.device.clone()).collect(),
+        persisted,
         usage: Usage { memory: usage.memory_bytes, processes: usage.processes, cpu_ns: usage.cpu_us * 1000 },
         run: record.run,
     }))

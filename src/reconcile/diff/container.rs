@@ -389,16 +389,28 @@ impl<'a> Walk<'a> {
     /// `field` is as declared once the next pushed step is done.
     pub fn establish(&mut self, field: &Field) {
         self.changed.remove(field);
+        let state = self.managed(self.desired.state);
         if let Some(Applied { object: Object { meta, spec: Spec::Container(container) }, .. }) =
             &mut self.applied
         {
             field.copy((&self.target.object.meta, &self.desired), (meta, container));
+            if *field == Field::State {
+                container.state = state;
+            }
+        }
+    }
+
+    /// A power state as it is established: one that is not managed stays so, whatever a verb or a restart makes of it.
+    fn managed(&self, state: Power) -> Power {
+        match &self.target.object.spec {
+            Spec::Container(declared) if declared.state == Power::Any => Power::Any,
+            _ => state,
         }
     }
 
     /// Everything but what serves creation alone is as declared, in power state `state`.
     pub fn establish_all(&mut self, state: Power) {
-        let mut desired = Container { state, ..self.desired.clone() };
+        let mut desired = Container { state: self.managed(state), ..self.desired.clone() };
         let fingerprint = self.view.root.map(|root| root.identity.fingerprint.clone());
         let mut kept = fingerprint;
         if let Some(Applied { object: Object { spec: Spec::Container(before), .. }, fingerprint, .. }) =

@@ -44,7 +44,10 @@ pub fn diff(walk: &mut Walk<'_>, audience: Audience) {
         }
         walk.establish(&field);
         let (pool, uuid) = (walk.root_pool(), walk.identity.uuid);
-        walk.diff.push(Action::RemoveFile { pool, uuid, path }, Class::Live, reasons, walk.applied.clone());
+        // What is gone already is only forgotten.
+        let is_gone = matches!(facts(walk, &path), Some(FileFacts::Missing));
+        let class = if is_gone { Class::Record } else { Class::Live };
+        walk.diff.push(Action::RemoveFile { pool, uuid, path }, class, reasons, walk.applied.clone());
     }
 }
 
@@ -80,7 +83,7 @@ fn one(walk: &mut Walk<'_>, path: &str, file: &ContainerFile, audience: Audience
                 reasons.push(reason(Cause::Change, &format!("files.{path}"), from, to));
             }
             let before = applied(walk).and_then(|container| container.files.get(path)).unwrap_or(file);
-            reasons.extend(found.as_ref().and_then(|found| drift(path, before, written, found)));
+            reasons.extend(found.iter().flat_map(|found| drift(path, before, written, found)));
         }
         None if reasons.is_empty() => {
             let note = match found {
@@ -128,39 +131,43 @@ fn facts(walk: &Walk<'_>, path: &str) -> Option<FileFacts> {
 
 /// What was not looked at counts as it was written.
 fn is_as(found: &Option<FileFacts>, file: &ContainerFile, digest: &Digest) -> bool {
-    found.as_ref().is_none_or(|found| deviation(found, file, digest).is_none())
+    found.as_ref().is_none_or(|found| deviations(found, file, digest).is_empty())
 }
 
-/// The first thing in which what is there differs from a file: what is there, and what should be.
-fn deviation(
+/// Everything in which what is there differs from a file: what is there, and what should be.
+fn deviations(
     found: &FileFacts,
     file: &ContainerFile,
     digest: &Digest,
-) -> Option<(&'static str, String, String)> {
+) -> Vec<(&'static str, String, String)> {
     let listed = |names: &BTreeSet<String>| names.iter().cloned().collect::<Vec<_>>().join(" or ");
-    match found {
-        FileFacts::Missing => Some(("", "nothing".to_owned(), "a file".to_owned())),
-        FileFacts::Other(what) => Some(("", format!("a {what}"), "a file".to_owned())),
-        FileFacts::Regular(found) if found.digest != *digest => {
-            Some(("content", found.digest.short(), digest.short()))
-        }
-        FileFacts::Regular(found) if found.mode != file.mode => {
-            Some(("mode", found.mode.clone(), file.mode.clone()))
-        }
-        FileFacts::Regular(found) if !found.owner.contains(&file.owner) => {
-            Some(("owner", listed(&found.owner), file.owner.clone()))
-        }
-        FileFacts::Regular(found) if !found.group.contains(&file.group) => {
-            Some(("group", listed(&found.group), file.group.clone()))
-        }
-        FileFacts::Regular(_) => None,
+    let found = match found {
+        FileFacts::Missing => return vec![("", "nothing".to_owned(), "a file".to_owned())],
+        FileFacts::Other(what) => return vec![("", format!("a {what}"), "a file".to_owned())],
+        FileFacts::Regular(found) => found,
+    };
+    let mut deviations = vec![];
+    if found.digest != *digest {
+        deviations.push(("content", found.digest.short(), digest.short()));
     }
+    if found.mode != file.mode {
+        deviations.push(("mode", found.mode.clone(), file.mode.clone()));
+    }
+    if !found.owner.contains(&file.owner) {
+        deviations.push(("owner", listed(&found.owner), file.owner.clone()));
+    }
+    if !found.group.contains(&file.group) {
+        deviations.push(("group", listed(&found.group), file.group.clone()));
+    }
+    deviations
 }
 
-fn drift(path: &str, before: &ContainerFile, written: &Digest, found: &FileFacts) -> Option<Reason> {
-    let (field, from, to) = deviation(found, before, written)?;
-    let dot = if field.is_empty() { "" } else { "." };
-    Some(reason(Cause::Drift, &format!("files.{path}{dot}{field}"), Some(from), Some(to)))
+fn drift(path: &str, before: &ContainerFile, written: &Digest, found: &FileFacts) -> Vec<Reason> {
+    let told = |(field, from, to): (&str, String, String)| {
+        let dot = if field.is_empty() { "" } else { "." };
+        reason(Cause::Drift, &format!("files.{path}{dot}{field}"), Some(from), Some(to))
+    };
+    deviations(found, before, written).into_iter().map(told).collect()
 }
 
 fn applied<'a>(walk: &'a Walk<'_>) -> Option<&'a Container> {

@@ -21,6 +21,7 @@ pub fn diff(walk: &mut Walk<'_>, facts: &RunFacts) {
     }
     limits(walk, facts);
     environment(walk, facts);
+    persisted(walk, facts);
     disks(walk, facts);
     nics(walk, facts);
 }
@@ -152,8 +153,9 @@ fn nics(walk: &mut Walk<'_>, facts: &RunFacts) {
                 walk.establish(&field);
             }
             let applied = keeps.is_none().then(|| walk.applied.clone()).flatten();
+            let class = class_of(facts.nics.contains_key(device));
             let action = Action::DetachNic { uuid, device: device.clone() };
-            walk.diff.push(action, Class::Live, reasons, applied);
+            walk.diff.push(action, class, reasons, applied);
         }
     }
     for nic in wanted {
@@ -169,7 +171,8 @@ fn nics(walk: &mut Walk<'_>, facts: &RunFacts) {
             Some(fault) => {
                 let mut reasons = device_reasons(walk, &nic.device, "");
                 reasons.retain(|reason| reason.cause == Cause::Change);
-                reasons.push(because(Cause::Drift, &format!("devices.{}", nic.device), fault));
+                let is_gone = !facts.nics.contains_key(&nic.device);
+                reasons.push(device_drift(&nic.device, is_gone.then_some("nic"), fault));
                 reasons
             }
             None => device_reasons(walk, &nic.device, "its network changes"),
@@ -223,8 +226,9 @@ fn disks(walk: &mut Walk<'_>, facts: &RunFacts) {
             walk.establish(&field);
         }
         let applied = keeps.is_none().then(|| walk.applied.clone()).flatten();
+        let class = class_of(stands(disk));
         let action = Action::DetachDisk { uuid, disk: Box::new(disk.clone()) };
-        walk.diff.push(action, Class::Live, reasons, applied);
+        walk.diff.push(action, class, reasons, applied);
     }
     for disk in wanted {
         if walk.ignores(&Field::Device(disk.device.clone())) {
@@ -239,11 +243,41 @@ fn disks(walk: &mut Walk<'_>, facts: &RunFacts) {
         if asked {
             reasons.retain(|reason| reason.cause == Cause::Change);
             let note = format!("nothing is mounted at {} inside", disk.path.display());
-            reasons.push(because(Cause::Drift, &format!("devices.{}", disk.device), note));
+            reasons.push(device_drift(&disk.device, Some("disk"), note));
         }
         walk.establish(&Field::Device(disk.device.clone()));
         let action = Action::AttachDisk { uuid, disk: Box::new(disk) };
         walk.diff.push(action, Class::Live, reasons, walk.applied.clone());
+    }
+}
+
+/// Folders that it was started with and that do not stand inside any more. One whose place is lost waits for a start.
+fn persisted(walk: &mut Walk<'_>, facts: &RunFacts) {
+    let Some(root) = walk.view.root else { return };
+    let lost = facts.run.persist.difference(&facts.persisted);
+    for path in lost.filter(|path| walk.desired.persist.contains(*path) && root.persisted.contains(*path)) {
+        let note =
+            format!("{path} is unmounted inside: what is written there is the root's, and goes with it");
+        let action =
+            Action::AttachPersisted { pool: root.pool.clone(), uuid: walk.identity.uuid, path: path.clone() };
+        walk.diff.push(action, Class::Live, vec![because(Cause::Drift, "persist", note)], None);
+    }
+}
+
+/// Of taking away what stands, or of forgetting what is gone.
+fn class_of(stands: bool) -> Class {
+    if stands { Class::Live } else { Class::Record }
+}
+
+/// What happened to a device; one that is gone has no type any more.
+fn device_drift(device: &str, gone: Option<&str>, note: String) -> Reason {
+    match gone {
+        Some(kind) => {
+            let path = format!("devices.{device}.type");
+            let plain = reason(Cause::Drift, &path, Some("none".to_owned()), Some(kind.to_owned()));
+            Reason { note: Some(note), ..plain }
+        }
+        None => because(Cause::Drift, &format!("devices.{device}"), note),
     }
 }
 

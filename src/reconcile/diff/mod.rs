@@ -12,6 +12,7 @@ pub mod live;
 pub mod network;
 pub mod orphans;
 pub mod pool;
+pub mod power_off;
 pub mod reasons;
 pub mod record_only;
 pub mod replace;

@@ -2,7 +2,7 @@
 
 use super::{ObjectDiff, Scene, because, object_reasons, reason, record_update};
 use crate::model::key::Key;
-use crate::model::object::{Network, Spec};
+use crate::model::object::{Network, Object, Spec};
 use crate::model::observed::NetworkFacts;
 use crate::model::record::Applied;
 use crate::model::step::{Action, BridgeNetwork, Cause, Class, Reason};
@@ -21,10 +21,15 @@ pub fn diff(scene: &Scene<'_>, key: &Key, target: &Target<'_>, network: &Network
     let wanted = typed::bridge(&key.name, &network.config);
     let changed = before != Some(target.object);
     let mut reasons = if changed { object_reasons(before, target.object) } else { vec![] };
+    let applied = Applied::plain(target.object.clone());
+    if changed && is_so_already(before, &wanted, scene.observed.networks.get(&key.name)) {
+        diff.push(Action::Note, Class::Record, reasons, Some(applied));
+        return diff;
+    }
     // Drift is what differs from what was applied; where the declaration changed too, both are told.
     if let Some(Spec::Network(applied)) = before.map(|object| &object.spec) {
-        let applied = typed::bridge(&key.name, &applied.config);
-        for drifted in drift(&applied, scene.observed.networks.get(&key.name)) {
+        let established = typed::bridge(&key.name, &applied.config);
+        for drifted in drift(&established, scene.observed.networks.get(&key.name)) {
             match reasons.iter_mut().find(|reason| reason.field == drifted.field) {
                 Some(both) => {
                     *both = Reason { cause: Cause::ChangeAndDrift, to: both.to.take(), ..drifted };
@@ -35,10 +40,17 @@ pub fn diff(scene: &Scene<'_>, key: &Key, target: &Target<'_>, network: &Network
     }
     if !reasons.is_empty() {
         let class = if before.is_none() { Class::Create } else { Class::Live };
-        let applied = Applied::plain(target.object.clone());
         diff.push(Action::EnsureNetwork(Box::new(wanted)), class, reasons, Some(applied));
     }
     diff
+}
+
+/// Whether a bridge that was changed by hand is what is declared now: there is nothing to do.
+fn is_so_already(before: Option<&Object>, wanted: &BridgeNetwork, facts: Option<&NetworkFacts>) -> bool {
+    let Some(Spec::Network(before)) = before.map(|object| &object.spec) else { return false };
+    let established = typed::bridge(&wanted.name, &before.config);
+    let drifted = !drift(&established, facts).is_empty();
+    drifted && drift(wanted, facts).is_empty() && established.mac == wanted.mac
 }
 
 /// How a bridge is not as it was set up.

@@ -92,7 +92,17 @@ pub fn restart_reasons(walk: &Walk<'_>, facts: &RunFacts) -> Vec<Reason> {
         reasons.extend(differing.into_iter().map(|part| because(Cause::Consequence, part, note)));
     }
     reasons.extend(others_restarted(walk));
+    reasons.extend(lost_folders(walk, facts));
     reasons
+}
+
+/// Folders that were to outlive the root, and are gone from the pool: a start makes them from what the root has.
+fn lost_folders(walk: &Walk<'_>, facts: &RunFacts) -> Vec<Reason> {
+    let Some(root) = walk.view.root else { return vec![] };
+    let lost =
+        facts.run.persist.intersection(&walk.desired.persist).filter(|path| !root.persisted.contains(*path));
+    let note = |path: &String| format!("the place of {path} in pool {} is gone", root.pool);
+    lost.map(|path| because(Cause::Drift, "persist", note(path))).collect()
 }
 
 /// Those that it restarts with, and that are another incarnation than when it started.

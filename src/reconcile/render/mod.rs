@@ -211,6 +211,7 @@ pub fn step_words(action: &Action) -> String {
         Action::DetachNic { device, .. } => format!("detach nic {device}"),
         Action::AttachDisk { disk, .. } => format!("attach disk {}", disk.device),
         Action::DetachDisk { disk, .. } => format!("detach disk {}", disk.device),
+        Action::AttachPersisted { path, .. } => format!("mount {path} again"),
         Action::WriteFile { file, .. } => format!("write file {}", file.path),
         Action::RemoveFile { path, .. } => format!("remove file {path}"),
         Action::RunInside { command, .. } => format!("run {}", command.join(" ")),

@@ -7,11 +7,11 @@ use crate::spec::tree::{Entry, Node, Value};
 use std::collections::BTreeMap;
 
 pub const FIELDS: Fields = Fields {
-    known: &["content", "source", "secretRef", "mode", "owner", "group", "onChange"],
-    later: &["template"],
+    known: &["content", "source", "template", "secretRef", "mode", "owner", "group", "onChange"],
+    later: &[],
 };
 
-const HELP: &str = "write one of `content: \"…\"`, `source: FILE`, `secretRef: NAME`";
+const HELP: &str = "write one of `content: \"…\"`, `source: FILE`, `template: FILE`, `secretRef: NAME`";
 
 /// The kernel's PATH_MAX and NAME_MAX, less the closing zero.
 const LONGEST_PATH: usize = 4095;
@@ -34,7 +34,16 @@ pub struct FileSpec {
 pub enum FromSpec {
     Content(String),
     Source(String),
+    Template(TemplateSpec),
     Secret(SecretRefSpec),
+}
+
+/// A file beside the manifest whose placeholders are filled.
+#[derive(Debug, Clone)]
+pub struct TemplateSpec {
+    pub name: String,
+    /// What it is for the host that is rendered for. None: it cannot be filled, and that is reported.
+    pub filled: Option<String>,
 }
 
 /// Path inside → file; null (take away) is none.
@@ -116,7 +125,8 @@ fn file(entry: &Entry, reader: &mut Reader) -> Option<FileSpec> {
 fn from(entry: &Entry, reader: &mut Reader) -> Option<FromSpec> {
     let node = &entry.value;
     let entries = node.entries().unwrap_or_default();
-    let is_content = |entry: &&Entry| matches!(entry.key.as_ref(), "content" | "source" | "secretRef");
+    let is_content =
+        |entry: &&Entry| matches!(entry.key.as_ref(), "content" | "source" | "template" | "secretRef");
     let chosen: Vec<&Entry> = entries.iter().filter(is_content).collect();
     match chosen[..] {
         [given] => {
@@ -124,7 +134,9 @@ fn from(entry: &Entry, reader: &mut Reader) -> Option<FromSpec> {
             reader.remember(&path, given.mark, &given.value);
             match given.key.as_ref() {
                 "content" => reader.text(&given.value, &path).map(FromSpec::Content),
-                "source" => source(&given.value, &path, reader),
+                "source" => beside(&given.value, &path, reader).map(FromSpec::Source),
+                "template" => beside(&given.value, &path, reader)
+                    .map(|name| FromSpec::Template(TemplateSpec { name, filled: None })),
                 _ => secret::reference(&given.value, &path, reader).map(FromSpec::Secret),
             }
         }
@@ -141,7 +153,8 @@ fn from(entry: &Entry, reader: &mut Reader) -> Option<FromSpec> {
     }
 }
 
-fn source(node: &Node, path: &str, reader: &mut Reader) -> Option<FromSpec> {
+/// The name of a file beside the manifest.
+fn beside(node: &Node, path: &str, reader: &mut Reader) -> Option<String> {
     let text = reader.text(node, path)?;
     if text.is_empty() || text.starts_with('/') || text.contains('\0') {
         let message = format!("{path} must be a file beside the manifest; it is `{text}`");
@@ -149,7 +162,7 @@ fn source(node: &Node, path: &str, reader: &mut Reader) -> Option<FromSpec> {
         reader.report.error(node.mark, Wrong::new("bad-value", message).help(help));
         return None;
     }
-    Some(FromSpec::Source(text))
+    Some(text)
 }
 
 /// Three or four octal digits, quoted: YAML readers disagree about `0644`.

@@ -12,13 +12,15 @@ pub fn read(metadata: &Node, kind: Kind, reader: &mut Reader) -> Option<Key> {
     let refused = match kind {
         Kind::Site => Some(("a Site is renamed with `movedFromSite`", "write `movedFromSite` instead")),
         Kind::Host => Some(("a Host is no object of a site: nothing of it is on the host", "remove it")),
-        Kind::ContainerSet => Some((
-            "the members of a set have names of their own",
-            "say it for containers that are declared one by one",
+        // Its members are renamed; see `sets`.
+        Kind::ContainerSet => return None,
+        Kind::Network => Some((
+            "its bridge bears the name, and so do the rules and the nics of running containers",
+            "declare the new one beside it with a subnet of its own, move the nics there, then remove this one",
         )),
-        Kind::Network | Kind::StoragePool => Some((
-            "it has its name on the host, as an interface or a folder",
-            "declare a new one, and move its users",
+        Kind::StoragePool => Some((
+            "its folder and the roots in it bear the name",
+            "keep the name; labels and annotations may say more. New containers may use a new pool beside it",
         )),
         Kind::Image | Kind::Secret | Kind::Profile | Kind::Container => None,
     };

@@ -3,9 +3,9 @@
 use super::container::ContainerSpec;
 use super::reader::{Fields, Reader};
 use super::values;
-use crate::spec::fill::Values;
+use crate::spec::fill::{Given, Values};
 use crate::spec::report::Wrong;
-use crate::spec::tree::{Mark, Node, Plain};
+use crate::spec::tree::{Mark, Node, Plain, Style};
 use schemars::JsonSchema;
 use std::collections::BTreeMap;
 
@@ -23,7 +23,8 @@ pub struct ContainerSetSpec {
     /// How many there are, numbered from 0: `{index}` in `name`, `${each.index}` in the template.
     #[schemars(range(min = 0, max = 10_000))]
     pub replicas: Option<u32>,
-    /// One for each key, with values of its own: `{key}` in `name`, `${each.key}` and `${each.NAME}` in the template.
+    /// One for each key, with values of its own: `{key}` in `name`, `${each.key}` and `${each.NAME}` in the template;
+    /// `renamedFrom` is the key that it had before.
     #[schemars(rename = "for", default, schema_with = "crate::spec::schema::each")]
     pub each: Option<BTreeMap<String, BTreeMap<String, String>>>,
     /// The members' names: `runner-{index:02}`, `web-{key}`. Absent: the set's name, `-`, and the index or key.
@@ -39,6 +40,8 @@ pub struct Member {
     pub id: Id,
     /// What `${each.NAME}` stands for; the index or key among it.
     pub each: Values,
+    /// The key that it had before.
+    pub former: Option<Given>,
     /// Where it is asked for.
     pub mark: Mark,
 }
@@ -59,6 +62,7 @@ pub fn members(spec: &Node, mark: Mark, reader: &mut Reader) -> Option<Vec<Membe
             let member = |index| Member {
                 id: Id::Index(index),
                 each: Values::from([("index".to_owned(), values::number(index, node.mark))]),
+                former: None,
                 mark,
             };
             Some((0..count).map(member).collect())
@@ -118,13 +122,10 @@ fn keyed(node: &Node, reader: &mut Reader) -> Option<Vec<Member>> {
             let wrong = Wrong::new("bad-value", "`key` is the entry's key itself");
             reader.report.error(own.mark, wrong.help("give it another name"));
         }
-        let key = crate::spec::fill::Given {
-            text: entry.key.to_string(),
-            style: crate::spec::tree::Style::Quoted,
-            mark: entry.mark,
-        };
+        let former = each.remove("renamedFrom");
+        let key = Given { text: entry.key.to_string(), style: Style::Quoted, mark: entry.mark };
         each.insert("key".to_owned(), key);
-        members.push(Member { id: Id::Key(entry.key.to_string()), each, mark: entry.mark });
+        members.push(Member { id: Id::Key(entry.key.to_string()), each, former, mark: entry.mark });
     }
     Some(members)
 }

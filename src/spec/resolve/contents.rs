@@ -93,6 +93,10 @@ impl Resolution<'_> {
         let from = match &file.from {
             FromSpec::Content(text) => Content::Text(text.clone()),
             FromSpec::Source(text) => Content::File(self.source_file(text, mark, report)?),
+            FromSpec::Template(template) => {
+                self.refuse_secret(&template.name, mark, report)?;
+                Content::Text(template.filled.clone()?)
+            }
             FromSpec::Secret(secret) => {
                 Content::Secret(self.secret_ref(secret, &format!("file {path}"), mark, report)?)
             }
@@ -164,6 +168,22 @@ impl Resolution<'_> {
             SecretSpec::Env(name) => Some(SecretSource::Env(name.clone())),
             SecretSpec::Credential(name) => Some(SecretSource::Credential(name.clone())),
         }
+    }
+
+    /// What a template says stands in records and plans: a secret's own file is none.
+    fn refuse_secret(&self, name: &str, mark: Mark, report: &mut Report) -> Option<()> {
+        let file = self.folders.resolve(mark, name).ok()?;
+        let is_its_file = |document: &&Document| match &document.body {
+            Body::Secret(SecretSpec::File(text)) => {
+                self.folders.resolve(document.mark, text).is_ok_and(|secret| secret == file)
+            }
+            _ => false,
+        };
+        let Some(secret) = self.documents.values().find(is_its_file) else { return Some(()) };
+        let message = format!("`{name}` is the file of {}, and what a template says is shown", secret.key);
+        let help = format!("write `secretRef: {}` instead of `template`", secret.key.name);
+        report.error(mark, Wrong::new("bad-template", message).help(help));
+        None
     }
 
     fn source_file(&self, text: &str, mark: Mark, report: &mut Report) -> Option<SourceFile> {

@@ -122,6 +122,7 @@ fn file_words(file: &FileSpec) -> String {
     match &file.from {
         FromSpec::Content(_) => "a content".to_owned(),
         FromSpec::Source(path) => format!("source {path}"),
+        FromSpec::Template(template) => format!("template {}", template.name),
         FromSpec::Secret(_) => "a secret".to_owned(),
     }
 }

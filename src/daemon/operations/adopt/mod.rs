@@ -1,0 +1,172 @@
+//! `adopt`: what was changed on the host by hand → edits of the manifests that declare it. Decides, and touches nothing:
+//! the command asks for plans and writes.
+//!
+//! ```text
+//! plan ─ drift ─► differences ─► where each value is written ─► edited texts ─► plan again: only records are left
+//! ```
+//!
+//! | file | what |
+//! | --- | --- |
+//! | `value` | a drift → the value that a manifest would say |
+//! | `spot` | a difference → where it is written, and the edited texts |
+
+pub mod spot;
+pub mod value;
+
+use crate::model::key::Key;
+use crate::model::step::{Action, Cause, Class, Reason, Step};
+use crate::reconcile::plan::Plan;
+use crate::reconcile::render::step_words;
+use crate::spec::edit::New;
+use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Where a value goes that a profile gives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Into {
+    /// The container's own document: its profile's other containers stay as they are.
+    Container,
+    /// The profile: every container that takes it from there has it.
+    Profile,
+}
+
+/// What a field is to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Value {
+    /// There is none.
+    Null,
+    Scalar(String),
+    /// YAML in flow style.
+    Flow(String),
+}
+
+impl Value {
+    fn as_new(&self) -> New<'_> {
+        match self {
+            Value::Null => New::Null,
+            Value::Scalar(text) => New::Scalar(text),
+            Value::Flow(yaml) => New::Flow(yaml),
+        }
+    }
+
+    fn words(&self) -> &str {
+        match self {
+            Value::Null => "none",
+            Value::Scalar(text) | Value::Flow(text) => text,
+        }
+    }
+}
+
+impl Serialize for Value {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Value::Null => serializer.serialize_none(),
+            Value::Scalar(text) | Value::Flow(text) => serializer.serialize_str(text),
+        }
+    }
+}
+
+/// A value that the host has and the manifests do not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Difference {
+    pub key: Key,
+    pub field: String,
+    /// In the words of manifests.
+    pub value: Value,
+}
+
+/// What cannot be adopted, and why.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{key}{}{field}: {why}", if .field.is_empty() { "" } else { " " })]
+pub struct NotAdopted {
+    pub key: Key,
+    pub field: String,
+    pub why: String,
+}
+
+/// What files inside hold; else why it is no text that could be written. By container and path.
+pub type FileTexts = BTreeMap<(Key, String), Result<String, String>>;
+
+/// The drift of these objects (of all, if there are none) as values; an object's drift is adopted whole or not at all.
+pub fn differences(
+    plan: &Plan,
+    keys: &BTreeSet<Key>,
+    texts: &FileTexts,
+) -> Result<Vec<Difference>, Vec<NotAdopted>> {
+    let (mut differences, mut not) = (vec![], vec![]);
+    for (step, reason) in drifted(plan, keys) {
+        match value::values(plan, step, reason, texts) {
+            Ok(values) => {
+                let of = |(field, value)| Difference { key: step.key.clone(), field, value };
+                differences.extend(values.into_iter().map(of));
+            }
+            Err(why) => not.push(NotAdopted { key: step.key.clone(), field: reason.field.clone(), why }),
+        }
+    }
+    for broken in plan.broken.iter().filter(|broken| is_wanted(keys, &broken.key)) {
+        let why = broken.message.clone();
+        not.push(NotAdopted { key: broken.key.clone(), field: String::new(), why });
+    }
+    differences.sort_by(|a, b| (&a.key, &a.field).cmp(&(&b.key, &b.field)));
+    differences.dedup();
+    not.dedup();
+    if not.is_empty() { Ok(differences) } else { Err(not) }
+}
+
+fn drifted<'p>(plan: &'p Plan, keys: &BTreeSet<Key>) -> impl Iterator<Item = (&'p Step, &'p Reason)> {
+    let steps = plan.steps.iter().filter(|step| is_wanted(keys, &step.key));
+    let reasons = steps.flat_map(|step| step.reasons.iter().map(move |reason| (step, reason)));
+    reasons.filter(|(_, reason)| matches!(reason.cause, Cause::Drift | Cause::ChangeAndDrift))
+}
+
+fn is_wanted(keys: &BTreeSet<Key>, key: &Key) -> bool {
+    keys.is_empty() || keys.contains(key)
+}
+
+/// What keeps edits from being right: something is left to do for an adopted object, or another one changes.
+pub fn left(before: &Plan, after: &Plan, adopted: &BTreeSet<Key>) -> Vec<NotAdopted> {
+    let mut left = vec![];
+    let mut say = |key: &Key, field: &str, why: String| {
+        left.push(NotAdopted { key: key.clone(), field: field.to_owned(), why });
+    };
+    for step in after.steps.iter().filter(|step| adopted.contains(&step.key) && !is_record(step)) {
+        for reason in &step.reasons {
+            let side = |value: &Option<String>| value.clone().unwrap_or_else(|| "none".to_owned());
+            let values = match reason.from == reason.to {
+                true => String::new(),
+                false => format!(" ({} -> {})", side(&reason.from), side(&reason.to)),
+            };
+            let why = format!("{} is left to do{values}", step_words(&step.action));
+            say(&step.key, &reason.field, why);
+        }
+    }
+    for pending in after.pending.iter().filter(|pending| adopted.contains(&pending.key)) {
+        say(&pending.key, "", format!("a change waits for {}", pending.waits_for));
+    }
+    for key in after.kept.iter().filter(|key| adopted.contains(key)) {
+        say(key, "", "it is still not declared".to_owned());
+    }
+    let (was, is) = (words(before, adopted), words(after, adopted));
+    for key in was.keys().chain(is.keys()).collect::<BTreeSet<_>>() {
+        if was.get(key) != is.get(key) {
+            say(key, "", "it would change too: the same lines declare it".to_owned());
+        }
+    }
+    left.dedup();
+    left
+}
+
+/// A step that writes down what is there, and changes nothing on the host.
+pub fn is_record(step: &Step) -> bool {
+    matches!(step.action, Action::PutRecord(_) | Action::Note) || step.class == Class::Record
+}
+
+/// What a plan does to the objects that are not adopted.
+fn words<'p>(plan: &'p Plan, adopted: &BTreeSet<Key>) -> BTreeMap<&'p Key, Vec<(String, &'p [Reason])>> {
+    let mut words: BTreeMap<&Key, Vec<(String, &[Reason])>> = BTreeMap::new();
+    for step in plan.steps.iter().filter(|step| !adopted.contains(&step.key)) {
+        words.entry(&step.key).or_default().push((step_words(&step.action), &step.reasons));
+    }
+    words
+}
