@@ -52,6 +52,16 @@ impl Case<'_> {
         Ok(Snapshot::of(&host))
     }
 
+    /// An import turned out to give what the host had under another image's name: that this one may go now, or that no
+    /// container waits for a replace, is known to the next plan only.
+    pub fn learns_of_a_content_that_was_there(&self, after: &Snapshot) -> bool {
+        let unknown = |step: &&Step| matches!(&step.action, Action::ImportImage { image } if image.fingerprint.is_none());
+        let imports = self.plan.steps.iter().filter(unknown);
+        let mut given =
+            imports.filter_map(|step| after.records[&step.key].applied.as_ref()?.fingerprint.as_ref());
+        given.any(|content| self.before.host.images.contains_key(content))
+    }
+
     /// A look, and a mark for a crash.
     fn changes_nothing_that_lasts(&self, step: &Step) -> bool {
         let mut earlier = self.plan.steps.iter().take_while(|other| other.id != step.id);
