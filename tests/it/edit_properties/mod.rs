@@ -209,7 +209,7 @@ impl Edge {
         if before.forgot_a_lost_content() {
             converge(&self.host, &goal, options);
         }
-        if case.learns_of_a_content_that_was_there(&after) {
+        if case.frees_an_image(&after) {
             let approved = PlanOptions { deletions: DeletionApproval::Any, ..options.clone() };
             converge(&self.host, &goal, &approved);
             assert_eq!(planned(&self.host, &goal, &approved).steps, []);
