@@ -57,7 +57,9 @@ pub enum FailOn {
 
 pub fn run(session: &Session, args: &Args) -> anyhow::Result<Exit> {
     if args.watch {
-        complain("error: `plan --watch` is not supported yet; `apply --watch` keeps the host at what manifests say");
+        complain(
+            "error: `plan --watch` is not supported yet; `apply --watch` keeps the host at what manifests say",
+        );
         return Ok(Exit::Usage);
     }
     let (plan, shown) = match &args.plan {

@@ -42,7 +42,8 @@ fn the_examples_converge_and_go_again() {
 /// Makes this host the first of the example's two, and pins the content that this host's busybox gives: another pin is
 /// refused before anything is made.
 fn as_edge_berlin(product: &Product, path: &str) {
-    let image = "apiVersion: bayplan/v1\nkind: Image\nmetadata: {name: busybox}\nspec: {source: {busybox: {}}}\n";
+    let image =
+        "apiVersion: bayplan/v1\nkind: Image\nmetadata: {name: busybox}\nspec: {source: {busybox: {}}}\n";
     product.declare(image);
     product.apply().expect(0);
     let listing = product.run(&["get", "image/busybox", "-o", "json"]).expect(0).json();

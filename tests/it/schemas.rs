@@ -190,7 +190,9 @@ fn the_schemas_keep_the_shapes_of_what_is_refused_for_now() {
 fn lift_refusals(schema: &mut Value) {
     match schema {
         Value::Object(fields) => {
-            fields.retain(|name, value| !(name == "not" && value.as_object().is_some_and(|not| not.is_empty())));
+            fields.retain(|name, value| {
+                !(name == "not" && value.as_object().is_some_and(|not| not.is_empty()))
+            });
             fields.values_mut().for_each(lift_refusals);
         }
         Value::Array(items) => items.iter_mut().for_each(lift_refusals),

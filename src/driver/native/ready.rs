@@ -35,7 +35,13 @@ pub fn wait(
             Verdict::Ready => return Ok(()),
             Verdict::NotYet(last) => last,
             // What a whole try has answered says more.
-            Verdict::CutShort(last) => if told.is_empty() { last } else { told.clone() },
+            Verdict::CutShort(last) => {
+                if told.is_empty() {
+                    last
+                } else {
+                    told.clone()
+                }
+            }
         };
         if context.cancelled() {
             return Err(Error::Cancelled);
