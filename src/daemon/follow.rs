@@ -67,7 +67,8 @@ pub struct Follower {
 }
 
 impl Follower {
-    /// A loop, and what it shares. No paths: what was last declared is healed.
+    /// A loop that has read its manifests once, and what it shares: whoever asks what is followed is never too early.
+    /// No paths: what was last declared is healed.
     pub fn open(bay: &Arc<Bay>, paths: &[PathBuf], actor: String) -> anyhow::Result<(Follower, Arc<Shared>)> {
         let (sender, events) = channel();
         let shared = Shared::new();
@@ -77,9 +78,9 @@ impl Follower {
             shared.followed().status = Some(FollowStatus { path: path.clone(), ..FollowStatus::default() });
         }
         let watch = (!paths.is_empty()).then(|| Watch::new(paths.clone(), sender.clone()));
-        let follower = Follower {
+        let mut follower = Follower {
             bay: Arc::clone(bay),
-            read_at: watch.is_some().then(Instant::now),
+            read_at: watch.is_some().then(|| Instant::now() + READ_AGAIN),
             paths,
             actor,
             shared: Arc::clone(&shared),
@@ -91,6 +92,9 @@ impl Follower {
             waiting: String::new(),
             recorded_reporting: None,
         };
+        if follower.watch.is_some() {
+            follower.read();
+        }
         Ok((follower, shared))
     }
 

@@ -15,6 +15,7 @@ pub mod identity;
 mod init;
 mod monitor;
 mod monitor_loop;
+pub mod mount_table;
 pub mod mounts;
 pub mod observe;
 mod oom;

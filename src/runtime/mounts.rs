@@ -1,9 +1,9 @@
-//! Mounts put into and taken out of a running container, and the list of those it has.
+//! Mounts put into and taken out of a running container.
 //!
 //! The `…_inside` functions run in a child of the spawner: they enter the container's mount namespace and end there.
 
 use crate::runtime::channel::{self, Failure, Process, step};
-use crate::runtime::error::{Result, file};
+use crate::runtime::error::Result;
 use crate::runtime::identity::ProcessId;
 use crate::runtime::init;
 use crate::runtime::spawner::{Request, Spawner};
@@ -11,10 +11,8 @@ use linux::mount::Reach;
 use nix::sched::CloneFlags;
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat2};
 use rustix::mount::{MoveMountFlags, UnmountFlags, move_mount, unmount};
-use std::collections::BTreeSet;
-use std::fs;
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Mounts a detached tree on `target` in a running container. `root_ids` own what has to be made for it.
 pub fn attach(
@@ -30,39 +28,10 @@ pub fn attach(
     channel::answer(&reply, Process::Mount).map(drop)
 }
 
-/// Unmounts `target` in a running container.
+/// Unmounts `target` in a running container: the mount's own place, without links.
 pub fn detach(spawner: &Spawner, init: ProcessId, target: &str) -> Result<()> {
     let reply = spawner.request(&Request::DetachTree { init, target: target.to_owned() }, &[])?;
     channel::answer(&reply, Process::Mount).map(drop)
-}
-
-/// A process's mounts (proc_pid_mountinfo(5)).
-pub struct Table {
-    /// Where they stand, as the process sees them.
-    pub targets: BTreeSet<PathBuf>,
-    /// Which folders of their file systems they show.
-    sources: BTreeSet<PathBuf>,
-}
-
-impl Table {
-    /// Whether a mount shows a folder that ends with this path, wherever it stands: what a link inside leads to is
-    /// told by the kernel under another name.
-    pub fn shows(&self, end: &Path) -> bool {
-        self.sources.iter().any(|source| source.ends_with(end))
-    }
-}
-
-pub fn table(pid: i32) -> Result<Table> {
-    let path = PathBuf::from(format!("/proc/{pid}/mountinfo"));
-    let text = fs::read_to_string(&path).map_err(file("read", &path))?;
-    let column =
-        |number: usize| text.lines().filter_map(move |line| line.split(' ').nth(number)).map(unescape);
-    Ok(Table { targets: column(4).collect(), sources: column(3).collect() })
-}
-
-/// Where a process's mounts stand, as it sees them.
-pub fn targets(pid: i32) -> Result<BTreeSet<PathBuf>> {
-    table(pid).map(|table| table.targets)
 }
 
 pub fn attach_inside(
@@ -110,10 +79,4 @@ fn resolve(target: &Path) -> std::result::Result<OwnedFd, Failure> {
     let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
     openat2(&root, target, OFlags::PATH | OFlags::CLOEXEC, Mode::empty(), resolve)
         .map_err(step(format!("find {}", target.display())))
-}
-
-/// mountinfo writes space, tab, newline and backslash as octal.
-fn unescape(text: &str) -> PathBuf {
-    let plain = text.replace("\\040", " ").replace("\\011", "\t").replace("\\012", "\n");
-    PathBuf::from(plain.replace("\\134", "\\"))
 }

@@ -184,7 +184,6 @@ impl Pool {
         }
     }
 
-    /// The folder in which a path inside outlives the container's roots.
     /// The end of that folder's path, by which it is known in whichever mount shows it.
     pub fn persisted_end(&self, uuid: Uuid, path: &str) -> PathBuf {
         match self {
@@ -192,6 +191,7 @@ impl Pool {
         }
     }
 
+    /// The folder in which a path inside outlives the container's roots.
     pub fn persisted(&self, uuid: Uuid, path: &str) -> PathBuf {
         match self {
             Pool::Dir(pool) => pool.persisted(uuid, path),

@@ -175,6 +175,36 @@ fn disks_are_bound_hot_plugged_and_read_only() {
 }
 
 #[test]
+fn a_disk_behind_a_link_is_no_drift_and_is_taken_out_again() {
+    let product = Product::new();
+    let shared = product.folder().join("shared");
+    fs::create_dir(&shared).unwrap();
+    product.declare(&(product.base() + &Product::container("a", "config: {}")));
+    product.apply().expect(0);
+    product.inside("a", "mkdir -p /place && ln -s place /link");
+    let pid = product.pid("a");
+    let mounted = || {
+        let table = fs::read_to_string(format!("/proc/{pid}/mountinfo")).unwrap();
+        table.lines().filter(|line| line.contains(" /place")).count()
+    };
+    for path in ["/link/data", "/link"] {
+        let disk = format!("devices: {{data: {{type: disk, source: {}, path: {path}}}}}", shared.display());
+        product.declare(&(product.base() + &Product::container("a", &disk)));
+        product.apply().expect(0);
+        product.plan().expect(0);
+        product.drift().expect(0);
+        assert_eq!(mounted(), 1);
+    }
+    product.inside("a", "umount /place");
+    product.drift().expect(2);
+    product.apply().expect(0);
+    assert_eq!(mounted(), 1);
+    product.declare(&(product.base() + &Product::container("a", "config: {}")));
+    product.apply().expect(0);
+    assert_eq!((product.pid("a"), mounted()), (pid, 0));
+}
+
+#[test]
 fn a_nic_is_hot_plugged_and_removed() {
     let product = Product::new();
     product.declare(&(product.base() + &Product::container("a", "config: {}")));

@@ -18,7 +18,7 @@ use bayplan::runtime::records::{self, Cause};
 use bayplan::runtime::rootfs::{self, Shift};
 use bayplan::runtime::spawner::Spawner;
 use bayplan::runtime::start_spec::{Bind, Confinement, StartSpec};
-use bayplan::runtime::{mounts, seccomp};
+use bayplan::runtime::{mount_table, mounts, seccomp};
 use linux::mount::Reach;
 use std::collections::BTreeMap;
 use std::fs;
@@ -730,18 +730,18 @@ fn mounts_come_and_go_in_a_running_container() {
     mounts::attach(&bay.spawner, init, &tree(Some(shift.borrow())), &bind, spec.root_ids()).unwrap();
     assert_eq!(bay.sh(&spec, "cat /srv/second/note; echo new > /srv/second/new").0, 0);
     assert_eq!(fs::metadata(host.join("new")).unwrap().uid(), 0, "ids are shifted back");
-    assert!(mounts::targets(init.pid).unwrap().contains(Path::new("/srv/second")));
+    assert!(mount_table::of(init.pid).unwrap().stands_at(Path::new("/srv/second")));
     mounts::detach(&bay.spawner, init, "/srv/second").unwrap();
-    assert!(!mounts::targets(init.pid).unwrap().contains(Path::new("/srv/second")));
+    assert!(!mount_table::of(init.pid).unwrap().stands_at(Path::new("/srv/second")));
 
     assert_eq!(bay.sh(&spec, "umount /srv/first").0, 0);
-    assert!(!mounts::targets(init.pid).unwrap().contains(Path::new("/srv/first")));
+    assert!(!mount_table::of(init.pid).unwrap().stands_at(Path::new("/srv/first")));
 
     // A link that points out leads to the same path inside.
     bay.sh(&spec, "ln -s /../../../../mnt /out");
     let bind = Bind { target: "/out/deep".into(), readonly: true };
     mounts::attach(&bay.spawner, init, &tree(None), &bind, spec.root_ids()).unwrap();
-    assert!(mounts::targets(init.pid).unwrap().contains(Path::new("/mnt/deep")));
+    assert!(mount_table::of(init.pid).unwrap().stands_at(Path::new("/mnt/deep")));
     assert!(!Path::new("/mnt/deep").exists());
 }
 

@@ -222,3 +222,30 @@ fn a_daemon_that_follows_a_site_refuses_a_saved_plan_of_another_text() {
     let said = bench.expect(1, "apply --plan p.plan");
     assert!(said.stderr.contains("the daemon follows"), "{}", said.stderr);
 }
+
+#[test]
+fn a_daemon_knows_what_it_follows_before_it_answers() {
+    let bench = Bench::new();
+    let profile = |number: u32| {
+        format!("---\napiVersion: bayplan/v1\nkind: Profile\nmetadata: {{name: p{number}}}\nspec: {{}}\n")
+    };
+    // Takes longer to read than the first command needs to ask.
+    bench.write("live.yaml", &(SITE.to_owned() + &(0..4000).map(profile).collect::<String>()));
+    let _daemon = bench.daemon("-f live.yaml");
+    let said = bench.expect(1, "apply");
+    assert!(said.stderr.contains("the daemon follows"), "{}", said.stderr);
+}
+
+#[test]
+fn a_daemon_whose_manifests_never_loaded_refuses_what_they_might_undo() {
+    let bench = Bench::new();
+    bench.expect(0, "apply");
+    bench.write("live.yaml", &SITE.replace("limits.memory", "limits.memry"));
+    bench.write("site.yaml", &with_memory("2GiB"));
+    let _daemon = bench.daemon("-f live.yaml");
+    for command in ["apply", "delete web-1", "delete --all --allow delete=9"] {
+        let said = bench.expect(1, command);
+        assert!(said.stderr.contains("which it could not load yet"), "{command}: {}", said.stderr);
+    }
+    bench.expect(0, "restart web-1");
+}

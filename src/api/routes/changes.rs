@@ -105,8 +105,24 @@ fn refuse_undone(daemon: &Daemon, goal: &GoalRequest) -> Result<(), Failure> {
         return Err(Failure::new(FailureKind::Refused, message));
     }
     let followed = daemon.shared.followed();
-    let (Some(status), Some(desired)) = (&followed.status, &followed.desired) else { return Ok(()) };
+    let Some(status) = &followed.status else { return Ok(()) };
     let path = status.path.display();
+    let Some(desired) = &followed.desired else {
+        return match goal {
+            GoalRequest::Site(_)
+            | GoalRequest::Delete(_)
+            | GoalRequest::Park(_)
+            | GoalRequest::DeleteAll
+            | GoalRequest::DeleteDeclared(_) => {
+                let message = format!(
+                    "the daemon follows {path}, which it could not load yet: mend that first (bayplan validate -f \
+                     {path}), or stop the daemon"
+                );
+                Err(Failure::new(FailureKind::Refused, message))
+            }
+            _ => Ok(()),
+        };
+    };
     match goal {
         GoalRequest::Site(manifests) => {
             let texts = manifests.texts();

@@ -1,7 +1,7 @@
 //! Steps on a container's run: start, stop, freeze, limits, cgroup, nics, disks, monitor.
 
 use super::failure::{failed, precondition};
-use super::{Native, host, inside, limits, networks, pools, run_record};
+use super::{Native, disks, host, inside, limits, networks, pools, run_record};
 use crate::driver::Error;
 use crate::model::key::Key;
 use crate::model::root::Root;
@@ -14,7 +14,7 @@ use crate::runtime::identity::{ProcessId, boot_id};
 use crate::runtime::observe::{self, Seen};
 use crate::runtime::rootfs::{self, Shift};
 use crate::runtime::start_spec::{Bind, Confinement, StartSpec};
-use crate::runtime::{confinement, mounts, records, seccomp};
+use crate::runtime::{confinement, mount_table, mounts, records, seccomp};
 use linux::mount::Reach;
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd, OwnedFd};
@@ -189,51 +189,6 @@ pub fn detach_nic(native: &Native, key: &Key, uuid: Uuid, device: &str) -> Resul
     Ok(changed || recorded)
 }
 
-/// Binds a disk into a running container.
-pub fn attach_disk(native: &Native, key: &Key, uuid: Uuid, disk: &Disk) -> Result<bool, Error> {
-    let what = || format!("{key}: disk {} could not be attached", disk.device);
-    let running = Running::find(native, key, uuid)?;
-    let recorded = run_record::read(&native.layout.run, key, uuid)?;
-    let before =
-        recorded.and_then(|record| record.run.disks.into_iter().find(|old| old.device == disk.device));
-    if let Some(other) = before.filter(|other| other != disk) {
-        let found = format!("it is mounted at {}", other.path.display());
-        return Err(precondition(key, format!("disk {} detached first", disk.device), found));
-    }
-    let target = disk.path.display().to_string();
-    let standing = mounts::targets(running.init.pid).map_err(|error| failed(what(), error))?;
-    let mut changed = false;
-    if !standing.contains(&disk.path) && is_there(disk) {
-        let shift = running.shift().map_err(|error| failed(what(), error))?;
-        let tree = disk_tree(key, disk, shift.as_ref().map(IdShift::borrow))?;
-        let bind = Bind { target, readonly: disk.readonly };
-        mounts::attach(&native.spawner, running.init, &tree, &bind, running.spec.root_ids())
-            .map_err(|error| failed(what(), error))?;
-        changed = true;
-    }
-    let recorded = run_record::change(&native.layout.run, key, uuid, |run| {
-        run.disks.retain(|other| other.device != disk.device);
-        run.disks.push(disk.clone());
-        run.disks.sort_by(|left, right| left.device.cmp(&right.device));
-    })?;
-    Ok(changed || recorded)
-}
-
-pub fn detach_disk(native: &Native, key: &Key, uuid: Uuid, disk: &Disk) -> Result<bool, Error> {
-    let what = || format!("{key}: disk {} could not be detached", disk.device);
-    let running = Running::find(native, key, uuid)?;
-    let standing = mounts::targets(running.init.pid).map_err(|error| failed(what(), error))?;
-    let changed = standing.contains(&disk.path);
-    if changed {
-        let target = disk.path.display().to_string();
-        mounts::detach(&native.spawner, running.init, &target).map_err(|error| failed(what(), error))?;
-    }
-    let recorded = run_record::change(&native.layout.run, key, uuid, |run| {
-        run.disks.retain(|other| other.device != disk.device);
-    })?;
-    Ok(changed || recorded)
-}
-
 /// Mounts a folder that outlives the root where a running container is to have it, and has not.
 pub fn attach_persisted(
     native: &Native,
@@ -247,7 +202,7 @@ pub fn attach_persisted(
     let Some(run) = run.filter(|run| run.persist.contains(path)) else {
         return Err(precondition(key, format!("{path} among what it persists"), "it was started without"));
     };
-    let table = mounts::table(running.init.pid).map_err(|error| failed(what(), error))?;
+    let table = mount_table::of(running.init.pid).map_err(|error| failed(what(), error))?;
     if table.shows(&native.pool(pool)?.persisted_end(uuid, path)) {
         return Ok(false);
     }
@@ -365,7 +320,7 @@ impl Running {
         self.cgroup(native).is_frozen()
     }
 
-    fn shift(&self) -> Result<Option<IdShift>, RuntimeError> {
+    pub fn shift(&self) -> Result<Option<IdShift>, RuntimeError> {
         self.spec.id_map().map(|_| IdShift::of(self.init, self.spec.root_ids())).transpose()
     }
 
@@ -390,7 +345,7 @@ enum Source<'a> {
 fn binds(run: &ContainerRun) -> Vec<(Bind, Source<'_>)> {
     let resolver = Bind { target: "/etc/resolv.conf".to_owned(), readonly: false };
     let resolver = (!run.nics.is_empty()).then_some((resolver, Source::Resolver));
-    let disks = run.disks.iter().filter(|disk| is_there(disk)).map(|disk| {
+    let disks = run.disks.iter().filter(|disk| disks::is_there(disk)).map(|disk| {
         (Bind { target: disk.path.display().to_string(), readonly: disk.readonly }, Source::Disk(disk))
     });
     let persisted = run
@@ -398,11 +353,6 @@ fn binds(run: &ContainerRun) -> Vec<(Bind, Source<'_>)> {
         .iter()
         .map(|path| (Bind { target: path.clone(), readonly: false }, Source::Persisted(path)));
     resolver.into_iter().chain(persisted).chain(disks).collect()
-}
-
-/// Whether a disk's source is to be bound: a required one always is.
-fn is_there(disk: &Disk) -> bool {
-    disk.required || disk.source.exists()
 }
 
 fn start_spec(
@@ -462,7 +412,7 @@ fn mounts(
     let trees = binds.iter().map(|(_, source)| match source {
         Source::Resolver => resolver_tree(native, run, shift.map(|shift| shift.root_ids)),
         Source::Persisted(path) => persisted_tree(native, run, path, shift),
-        Source::Disk(disk) => disk_tree(key, disk, shift),
+        Source::Disk(disk) => disks::tree(key, disk, shift),
     });
     Ok(Mounts { root, binds: trees.collect::<Result<_, _>>()?, secrets: None })
 }
@@ -489,14 +439,5 @@ fn persisted_tree(
     let folder = native.pool(&run.pool)?.persisted(run.uuid, path);
     let namespace = shift.map(|shift| shift.namespace);
     rootfs::clone_tree(&folder, namespace, Reach::One)
-        .map_err(|failure| failed(what(), RuntimeError::from(failure)))
-}
-
-/// A disk's source as a detached mount.
-fn disk_tree(key: &Key, disk: &Disk, shift: Option<Shift<'_>>) -> Result<OwnedFd, Error> {
-    let what = || format!("{key}: disk {}: {} cannot be bound", disk.device, disk.source.display());
-    let namespace = shift.filter(|_| disk.shift).map(|shift| shift.namespace);
-    let reach = if disk.recursive { Reach::Tree } else { Reach::One };
-    rootfs::clone_tree(&disk.source, namespace, reach)
         .map_err(|failure| failed(what(), RuntimeError::from(failure)))
 }

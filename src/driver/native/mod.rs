@@ -8,6 +8,7 @@
 //! No policy: what should be is in the step; what is is told as it is.
 
 mod containers;
+mod disks;
 mod failure;
 mod files;
 pub mod host;
@@ -213,8 +214,8 @@ impl Native {
             Action::RepairCgroup { uuid, limits } => containers::repair_cgroup(self, key, *uuid, limits),
             Action::AttachNic { uuid, nic } => containers::attach_nic(self, key, *uuid, nic),
             Action::DetachNic { uuid, device } => containers::detach_nic(self, key, *uuid, device),
-            Action::AttachDisk { uuid, disk } => containers::attach_disk(self, key, *uuid, disk),
-            Action::DetachDisk { uuid, disk } => containers::detach_disk(self, key, *uuid, disk),
+            Action::AttachDisk { uuid, disk } => disks::attach(self, key, *uuid, disk),
+            Action::DetachDisk { uuid, disk } => disks::detach(self, key, *uuid, disk),
             Action::AttachPersisted { pool, uuid, path } => {
                 containers::attach_persisted(self, key, (pool, *uuid), path)
             }

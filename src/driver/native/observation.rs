@@ -1,7 +1,7 @@
 //! One look at the host: images, pools, links, run folder, cgroups, with the records beside.
 
 use super::failure::failed;
-use super::{Native, files, host, ids_taken, images, limits, networks, pools, run_record};
+use super::{Native, disks, files, host, ids_taken, images, limits, networks, pools, run_record};
 use crate::driver::part::Part;
 use crate::driver::records::store_error;
 use crate::driver::{Error, Scope};
@@ -14,7 +14,7 @@ use crate::model::record::Record;
 use crate::model::run::Disk;
 use crate::network::links::Links;
 use crate::runtime::cgroup::Cgroup;
-use crate::runtime::mounts;
+use crate::runtime::mount_table;
 use crate::runtime::observe::{self, Seen};
 use crate::runtime::records::{Cause, Exit};
 use crate::storage::Pool;
@@ -131,7 +131,7 @@ fn run_facts(
     let facts = observe::cgroup(&native.hierarchies, &seen.spec, init);
     // The list of a container's mounts is the dearest file to read here.
     let has_mounts = !record.run.disks.is_empty() || !record.run.persist.is_empty();
-    let table = has_mounts.then(|| mounts::table(init.pid)).transpose();
+    let table = has_mounts.then(|| mount_table::of(init.pid)).transpose();
     let (facts, table) = match (facts, table) {
         (Ok(facts), Ok(table)) => (facts, table),
         _ if !init.is_alive() => return Ok(None),
@@ -141,7 +141,9 @@ fn run_facts(
     };
     let asked = native.hierarchies.normalise(&limits::to_cgroup(&record.run.limits, uuid, online));
     let limits = facts.limits.as_ref().map(|found| limits::from_cgroup(found, &asked, &record.run.limits));
-    let stands = |disk: &&Disk| table.as_ref().is_some_and(|table| table.targets.contains(&disk.path));
+    let stands = |disk: &&Disk| {
+        table.as_ref().is_some_and(|table| !disks::places(table, disk, &record.run.disks).is_empty())
+    };
     let disks = record.run.disks.iter().filter(stands);
     let shows = |pool: &Pool, path: &str| {
         table.as_ref().is_some_and(|table| table.shows(&pool.persisted_end(uuid, path)))

@@ -208,6 +208,9 @@ pub fn read(node: &Node, kind: Kind, mark: Mark, report: &mut Report) -> Option<
         prune::external_metadata(metadata, &mut reader);
     }
     let (marks, names) = (reader.marks, reader.names);
+    if let (Some(key), None) = (&head.key, &body) {
+        report.unread(key.clone());
+    }
     let document = Document {
         key: head.key?,
         mark,

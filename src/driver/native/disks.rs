@@ -1,0 +1,97 @@
+//! Disks of a container: bound at its start or while it runs, found in its mounts, taken out.
+
+use super::containers::Running;
+use super::failure::{failed, precondition};
+use super::{Native, run_record};
+use crate::driver::Error;
+use crate::model::key::Key;
+use crate::model::run::Disk;
+use crate::runtime::container::IdShift;
+use crate::runtime::error::Error as RuntimeError;
+use crate::runtime::mount_table::{self, Table};
+use crate::runtime::mounts;
+use crate::runtime::rootfs::{self, Shift};
+use crate::runtime::start_spec::Bind;
+use linux::mount::Reach;
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use uuid::Uuid;
+
+/// Binds a disk into a running container.
+pub fn attach(native: &Native, key: &Key, uuid: Uuid, disk: &Disk) -> Result<bool, Error> {
+    let what = || format!("{key}: disk {} could not be attached", disk.device);
+    let running = Running::find(native, key, uuid)?;
+    let recorded = run_record::read(&native.layout.run, key, uuid)?.map(|record| record.run.disks);
+    let recorded = recorded.unwrap_or_default();
+    let before = recorded.iter().find(|old| old.device == disk.device);
+    if let Some(other) = before.filter(|other| *other != disk) {
+        let found = format!("it is mounted at {}", other.path.display());
+        return Err(precondition(key, format!("disk {} detached first", disk.device), found));
+    }
+    let target = disk.path.display().to_string();
+    let places = inside(&running, disk, &recorded)
+        .map_err(|error| failed(what(), error))?;
+    let mut changed = false;
+    if places.is_empty() && is_there(disk) {
+        let shift = running.shift().map_err(|error| failed(what(), error))?;
+        let tree = tree(key, disk, shift.as_ref().map(IdShift::borrow))?;
+        let bind = Bind { target, readonly: disk.readonly };
+        mounts::attach(&native.spawner, running.init, &tree, &bind, running.spec.root_ids())
+            .map_err(|error| failed(what(), error))?;
+        changed = true;
+    }
+    let recorded = run_record::change(&native.layout.run, key, uuid, |run| {
+        run.disks.retain(|other| other.device != disk.device);
+        run.disks.push(disk.clone());
+        run.disks.sort_by(|left, right| left.device.cmp(&right.device));
+    })?;
+    Ok(changed || recorded)
+}
+
+pub fn detach(native: &Native, key: &Key, uuid: Uuid, disk: &Disk) -> Result<bool, Error> {
+    let what = || format!("{key}: disk {} could not be detached", disk.device);
+    let running = Running::find(native, key, uuid)?;
+    let recorded = run_record::read(&native.layout.run, key, uuid)?.map(|record| record.run.disks);
+    let places = inside(&running, disk, &recorded.unwrap_or_default())
+        .map_err(|error| failed(what(), error))?;
+    let changed = !places.is_empty();
+    for target in places {
+        let target = target.display().to_string();
+        mounts::detach(&native.spawner, running.init, &target).map_err(|error| failed(what(), error))?;
+    }
+    let recorded = run_record::change(&native.layout.run, key, uuid, |run| {
+        run.disks.retain(|other| other.device != disk.device);
+    })?;
+    Ok(changed || recorded)
+}
+
+/// Where a disk stands inside: at its path, or where a link inside led. All: what the container was asked to have.
+pub fn places(table: &Table, disk: &Disk, all: &[Disk]) -> Vec<PathBuf> {
+    if table.stands_at(&disk.path) {
+        return vec![disk.path.clone()];
+    }
+    let source = disk.source.canonicalize().unwrap_or_else(|_| disk.source.clone());
+    let Some(shown) = mount_table::of_host().ok().and_then(|host| host.shown_at(&source)) else {
+        return vec![];
+    };
+    let of_another = |target: &&std::path::Path| all.iter().any(|other| other.path == *target);
+    table.targets_of(&shown).filter(|target| !of_another(target)).map(PathBuf::from).collect()
+}
+
+fn inside(running: &Running, disk: &Disk, all: &[Disk]) -> crate::runtime::error::Result<Vec<PathBuf>> {
+    mount_table::of(running.init.pid).map(|table| places(&table, disk, all))
+}
+
+/// Whether a disk's source is to be bound: a required one always is.
+pub fn is_there(disk: &Disk) -> bool {
+    disk.required || disk.source.exists()
+}
+
+/// A disk's source as a detached mount.
+pub fn tree(key: &Key, disk: &Disk, shift: Option<Shift<'_>>) -> Result<OwnedFd, Error> {
+    let what = || format!("{key}: disk {}: {} cannot be bound", disk.device, disk.source.display());
+    let namespace = shift.filter(|_| disk.shift).map(|shift| shift.namespace);
+    let reach = if disk.recursive { Reach::Tree } else { Reach::One };
+    rootfs::clone_tree(&disk.source, namespace, reach)
+        .map_err(|failure| failed(what(), RuntimeError::from(failure)))
+}
