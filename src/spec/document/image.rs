@@ -32,7 +32,7 @@ pub struct ImageSpec {
     /// The pinned content: 64 hexadecimal digits. Absent: the first import decides.
     #[schemars(regex(pattern = r"^[0-9a-fA-F]{64}$"))]
     pub fingerprint: Option<String>,
-    /// Whether its content follows its source.
+    /// manual: its content moves when its declaration does. auto (not supported yet): when its source does.
     #[schemars(default, schema_with = "crate::spec::schema::image_update")]
     pub update: ImageUpdate,
 }
