@@ -29,8 +29,7 @@ pub fn attach(native: &Native, key: &Key, uuid: Uuid, disk: &Disk) -> Result<boo
         return Err(precondition(key, format!("disk {} detached first", disk.device), found));
     }
     let target = disk.path.display().to_string();
-    let places = inside(&running, disk, &recorded)
-        .map_err(|error| failed(what(), error))?;
+    let places = inside(&running, disk, &recorded).map_err(|error| failed(what(), error))?;
     let mut changed = false;
     if places.is_empty() && is_there(disk) {
         let shift = running.shift().map_err(|error| failed(what(), error))?;
@@ -52,8 +51,8 @@ pub fn detach(native: &Native, key: &Key, uuid: Uuid, disk: &Disk) -> Result<boo
     let what = || format!("{key}: disk {} could not be detached", disk.device);
     let running = Running::find(native, key, uuid)?;
     let recorded = run_record::read(&native.layout.run, key, uuid)?.map(|record| record.run.disks);
-    let places = inside(&running, disk, &recorded.unwrap_or_default())
-        .map_err(|error| failed(what(), error))?;
+    let places =
+        inside(&running, disk, &recorded.unwrap_or_default()).map_err(|error| failed(what(), error))?;
     let changed = !places.is_empty();
     for target in places {
         let target = target.display().to_string();
