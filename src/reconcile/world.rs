@@ -17,6 +17,7 @@ use crate::model::origin::FieldOrigins;
 use crate::model::prune::Deletion;
 use crate::model::record::{Override, OverrideField, Owner, Record};
 use crate::model::references::{references, restarts_with};
+use crate::model::words::meant;
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -261,7 +262,10 @@ fn verb<'a>(
     }
     let target = record.and_then(|record| recorded_target(record, options));
     let (Some(mut target), Kind::Container) = (target, key.kind) else {
-        world.findings.push(no_such(key));
+        world.findings.push(match record {
+            Some(_) if key.kind != Kind::Container => no_container(key),
+            _ => no_such(key, observed.records.keys()),
+        });
         return;
     };
     let declared = declared_power(target.object);
@@ -341,7 +345,9 @@ fn narrow(world: &mut World<'_>, options: &PlanOptions) {
     let is_known = |key: &&Key| world.targets.contains_key(*key) || world.leaving.contains_key(*key);
     let (known, unknown): (Vec<&Key>, Vec<&Key>) = options.only.iter().partition(is_known);
     let wanted = with_needs(known, |key| world.targets.get(key).map(|target| target.object));
-    world.findings.extend(unknown.into_iter().map(no_such));
+    let all = world.targets.keys().chain(world.leaving.keys());
+    let findings: Vec<Finding> = unknown.into_iter().map(|key| no_such(key, all.clone())).collect();
+    world.findings.extend(findings);
     world.targets.retain(|key, _| wanted.contains(key));
     world.kept.retain(|key, _| wanted.contains(key));
     world.parked.retain(|key, _| wanted.contains(key));
@@ -382,13 +388,25 @@ fn declared_power(object: &Object) -> Power {
 }
 
 /// The finding for a key that nothing has.
-pub fn no_such(key: &Key) -> Finding {
+pub fn no_such<'a>(key: &Key, keys: impl Iterator<Item = &'a Key> + Clone) -> Finding {
     Finding {
         severity: Severity::Error,
         code: "no-such-object",
         place: None,
         key: Some(key.clone()),
         message: format!("there is no {key}"),
-        help: Some("`bayplan get` lists what there is".to_owned()),
+        help: meant(key, keys).or_else(|| Some("`bayplan get` lists what there is".to_owned())),
+    }
+}
+
+/// The finding for a verb on what does not run.
+fn no_container(key: &Key) -> Finding {
+    Finding {
+        severity: Severity::Error,
+        code: "no-container",
+        place: None,
+        key: Some(key.clone()),
+        message: format!("{key} is no container"),
+        help: Some("name a container, for example `web-1`".to_owned()),
     }
 }
