@@ -6,7 +6,7 @@ use super::{
     adopt, completion, console, daemon, delete, describe, doctor, drift, explain, export, fmt, get, graph,
     heal, holds, init, inside, logs, plan, power, render, schema, validate, version, why,
 };
-use crate::spec::words::did_you_mean;
+use crate::model::words::did_you_mean;
 use clap::{CommandFactory, Parser, Subcommand};
 use std::ffi::OsString;
 use std::path::PathBuf;

@@ -38,3 +38,4 @@ pub mod size;
 pub mod step;
 pub mod time_span;
 pub mod typed;
+pub mod words;

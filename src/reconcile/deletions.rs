@@ -83,7 +83,7 @@ fn free<'a>(
     let mut free = vec![];
     for key in keys {
         if !observed.records.contains_key(key) && joined.view(key).root.is_none() {
-            world.findings.push(no_such(key));
+            world.findings.push(no_such(key, observed.records.keys()));
             continue;
         }
         let users = all_users.get(key).into_iter().flatten().filter(|user| !keys.contains(user));

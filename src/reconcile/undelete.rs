@@ -20,7 +20,7 @@ pub fn undelete<'a>(
     let mut open = vec![];
     for key in keys {
         match observed.records.get(key) {
-            None => world.findings.push(no_such(key)),
+            None => world.findings.push(no_such(key, observed.records.keys())),
             Some(record) if record.parked.is_none() || record.retiring => {
                 let message = format!("{key} is not parked");
                 world.findings.push(error(

@@ -7,7 +7,8 @@ use super::join::Joined;
 use super::ownership::{moves, orphans, owned_elsewhere};
 use super::plan::{Hold, SetChange, site_owner};
 use super::undelete::undelete;
-use super::{external, follow, parking, prune, sets};
+use super::{external, follow, ignore, parking, prune, sets};
+use crate::model::desired::Desired;
 use crate::model::finding::{Finding, Severity};
 use crate::model::key::{Key, Kind};
 use crate::model::object::{Object, Power, Spec};
@@ -16,6 +17,7 @@ use crate::model::origin::FieldOrigins;
 use crate::model::prune::Deletion;
 use crate::model::record::{Override, OverrideField, Owner, Record};
 use crate::model::references::{references, restarts_with};
+use crate::model::words::meant;
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -91,6 +93,7 @@ pub fn world<'a>(
             site(&mut world, desired, observed, joined, options);
             external::check(&mut world, desired, observed, joined);
             prune::site(&mut world, desired, observed, joined, options);
+            ignored_needs(&mut world, desired, observed, options);
             retire(&mut world, observed, joined);
         }
         Goal::Recorded => {
@@ -121,7 +124,7 @@ pub fn recorded(record: &Record) -> Option<&Object> {
 
 fn site<'a>(
     world: &mut World<'a>,
-    desired: &'a crate::model::desired::Desired,
+    desired: &'a Desired,
     observed: &'a Observed,
     joined: &Joined<'a>,
     options: &PlanOptions,
@@ -167,6 +170,34 @@ fn site<'a>(
     }
     world.findings.extend(foreign.into_iter().filter_map(|owner| orphans(desired, owner, observed)));
     world.sets = sets::changes(desired, observed);
+}
+
+/// What a container needs by its ignored fields alone is healed with it, as it was last declared.
+fn ignored_needs<'a>(
+    world: &mut World<'a>,
+    desired: &Desired,
+    observed: &'a Observed,
+    options: &PlanOptions,
+) {
+    let ignores = |object: &Object| match &object.spec {
+        Spec::Container(container) => !container.ignore.is_empty(),
+        _ => false,
+    };
+    let mut needed = BTreeSet::new();
+    for (key, target) in world.targets.iter().filter(|(_, target)| ignores(target.object)) {
+        let applied = observed.records.get(key).and_then(|record| record.applied.as_ref());
+        needed.extend(ignore::references(target.object, applied.map(|applied| &applied.object)));
+    }
+    let site = site_owner(&desired.site);
+    let ours = |owner: &Owner| *owner == Owner::System || *owner == site;
+    for key in needed.into_iter().filter(|key| !desired.external.contains(key)) {
+        let in_service =
+            |record: &&Record| !record.retiring && record.parked.is_none() && ours(&record.owner);
+        let record = observed.records.get(&key).filter(in_service);
+        if let Some(target) = record.and_then(|record| recorded_target(record, options)) {
+            world.targets.entry(key).or_insert(target);
+        }
+    }
 }
 
 fn all_recorded<'a>(world: &mut World<'a>, observed: &'a Observed, options: &PlanOptions) {
@@ -231,7 +262,10 @@ fn verb<'a>(
     }
     let target = record.and_then(|record| recorded_target(record, options));
     let (Some(mut target), Kind::Container) = (target, key.kind) else {
-        world.findings.push(no_such(key));
+        world.findings.push(match record {
+            Some(_) if key.kind != Kind::Container => no_container(key),
+            _ => no_such(key, observed.records.keys()),
+        });
         return;
     };
     let declared = declared_power(target.object);
@@ -311,7 +345,9 @@ fn narrow(world: &mut World<'_>, options: &PlanOptions) {
     let is_known = |key: &&Key| world.targets.contains_key(*key) || world.leaving.contains_key(*key);
     let (known, unknown): (Vec<&Key>, Vec<&Key>) = options.only.iter().partition(is_known);
     let wanted = with_needs(known, |key| world.targets.get(key).map(|target| target.object));
-    world.findings.extend(unknown.into_iter().map(no_such));
+    let all = world.targets.keys().chain(world.leaving.keys());
+    let findings: Vec<Finding> = unknown.into_iter().map(|key| no_such(key, all.clone())).collect();
+    world.findings.extend(findings);
     world.targets.retain(|key, _| wanted.contains(key));
     world.kept.retain(|key, _| wanted.contains(key));
     world.parked.retain(|key, _| wanted.contains(key));
@@ -352,13 +388,25 @@ fn declared_power(object: &Object) -> Power {
 }
 
 /// The finding for a key that nothing has.
-pub fn no_such(key: &Key) -> Finding {
+pub fn no_such<'a>(key: &Key, keys: impl Iterator<Item = &'a Key> + Clone) -> Finding {
     Finding {
         severity: Severity::Error,
         code: "no-such-object",
         place: None,
         key: Some(key.clone()),
         message: format!("there is no {key}"),
-        help: Some("`bayplan get` lists what there is".to_owned()),
+        help: meant(key, keys).or_else(|| Some("`bayplan get` lists what there is".to_owned())),
+    }
+}
+
+/// The finding for a verb on what does not run.
+fn no_container(key: &Key) -> Finding {
+    Finding {
+        severity: Severity::Error,
+        code: "no-container",
+        place: None,
+        key: Some(key.clone()),
+        message: format!("{key} is no container"),
+        help: Some("name a container, for example `web-1`".to_owned()),
     }
 }

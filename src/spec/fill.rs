@@ -5,7 +5,7 @@
 
 use super::report::{Report, Wrong};
 use super::tree::{Entry, Mark, Node, Style, Value};
-use super::words::did_you_mean;
+use crate::model::words::did_you_mean;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 

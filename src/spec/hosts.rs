@@ -11,8 +11,8 @@ use super::document::{Opened, host};
 use super::fill::{FILL_BUDGET, Filler, Scope, Values};
 use super::report::{Report, Wrong};
 use super::tree::{Mark, Node};
-use super::words::did_you_mean;
 use crate::model::key::Kind;
+use crate::model::words::did_you_mean;
 use std::collections::BTreeMap;
 
 /// What rendering needs before anything else is read.

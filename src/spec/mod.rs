@@ -42,7 +42,6 @@ pub mod sets;
 pub mod spans;
 pub mod template;
 pub mod tree;
-pub mod words;
 pub mod yaml;
 
 use crate::model::content::SourceFile;

@@ -8,9 +8,9 @@ use super::names;
 use super::render::Renderer;
 use super::report::Wrong;
 use super::tree::{Entry, Mark, Node, Style, Value};
-use super::words::did_you_mean;
 use crate::model::key::{Key, Kind};
 use crate::model::origin::Layer;
+use crate::model::words::did_you_mean;
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 

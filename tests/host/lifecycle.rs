@@ -92,6 +92,8 @@ fn verbs_set_holds_that_plans_show_and_resume_ends() {
     assert_ne!(product.pid("a"), 0);
     product.run(&["freeze", "a"]).expect(0);
     assert_eq!(product.container_json("a")["state"], "frozen");
+    let said = product.run(&["exec", "a", "-T", "--", "true"]).expect(125);
+    assert!(said.err.contains("container/a is frozen; `bayplan unfreeze a`"), "{}", said.err);
     product.run(&["unfreeze", "a"]).expect(0);
     assert_eq!(product.inside("a", "hostname"), "a");
     product.run(&["stop", "a", "--force"]).expect(0);
@@ -110,6 +112,10 @@ fn data_in_the_root_survives_a_restart_and_a_kill() {
     product.apply().expect(0);
     product.inside("a", "echo kept > /root/data");
     product.run(&["restart", "a"]).expect(0);
+    assert_eq!(product.inside("a", "cat /root/data"), "kept");
+    let init = nix::unistd::Pid::from_raw(product.pid("a").try_into().unwrap());
+    nix::sys::signal::kill(init, nix::sys::signal::Signal::SIGKILL).unwrap();
+    product.apply().expect(0);
     assert_eq!(product.inside("a", "cat /root/data"), "kept");
 }
 

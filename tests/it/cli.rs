@@ -280,6 +280,31 @@ fn plan_apply_plan_ends_empty() {
 }
 
 #[test]
+fn a_key_that_nothing_has_is_answered_with_the_likely_one() {
+    let bench = Bench::new();
+    bench.expect(0, "apply");
+    for command in [
+        "get web-2",
+        "describe wbe-1",
+        "stop web1",
+        "resume web-11",
+        "restart web-3",
+        "delete web-0",
+        "export web-2",
+        "undelete web-2",
+    ] {
+        let said = bench.expect(1, command).stderr;
+        assert!(said.contains("did you mean `container/web-1`?"), "{command}: {said}");
+    }
+    assert!(bench.expect(1, "plan --only web-2").stderr.contains("did you mean `container/web-1`?"));
+    assert!(bench.expect(1, "get bay0").stderr.contains("did you mean `network/bay0`?"));
+    for command in ["freeze network/bay0", "restart image/busybox"] {
+        let said = bench.expect(1, command).stderr;
+        assert!(said.contains(" is no container"), "{command}: {said}");
+    }
+}
+
+#[test]
 fn get_describe_and_holds_show_objects_as_they_stand() {
     let bench = Bench::new();
     bench.expect(0, "apply");

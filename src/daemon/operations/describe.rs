@@ -1,7 +1,6 @@
 //! `describe`: one object, field by field, with the line that each value comes from.
 
 use super::listing::status;
-use super::plan::no_such;
 use crate::api::error::{Failure, FailureKind};
 use crate::api::types::{Description, FieldStatus, OUTPUT_VERSION};
 use crate::daemon::wiring::Bay;
@@ -17,7 +16,7 @@ impl Bay {
     pub fn describe(&self, key: &Key) -> Result<Description, Failure> {
         let observed = self.observe(&Scope::Keys(BTreeSet::from([key.clone()])))?;
         let Some(record) = observed.records.get(key) else {
-            return Err(no_such(key));
+            return Err(self.unknown(key, None));
         };
         let desired = record.desired.as_ref().map(fields).transpose()?.unwrap_or_default();
         let applied =

@@ -1,7 +1,6 @@
 //! What a declared file inside a container holds now, as a text. Never a secret's.
 
 use super::inside::refuse_other_kinds;
-use super::plan::no_such;
 use crate::api::error::{Failure, FailureKind};
 use crate::api::types::{FileRequest, FileText};
 use crate::daemon::wiring::Bay;
@@ -20,7 +19,7 @@ impl Bay {
         refuse_other_kinds(key)?;
         let host = |error: &dyn std::error::Error| Failure::from_error(FailureKind::Host, error);
         let record = FileRecords::new(&self.places.state).get(key).map_err(|error| host(&error))?;
-        let record = record.ok_or_else(|| no_such(key))?;
+        let record = record.ok_or_else(|| self.unknown(key, None))?;
         let objects = [record.desired.as_ref(), record.applied.as_ref().map(|applied| &applied.object)];
         let contents: Vec<&Content> =
             objects.into_iter().flatten().filter_map(|object| content(object, path)).collect();

@@ -1,10 +1,9 @@
 //! Programs in containers, consoles and their logs: what only the real host has. Never takes the lock.
 
-use super::plan::no_such;
 use crate::api::error::{Failure, FailureKind};
 use crate::api::types::ExecRequest;
 use crate::daemon::wiring::Bay;
-use crate::driver::native::Native;
+use crate::driver::Error as DriverError;
 use crate::model::key::{Key, Kind};
 use crate::model::record::Identity;
 use crate::runtime::error::Error;
@@ -37,7 +36,13 @@ impl Bay {
     ) -> Result<Inside, Failure> {
         let folder = self.run_folder(key)?;
         let native = self.native().ok_or_else(modelled)?;
-        let secrets = self.secret_variables(native, key)?;
+        let uuid = self.identity(key)?.uuid;
+        let host = |error: DriverError| Failure::from_error(FailureKind::Host, &error);
+        if native.is_frozen(key, uuid).map_err(host)? {
+            let message = format!("{key} is frozen; `bayplan unfreeze {}` lets it go on", key.name);
+            return Err(Failure::new(FailureKind::Refused, message));
+        }
+        let secrets = native.secret_variables(key, uuid).map_err(host)?;
         let spec = ExecSpec {
             arguments: request.arguments.clone(),
             environment: request.environment.clone(),
@@ -50,11 +55,6 @@ impl Bay {
         let running = exec::exec(native.spawner(), &folder, &spec, streams, secrets)
             .map_err(|error| exec_failure(key, &spec.arguments, &error))?;
         Ok(Inside { running })
-    }
-
-    fn secret_variables(&self, native: &Native, key: &Key) -> Result<Option<OwnedFd>, Failure> {
-        let uuid = self.identity(key)?.uuid;
-        native.secret_variables(key, uuid).map_err(|error| Failure::from_error(FailureKind::Host, &error))
     }
 
     pub fn attach_console(&self, key: &Key, columns: u16, rows: u16) -> Result<Console, Failure> {
@@ -107,7 +107,7 @@ impl Bay {
     fn identity(&self, key: &Key) -> Result<Identity, Failure> {
         let records = FileRecords::new(&self.places.state);
         let record = records.get(key).map_err(|error| Failure::from_error(FailureKind::Host, &error))?;
-        record.ok_or_else(|| no_such(key))?.identity.ok_or_else(|| no_such(key))
+        record.and_then(|record| record.identity).ok_or_else(|| self.unknown(key, None))
     }
 }
 

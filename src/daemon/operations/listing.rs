@@ -1,7 +1,7 @@
 //! `get`: each object as it stands.
 
 use super::holds::is_in_force;
-use super::plan::{known, recorded_objects};
+use super::plan::recorded_objects;
 use super::sets;
 use crate::api::error::Failure;
 use crate::api::types::{Address, Condition, ContainerStatus, Listing, OUTPUT_VERSION, ObjectStatus};
@@ -37,7 +37,9 @@ impl Bay {
             Selection::Key(key) => sets::members([key], recorded_objects(&observed)),
             _ => BTreeSet::new(),
         };
-        keys.iter().try_for_each(|key| known(key, &observed))?;
+        if let Some(key) = keys.iter().find(|key| !observed.records.contains_key(*key)) {
+            return Err(self.unknown(key, None));
+        }
         let mut objects = objects(&observed, Timestamp::now());
         objects.retain(|object| match selection {
             Selection::All => true,

@@ -11,6 +11,7 @@ use crate::model::key::Key;
 use crate::model::object::Object;
 use crate::model::observed::{Host, Observed};
 use crate::model::step::{Action, StopHow};
+use crate::model::words::meant;
 use crate::reconcile::goal::{Goal, PlanOptions};
 use crate::reconcile::near::is_near;
 use crate::reconcile::plan::{self, Plan};
@@ -226,7 +227,7 @@ pub fn known(key: &Key, observed: &Observed) -> Result<(), Failure> {
     if observed.records.contains_key(key) {
         return Ok(());
     }
-    Err(no_such(key))
+    Err(no_such(key, observed.records.keys()))
 }
 
 /// Fails for a key without a record that is not on the host either: what was retained can be deleted.
@@ -235,8 +236,10 @@ fn found(key: &Key, observed: &Observed) -> Result<(), Failure> {
     if roots.any(|root| root.identity.key == *key) { Ok(()) } else { known(key, observed) }
 }
 
-pub fn no_such(key: &Key) -> Failure {
-    Failure::new(FailureKind::NotFound, format!("there is no {key}; `bayplan get` lists what there is"))
+/// The failure for a key that is not among `keys`.
+pub fn no_such<'a>(key: &Key, keys: impl Iterator<Item = &'a Key> + Clone) -> Failure {
+    let help = meant(key, keys).unwrap_or_else(|| "`bayplan get` lists what there is".to_owned());
+    Failure::new(FailureKind::NotFound, format!("there is no {key}; {help}"))
 }
 
 fn until(hold: HoldUntil, now: Timestamp) -> Option<Timestamp> {

@@ -14,12 +14,12 @@ use crate::model::object::Object;
 use crate::model::observed::Observed;
 use crate::model::origin::{FieldOrigins, Layer, Origin, Place};
 use crate::model::step::Action;
+use crate::model::words::did_you_mean;
 use crate::reconcile::plan::Plan;
 use crate::reconcile::why::{self, Explanation, Subject, Value};
 use crate::reconcile::world::with_needs;
 use crate::spec::Loaded;
 use crate::spec::registry::{INSTANCE, NETWORK, POOL, Support, Table};
-use crate::spec::words::did_you_mean;
 use std::collections::{BTreeMap, BTreeSet};
 
 impl Bay {
@@ -104,15 +104,11 @@ impl Bay {
             .ok_or_else(|| self.unknown(key, loaded))
     }
 
-    fn unknown(&self, key: &Key, loaded: Option<&Loaded>) -> Failure {
+    pub fn unknown(&self, key: &Key, loaded: Option<&Loaded>) -> Failure {
         let observed = self.observe(&Scope::All).unwrap_or_default();
         let declared = loaded.iter().flat_map(|loaded| loaded.desired.objects.keys());
         let keys = declared.chain(recorded_objects(&observed).map(|(key, _)| key));
-        let names: BTreeSet<String> = keys.map(Key::to_string).collect();
-        match did_you_mean(&key.to_string(), names.iter().map(String::as_str)) {
-            Some(help) => Failure::new(FailureKind::NotFound, format!("there is no {key}; {help}")),
-            None => no_such(key),
-        }
+        no_such(key, keys)
     }
 }
 

@@ -317,7 +317,7 @@ impl Running {
     }
 
     pub fn is_frozen(&self, native: &Native) -> bool {
-        self.cgroup(native).is_frozen()
+        is_frozen(native, &self.spec)
     }
 
     pub fn shift(&self) -> Result<Option<IdShift>, RuntimeError> {
@@ -329,7 +329,11 @@ impl Running {
     }
 }
 
-fn look(native: &Native, key: &Key, uuid: Uuid) -> Result<Option<Seen>, Error> {
+pub fn is_frozen(native: &Native, spec: &StartSpec) -> bool {
+    Cgroup { hierarchies: &native.hierarchies, path: &spec.cgroup }.is_frozen()
+}
+
+pub fn look(native: &Native, key: &Key, uuid: Uuid) -> Result<Option<Seen>, Error> {
     observe::one(&native.layout.run, &uuid)
         .map_err(|error| failed(format!("{key}: its run folder cannot be read"), error))
 }

@@ -93,6 +93,12 @@ impl Native {
         &self.spawner
     }
 
+    /// Whether it runs and stands still: a program that enters it would not even begin.
+    pub fn is_frozen(&self, key: &Key, uuid: Uuid) -> Result<bool, Error> {
+        let seen = containers::look(self, key, uuid)?;
+        Ok(seen.is_some_and(|seen| seen.init.is_some() && containers::is_frozen(self, &seen.spec)))
+    }
+
     /// The secret variables of a running container for a program that exec runs in it; none where it has none.
     pub fn secret_variables(&self, key: &Key, uuid: Uuid) -> Result<Option<OwnedFd>, Error> {
         inside::variables(self, key, uuid)

@@ -3,10 +3,10 @@
 use super::container::ARCHITECTURES;
 use super::reader::{Fields, Reader};
 use super::{Head, values};
+use crate::model::words::did_you_mean;
 use crate::spec::fill::Values;
 use crate::spec::report::Wrong;
 use crate::spec::tree::{Mark, Node};
-use crate::spec::words::did_you_mean;
 use schemars::JsonSchema;
 use std::collections::BTreeMap;
 

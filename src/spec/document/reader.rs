@@ -5,9 +5,9 @@ use super::super::registry::value::BadValue;
 use super::super::registry::{Entry, Table};
 use super::super::report::{Report, Wrong};
 use super::super::tree::{Mark, Node, Plain, Value};
-use super::super::words::{alternatives, did_you_mean};
 use crate::model::origin::below;
 use crate::model::time_span::TimeSpan;
+use crate::model::words::{alternatives, did_you_mean};
 use std::collections::BTreeMap;
 
 /// Field path → where its value stands.

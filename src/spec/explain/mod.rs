@@ -6,9 +6,9 @@ use self::schemas::{below, of_schema, walk};
 use super::document::{METADATA, container, image, is_later_kind, site};
 use super::registry::{DEVICES, Entry, INSTANCE, NETWORK, POOL, Support, Table};
 use super::schema;
-use super::words::did_you_mean;
 use crate::model::key::Kind;
 use crate::model::step::Class;
+use crate::model::words::did_you_mean;
 use serde::Serialize;
 use std::collections::BTreeSet;
 

@@ -2,8 +2,8 @@
 
 use super::super::document::reader::quoted;
 use super::super::report::Wrong;
-use super::super::words::did_you_mean;
 use super::{Entry, Support, Table};
+use crate::model::words::did_you_mean;
 
 /// The value's normal form. An explicit default is kept: it may override a lower layer ([`is_default`] drops it
 /// later).

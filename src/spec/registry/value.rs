@@ -1,9 +1,9 @@
 //! The types of config values: what is valid, and the one text for each meaning.
 
 use super::super::names;
-use super::super::words::{alternatives, did_you_mean};
 use super::lists::{cpu_set, id_maps, networks};
 use crate::model::size::Size;
+use crate::model::words::{alternatives, did_you_mean};
 use ipnet::{Ipv4Net, Ipv6Net};
 use std::net::{Ipv4Addr, Ipv6Addr};
 

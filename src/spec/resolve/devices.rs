@@ -3,11 +3,11 @@
 use super::layers::MergedDevice;
 use super::paths::Folders;
 use crate::model::object::{Config, Device, DeviceType};
+use crate::model::words::did_you_mean;
 use crate::spec::registry::value::ValueType;
 use crate::spec::registry::{DEVICES, Table, check, device_types};
 use crate::spec::report::{Report, Wrong};
 use crate::spec::tree::Mark;
-use crate::spec::words::did_you_mean;
 
 /// Where findings about a container's devices go: `mark` stands in for values that no text gives.
 pub struct Context<'c> {

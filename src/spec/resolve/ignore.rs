@@ -1,11 +1,11 @@
 //! `ignore`: paths of fields that the container has.
 
 use crate::model::object::{ContainerFile, Devices};
+use crate::model::words::did_you_mean;
 use crate::spec::document::Document;
 use crate::spec::document::container::ContainerSpec;
 use crate::spec::registry::{INSTANCE, check};
 use crate::spec::report::{Report, Wrong};
-use crate::spec::words::did_you_mean;
 use std::collections::{BTreeMap, BTreeSet};
 
 const FORMS: &str = "paths are config.KEY, devices.NAME, files.PATH and environment.NAME";

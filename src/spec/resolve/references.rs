@@ -6,9 +6,9 @@ use super::containers::option;
 use crate::model::key::{Key, Kind};
 use crate::model::object::{DeviceType, Object, Spec};
 use crate::model::origin::Origin;
+use crate::model::words::did_you_mean;
 use crate::spec::report::{Report, Wrong};
 use crate::spec::tree::Mark;
-use crate::spec::words::did_you_mean;
 
 /// What an object refers to, each with the field that does.
 pub fn of(object: &Object) -> Vec<(String, Key)> {

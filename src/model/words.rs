@@ -1,5 +1,7 @@
 //! Likely fixes for mistyped words.
 
+use super::key::Key;
+
 /// The candidate nearest to `word`, if it is near enough to be what was meant.
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let folded = word.to_lowercase();
@@ -15,6 +17,14 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
 /// `did you mean X?`, where something is near enough.
 pub fn did_you_mean<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<String> {
     nearest(word, candidates).map(|candidate| format!("did you mean `{candidate}`?"))
+}
+
+/// `did you mean KEY?`, where one of the keys is of the same kind and nearly so named, or of another and so named.
+pub fn meant<'a>(key: &Key, keys: impl Iterator<Item = &'a Key> + Clone) -> Option<String> {
+    let of_kind = keys.clone().filter(|other| other.kind == key.kind).map(|other| other.name.as_str());
+    let near = nearest(&key.name, of_kind).map(|name| Key { name: name.to_owned(), ..key.clone() });
+    let of_another = || keys.clone().find(|other| other.name == key.name && other.kind != key.kind).cloned();
+    near.or_else(of_another).map(|key| format!("did you mean `{key}`?"))
 }
 
 /// `a, b or c`.
