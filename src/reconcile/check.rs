@@ -266,7 +266,8 @@ fn host(findings: &mut Findings<'_>, container: &Container, host: &Host) {
     for name in typed::sysctls(config).keys().filter(|name| name.starts_with("user.")) {
         // Without a user namespace it would be the host's.
         if typed::idmap(config).privileged {
-            let message = format!("{name} is the whole host's for a container without a user namespace");
+            let message =
+                format!("linux.sysctl.{name} is the whole host's for a container without a user namespace");
             let help = "remove it, or security.privileged";
             findings.error("refused", &format!("config.linux.sysctl.{name}"), message, help);
         }
