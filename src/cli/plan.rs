@@ -37,6 +37,9 @@ pub struct Args {
     /// What counts as exit code 2 [default: drift,changes]
     #[arg(long, value_name = "WHAT", value_enum, value_delimiter = ',')]
     fail_on: Vec<FailOn>,
+    /// A later version's
+    #[arg(long, hide = true)]
+    watch: bool,
 }
 
 /// What `--fail-on` names.
@@ -53,6 +56,12 @@ pub enum FailOn {
 }
 
 pub fn run(session: &Session, args: &Args) -> anyhow::Result<Exit> {
+    if args.watch {
+        complain(
+            "error: `plan --watch` is not supported yet; `apply --watch` keeps the host at what manifests say",
+        );
+        return Ok(Exit::Usage);
+    }
     let (plan, shown) = match &args.plan {
         Some(file) => {
             let saved = saved_plan::read(file)?;

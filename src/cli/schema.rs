@@ -4,6 +4,7 @@ use super::exit::Exit;
 use super::failure::Usage;
 use super::session::Session;
 use crate::model::key::Kind;
+use crate::spec::document::is_later_kind;
 use crate::spec::schema;
 
 #[derive(Debug, clap::Args)]
@@ -27,6 +28,9 @@ pub fn run(session: &Session, args: &Args) -> anyhow::Result<Exit> {
 }
 
 fn no_kind(word: &str) -> Usage {
+    if is_later_kind(word) {
+        return Usage(format!("kind `{word}` is not supported yet"));
+    }
     let names: Vec<&str> = Kind::ALL.iter().map(|kind| kind.name()).collect();
     Usage(format!("`{word}` is no kind; kinds are {}", names.join(", ")))
 }

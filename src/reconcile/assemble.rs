@@ -2,6 +2,7 @@
 
 use super::diff::{ObjectDiff, Scene, because};
 use super::graph::{Order, Way};
+use super::ignore;
 use super::plan::{ObjectChange, PLAN_VERSION, Pending, Plan};
 use super::rollout::{Turns, is_turn};
 use super::world::recorded;
@@ -16,9 +17,12 @@ use std::collections::{BTreeMap, BTreeSet};
 pub fn needs(scene: &Scene<'_>, diffs: &BTreeMap<Key, ObjectDiff>) -> BTreeMap<Key, BTreeSet<Key>> {
     let contents = if scene.world.leaving.is_empty() { BTreeMap::new() } else { contents(scene) };
     let of = |(key, diff): (&Key, &ObjectDiff)| {
-        let object = scene.world.targets.get(key).map(|target| target.object);
-        let object = object.or_else(|| scene.observed.records.get(key).and_then(recorded));
-        let mut needs = object.map(references).unwrap_or_default();
+        let record = scene.observed.records.get(key);
+        let applied = record.and_then(|record| record.applied.as_ref()).map(|applied| &applied.object);
+        let mut needs = match scene.world.targets.get(key) {
+            Some(target) => ignore::references(target.object, applied),
+            None => record.and_then(recorded).map(references).unwrap_or_default(),
+        };
         needs.extend(diff.also_after.iter().cloned());
         if scene.world.leaving.contains_key(key) {
             needs.extend(stands_on(scene, key, &contents));

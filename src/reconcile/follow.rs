@@ -67,14 +67,14 @@ fn incarnation(scene: &Scene<'_>, key: &Key, diff: Option<&ObjectDiff>) -> Optio
     match last_turn.map(|step| &step.action) {
         None => running,
         Some(Action::Stop { .. }) => None,
-        // A root that is made anew begins to count anew.
-        Some(_) if diff.is_some_and(makes_root) => Some(1),
+        // With a root that is deleted its count goes; one that was lost leaves it.
+        Some(_) if diff.is_some_and(deletes_root) => Some(1),
         Some(_) => Some(running.or(view.exit.map(|exit| exit.incarnation)).unwrap_or(0) + 1),
     }
 }
 
-fn makes_root(diff: &ObjectDiff) -> bool {
-    diff.steps.iter().any(|step| matches!(step.action, Action::CreateRoot { .. }))
+fn deletes_root(diff: &ObjectDiff) -> bool {
+    diff.steps.iter().any(|step| matches!(step.action, Action::DeleteRoot { .. }))
 }
 
 /// The recorded containers that restart with this one, and with those in turn.

@@ -7,7 +7,8 @@ use super::join::Joined;
 use super::ownership::{moves, orphans, owned_elsewhere};
 use super::plan::{Hold, SetChange, site_owner};
 use super::undelete::undelete;
-use super::{external, follow, parking, prune, sets};
+use super::{external, follow, ignore, parking, prune, sets};
+use crate::model::desired::Desired;
 use crate::model::finding::{Finding, Severity};
 use crate::model::key::{Key, Kind};
 use crate::model::object::{Object, Power, Spec};
@@ -92,6 +93,7 @@ pub fn world<'a>(
             site(&mut world, desired, observed, joined, options);
             external::check(&mut world, desired, observed, joined);
             prune::site(&mut world, desired, observed, joined, options);
+            ignored_needs(&mut world, desired, observed, options);
             retire(&mut world, observed, joined);
         }
         Goal::Recorded => {
@@ -122,7 +124,7 @@ pub fn recorded(record: &Record) -> Option<&Object> {
 
 fn site<'a>(
     world: &mut World<'a>,
-    desired: &'a crate::model::desired::Desired,
+    desired: &'a Desired,
     observed: &'a Observed,
     joined: &Joined<'a>,
     options: &PlanOptions,
@@ -168,6 +170,34 @@ fn site<'a>(
     }
     world.findings.extend(foreign.into_iter().filter_map(|owner| orphans(desired, owner, observed)));
     world.sets = sets::changes(desired, observed);
+}
+
+/// What a container needs by its ignored fields alone is healed with it, as it was last declared.
+fn ignored_needs<'a>(
+    world: &mut World<'a>,
+    desired: &Desired,
+    observed: &'a Observed,
+    options: &PlanOptions,
+) {
+    let ignores = |object: &Object| match &object.spec {
+        Spec::Container(container) => !container.ignore.is_empty(),
+        _ => false,
+    };
+    let mut needed = BTreeSet::new();
+    for (key, target) in world.targets.iter().filter(|(_, target)| ignores(target.object)) {
+        let applied = observed.records.get(key).and_then(|record| record.applied.as_ref());
+        needed.extend(ignore::references(target.object, applied.map(|applied| &applied.object)));
+    }
+    let site = site_owner(&desired.site);
+    let ours = |owner: &Owner| *owner == Owner::System || *owner == site;
+    for key in needed.into_iter().filter(|key| !desired.external.contains(key)) {
+        let in_service =
+            |record: &&Record| !record.retiring && record.parked.is_none() && ours(&record.owner);
+        let record = observed.records.get(&key).filter(in_service);
+        if let Some(target) = record.and_then(|record| recorded_target(record, options)) {
+            world.targets.entry(key).or_insert(target);
+        }
+    }
 }
 
 fn all_recorded<'a>(world: &mut World<'a>, observed: &'a Observed, options: &PlanOptions) {

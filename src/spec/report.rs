@@ -20,6 +20,8 @@ pub struct Report {
     fills: BTreeMap<(Option<Key>, Mark), Vec<Mark>>,
     /// Member → its set.
     members: BTreeMap<Key, Key>,
+    /// Objects that are declared, but by a document that says too little.
+    unread: BTreeSet<Key>,
 }
 
 /// What is wrong, apart from where.
@@ -55,6 +57,7 @@ impl Report {
             spoiled: BTreeSet::new(),
             fills: BTreeMap::new(),
             members: BTreeMap::new(),
+            unread: BTreeSet::new(),
         }
     }
 
@@ -146,6 +149,15 @@ impl Report {
     /// This container comes from this set.
     pub fn member(&mut self, member: Key, set: Key) {
         self.members.insert(member, set);
+    }
+
+    /// The object has a document, and what is wrong with that is said: those that refer to it are right to.
+    pub fn unread(&mut self, key: Key) {
+        self.unread.insert(key);
+    }
+
+    pub fn is_unread(&self, key: &Key) -> bool {
+        self.unread.contains(key)
     }
 
     pub fn place(&self, mark: Mark) -> Place {

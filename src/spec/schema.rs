@@ -1,12 +1,14 @@
 //! JSON Schema of each kind, from the document types and the registry: editors complete and check with it. What needs
 //! more than one value to see (references, addresses, layers) only [`super::load`] finds.
 
+mod later;
 mod placeholders;
 
+pub use self::later::NOT_YET;
 use self::placeholders::rendered;
 use super::document::container::{ARCHITECTURES, ContainerSpec};
 use super::document::host::HostSpec;
-use super::document::image::ImageSpec;
+use super::document::image::{ImageSpec, SourceSpec};
 use super::document::network::NetworkSpec;
 use super::document::placement::PlacementSpec;
 use super::document::pool::StoragePoolSpec;
@@ -228,21 +230,23 @@ fn name_pattern(kind: Kind) -> &'static str {
 
 /// Any document: `kind` says which schema holds.
 fn manifest(kinds: &[(Kind, Value)]) -> Value {
-    let definitions: Map<String, Value> =
-        kinds.iter().map(|(kind, schema)| (kind.name().to_owned(), schema.clone())).collect();
-    let choices = kinds.iter().map(|(kind, _)| {
+    let named = kinds.iter().map(|(kind, schema)| (kind.name().to_owned(), schema.clone()));
+    let device = later::device(rendered(inline::<Metadata>(), &[]));
+    let definitions: Map<String, Value> = named.chain([("Device".to_owned(), device)]).collect();
+    let choices = definitions.keys().map(|kind| {
         json!({
-            "if": {"properties": {"kind": {"const": kind.name()}}, "required": ["kind"]},
+            "if": {"properties": {"kind": {"const": kind}}, "required": ["kind"]},
             "then": {"$ref": format!("#/$defs/{kind}")},
         })
     });
+    let choices: Vec<Value> = choices.collect();
     json!({
         "$schema": DIALECT,
         "title": format!("A document of a Bayplan manifest ({API_VERSION})"),
         "type": "object",
-        "properties": {"kind": {"enum": kinds.iter().map(|(kind, _)| kind.name()).collect::<Vec<_>>()}},
+        "properties": {"kind": {"enum": definitions.keys().collect::<Vec<_>>()}},
         "required": ["kind"],
-        "allOf": choices.collect::<Vec<_>>(),
+        "allOf": choices,
         "$defs": definitions,
     })
 }
@@ -351,6 +355,7 @@ pub fn devices(_: &mut SchemaGenerator) -> Schema {
     let mut properties = Map::new();
     let about = "The kind of device; `none` removes it. Absent: merged onto the layer below.";
     properties.insert("type".to_owned(), json!({"description": about, "enum": ["disk", "nic", "none"]}));
+    properties.insert("use".to_owned(), later::device_use());
     properties.extend(disk.into_iter().chain(nic).map(|(name, schema)| (name.to_owned(), schema)));
     json_schema!({
         "description": "Devices by name.",
@@ -522,8 +527,34 @@ pub fn update(_: &mut SchemaGenerator) -> Schema {
                 "pattern": "^[1-9][0-9]*(ms|s|m|h|d)$",
                 "default": "7d",
             },
+            "window": later::window(),
         },
         "additionalProperties": false,
+    })
+}
+
+/// The name of an Image; one of a remote is a later version's.
+pub fn container_image(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "description": "The name of an Image.",
+        "anyOf": [{"type": "string", "pattern": "^[^:/]*$"}, later::remote_image()],
+    })
+}
+
+/// One local source; the others are a later version's.
+pub fn image_source(generator: &mut SchemaGenerator) -> Schema {
+    let mut schema = SourceSpec::json_schema(generator);
+    if let Some(choices) = schema.get_mut("oneOf").and_then(Value::as_array_mut) {
+        choices.extend(later::image_sources());
+    }
+    schema
+}
+
+pub fn image_update(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "description": "manual: its content moves when its declaration does.",
+        "anyOf": [{"const": "manual"}, later::moving_pin()],
+        "default": "manual",
     })
 }
 
@@ -535,6 +566,14 @@ pub fn architecture(_: &mut SchemaGenerator) -> Schema {
 }
 
 pub fn ready(_: &mut SchemaGenerator) -> Schema {
+    let mut schema = local_ready();
+    if let Some(fields) = schema.get_mut("properties").and_then(Value::as_object_mut) {
+        fields.extend(later::probes());
+    }
+    schema
+}
+
+fn local_ready() -> Schema {
     let time = |about: &str, default: &str| json!({"description": about, "type": "string", "pattern": "^[1-9][0-9]*(ms|s|m|h|d)$", "default": default});
     json_schema!({
         "description": "When a started container counts as ready; apply waits for it.",

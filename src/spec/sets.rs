@@ -40,6 +40,8 @@ pub fn expand(opened: &Opened, renderer: &mut Renderer) {
     let head = Head::read(&node, Kind::ContainerSet, opened.mark, &mut reader);
     let nothing = Node { mark: opened.mark, value: Value::Map(vec![]) };
     let spec = reader.field(&node, "spec", "spec").unwrap_or(&nothing);
+    // Until it is expanded.
+    head.key.iter().for_each(|key| reader.report.unread(key.clone()));
     if !reader.mapping(spec, "the spec of a ContainerSet", &FIELDS) {
         return;
     }

@@ -1,7 +1,7 @@
 //! A new root in the place of the old one, on real containers: what is kept, what is dropped, what is taken back.
 
 use crate::daemon::Daemon;
-use crate::product::{Product, Said, eventually};
+use crate::product::{Product, Said, eventually, patient};
 use std::path::{Path, PathBuf};
 
 /// A folder with busybox's root file system and a word in it: an image of another content.
@@ -44,19 +44,21 @@ fn likeness(product: &Product) -> (String, String, String) {
 }
 
 const REPLACE: &str =
-    "update: {image: replace, keepReplaced: 5s}, ready: {exec: [grep, -q, good, /etc/version], timeout: 1s}";
+    "update: {image: replace, keepReplaced: 1h}, ready: {exec: [grep, -q, good, /etc/version], timeout: 1s}";
 
 #[test]
 fn a_container_is_replaced_without_the_loss_of_what_it_persists() {
     let product = Product::new();
+    let kept = patient(5);
+    let declared = REPLACE.replace("1h", &format!("{}s", kept.as_secs()));
     let (one, two) = (tree(&product, "one", "good 1"), tree(&product, "two", "good 2"));
-    product.declare(&site(&product, &one, REPLACE));
+    product.declare(&site(&product, &one, &declared));
     product.apply().expect(0);
     assert_eq!(product.inside("web", "cat /var/lib/app/first; stat -c %u /var/lib/app"), "from the image33");
     product.inside("web", "echo kept > /var/lib/app/data; echo lost > /root/lost; rm /etc/dropped");
     let before = likeness(&product);
     let pid = product.pid("web");
-    product.declare(&site(&product, &two, REPLACE));
+    product.declare(&site(&product, &two, &declared));
     // It waits for approval; the plan counts what would be dropped.
     let said = product.apply().expect(0);
     assert!(
@@ -74,7 +76,7 @@ fn a_container_is_replaced_without_the_loss_of_what_it_persists() {
     assert_eq!(likeness(&product), before);
     product.plan().expect(0);
     // The former root is kept for its time.
-    std::thread::sleep(std::time::Duration::from_millis(5100));
+    std::thread::sleep(kept);
     let said = product.plan().expect(2);
     assert!(said.out.contains("its time is over"), "{}", said.out);
     product.apply().expect(0);

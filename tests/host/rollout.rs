@@ -70,3 +70,14 @@ fn of_twenty_containers_with_a_bad_profile_exactly_one_goes_down() {
     assert!(!product.run(&["get", "c-00"]).expect(0).out.contains("NotReady"));
     product.plan().expect(0);
 }
+
+#[test]
+fn a_container_that_does_not_get_ready_is_told_with_what_its_probe_last_answered() {
+    let product = Product::new();
+    // The time ends amid the second try.
+    let ready = "ready: {exec: [sh, -c, \"sleep 2; exit 7\"], timeout: 4500ms, interval: 1s}";
+    product.declare(&(product.base() + &Product::container("a", ready)));
+    let said = product.apply().expect(3);
+    assert!(said.out.contains("sleep 2; exit 7 ended with status 7"), "{}", said.out);
+    assert!(!said.out.contains("had not ended"), "{}", said.out);
+}

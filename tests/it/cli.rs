@@ -428,6 +428,15 @@ fn delete_removes_what_is_named_or_declared() {
 #[test]
 fn usage_errors_exit_64_and_later_verbs_are_refused_by_name() {
     let bench = Bench::new();
+    insta::assert_snapshot!(bench.expect(64, "schema device").stderr, @"error: kind `device` is not supported yet");
+    insta::assert_snapshot!(bench.expect(1, "explain Device.spec.share").stderr, @"error: there is no field `Device.spec.share`; kind `Device` is not supported yet");
+    insta::assert_snapshot!(bench.expect(0, "explain update.window").stdout, @r"
+    container.spec.update.window
+        When changes that stop it may be made.
+        supported  not yet: a manifest that has it is refused
+        type       a mapping
+    ");
+    insta::assert_snapshot!(bench.expect(64, "plan --watch").stderr, @"error: `plan --watch` is not supported yet; `apply --watch` keeps the host at what manifests say");
     insta::assert_snapshot!(bench.expect(64, "history").stderr, @"error: `bayplan history` is not supported yet; `bayplan help` lists what is");
     assert!(bench.expect(64, "plna").stderr.contains("plan"));
     bench.expect(64, "plan --nope");

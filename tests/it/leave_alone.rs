@@ -130,6 +130,10 @@ fn what_an_ignored_device_is_on_is_not_pruned() {
     let plan = converge(&host, &Goal::Site(&after), &options());
     assert_eq!(plan.kept_because[&Key::network("bay1")], "container/web-1 uses it");
     assert!(host.host().networks.contains_key("bay1"));
+    // It is made again with what needs it.
+    host.reboot_host();
+    converge(&host, &Goal::Site(&after), &options());
+    assert!(host.host().runs.len() == 1 && host.host().networks.contains_key("bay1"));
     assert!(planned(&host, &Goal::Site(&after), &options()).is_empty());
 }
 

@@ -4,7 +4,9 @@ use crate::reconcile_support::*;
 use bayplan::driver::faulty::{Fault, Faulty, Side};
 use bayplan::driver::memory::Memory;
 use bayplan::model::key::Key;
-use bayplan::model::object::{Container, DeviceType, Image, ImageSource, Meta, Object, Power, Spec};
+use bayplan::model::object::{
+    Container, DeviceType, Image, ImageSource, Meta, Object, Power, RestartPolicy, Spec,
+};
 use bayplan::model::prune::Deletion;
 use bayplan::model::step::{Action, Cause, Step};
 use bayplan::reconcile::apply::ApplyOptions;
@@ -438,4 +440,21 @@ fn waits(steps: &[Step], one: usize, other: usize) -> bool {
         open.extend(steps[at].after.iter().map(|id| id.0 as usize));
     }
     false
+}
+
+#[test]
+fn what_restarts_with_a_container_whose_root_was_lost_restarts_in_the_same_apply() {
+    let host = server();
+    let mut follower = container();
+    follower.restart_with = [Key::container("db")].into();
+    follower.depends_on = vec![Key::container("db")];
+    follower.update.restart = RestartPolicy::Allow;
+    let desired = site(&[("db", container()), ("web", follower)]);
+    converge(&host, &Goal::Site(&desired), &options());
+    let db = Key::container("db");
+    assert!(host.kill_init(&db) && host.lose_root(&db));
+    let plan = converge(&host, &Goal::Site(&desired), &options());
+    let stops = plan.steps.iter().any(|step| matches!(step.action, Action::Stop { .. }));
+    assert!(stops, "{:#?}", plan.steps);
+    assert!(planned(&host, &Goal::Site(&desired), &options()).is_empty());
 }

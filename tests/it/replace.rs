@@ -140,6 +140,29 @@ fn a_new_root_has_no_step_for_a_file_that_is_no_longer_declared() {
 }
 
 #[test]
+fn a_lost_state_folder_does_not_take_a_replaced_container_back_to_an_older_content() {
+    let with_older = |source: &str| {
+        let mut goal = site(source, "image: replace, restart: allow", "");
+        let mut older = goal.objects[&web()].clone();
+        let Spec::Container(container) = &mut older.spec else { panic!() };
+        container.update = Default::default();
+        goal.objects.insert(Key::container("older"), older);
+        goal
+    };
+    let host = server();
+    converge(&host, &Goal::Site(&with_older(OLD)), &options());
+    converge(&host, &Goal::Site(&with_older(NEW)), &options());
+    let before = host.host();
+    host.lose_records().unwrap();
+    let plan = converge(&host, &Goal::Site(&with_older(NEW)), &options());
+    assert_eq!(host.host().roots, before.roots);
+    // What is established is noted by the last step that establishes something, and by none before it.
+    let steps = plan.steps.iter().filter(|step| step.key == web() && step.applied.is_some());
+    assert!(steps.clone().count() > 0 && steps.clone().all(|step| step.action != Action::Note), "{steps:#?}");
+    assert!(planned(&host, &Goal::Site(&with_older(NEW)), &options()).is_empty());
+}
+
+#[test]
 fn what_is_not_ready_is_rolled_back_by_a_plan_of_its_own() {
     let host = host();
     let old = root(&host).identity.fingerprint;

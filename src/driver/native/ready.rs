@@ -34,6 +34,14 @@ pub fn wait(
         let last = match place.probe(&ready.probe)? {
             Verdict::Ready => return Ok(()),
             Verdict::NotYet(last) => last,
+            // What a whole try has answered says more.
+            Verdict::CutShort(last) => {
+                if told.is_empty() {
+                    last
+                } else {
+                    told.clone()
+                }
+            }
         };
         if context.cancelled() {
             return Err(Error::Cancelled);
@@ -56,6 +64,8 @@ fn elapsed_ms(begun: Instant) -> u64 {
 enum Verdict {
     Ready,
     NotYet(String),
+    /// The time was over before it had answered.
+    CutShort(String),
 }
 
 /// Where a probe runs, and until when.
@@ -86,7 +96,7 @@ impl Inside<'_> {
                     End::Status(0) => Verdict::Ready,
                     End::Status(other) => Verdict::NotYet(format!("{words} ended with status {other}")),
                     End::NotRun(why) => Verdict::NotYet(format!("{words} could not be run: {why}")),
-                    End::Late => Verdict::NotYet(format!("{words} had not ended, and was killed")),
+                    End::Late => Verdict::CutShort(format!("{words} had not ended, and was killed")),
                 })
             }
         }

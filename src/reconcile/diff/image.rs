@@ -2,10 +2,11 @@
 
 use super::{ImageState, ObjectDiff, Scene, because, object_reasons, record_update};
 use crate::model::key::Key;
-use crate::model::object::{Image, Spec};
+use crate::model::object::{Image, ImagePolicy, Spec};
 use crate::model::record::{Applied, Record};
 use crate::model::step::{Action, Cause, Class, ImageContent, Reason};
 use crate::reconcile::world::Target;
+use std::collections::BTreeSet;
 
 /// What an image needs, decided once: its own diff and the containers' follow it.
 struct Need {
@@ -94,14 +95,20 @@ fn bearer(scene: &Scene<'_>, key: &Key, image: &Image, lost: &String) -> Option<
 /// it is not known which of them had the lost one, and only its import brings that back.
 fn first(scene: &Scene<'_>, key: &Key, target: &Target<'_>, image: &Image, record: Option<&Record>) -> Need {
     let present = |fingerprint: &&String| scene.observed.images.contains_key(*fingerprint);
-    let roots = || {
-        let mut views = scene.joined.containers.iter().filter(|(_, view)| view.is_unrecorded());
-        views.find_map(|(container, view)| {
+    // Those that take each content of their image tell best which it is; where they differ, only its import does.
+    let contents = |of: fn(ImagePolicy) -> bool| -> BTreeSet<&String> {
+        let views = scene.joined.containers.iter().filter(|(_, view)| view.is_unrecorded());
+        let stands = views.filter_map(|(container, view)| {
             let object = scene.world.objects.get(container)?;
             let Spec::Container(container) = &object.spec else { return None };
-            let root = view.root.filter(|_| container.image == *key)?;
-            Some(&root.identity.fingerprint).filter(present)
-        })
+            view.root.filter(|_| container.image == *key && of(container.update.image))
+        });
+        stands.map(|root| &root.identity.fingerprint).filter(present).collect()
+    };
+    let roots = || {
+        let followers = contents(|policy| policy == ImagePolicy::Replace);
+        let all = if followers.is_empty() { contents(|_| true) } else { followers };
+        all.first().copied().filter(|_| all.len() == 1)
     };
     let is_lost =
         || scene.joined.containers.values().filter_map(|view| view.root).any(|root| !root.image_present);

@@ -92,8 +92,13 @@ impl ObjectDiff {
         }
     }
 
-    /// A step without downtime.
-    pub fn push(&mut self, action: Action, class: Class, reasons: Vec<Reason>, applied: Option<Applied>) {
+    /// A step without downtime. What is established goes on from step to step: one that establishes more notes what an
+    /// earlier one would only note.
+    pub fn push(&mut self, action: Action, class: Class, mut reasons: Vec<Reason>, applied: Option<Applied>) {
+        let is_note = |draft: &Draft| draft.action == Action::Note;
+        if let Some(at) = self.steps.iter().position(is_note).filter(|_| applied.is_some()) {
+            reasons.splice(0..0, self.steps.remove(at).reasons);
+        }
         self.steps.push(Draft { action, class, reasons, downtime_ms: 0, applied });
     }
 }

@@ -50,6 +50,7 @@ pub const ARCHITECTURES: [&str; 9] =
 #[schemars(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ContainerSpec {
     /// The name of an Image.
+    #[schemars(schema_with = "crate::spec::schema::container_image")]
     pub image: String,
     /// Debian's word for the processor; absent: the host's.
     #[schemars(default, schema_with = "crate::spec::schema::architecture")]

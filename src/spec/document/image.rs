@@ -6,7 +6,7 @@ use crate::spec::tree::{Mark, Node};
 use schemars::JsonSchema;
 
 pub const FIELDS: Fields =
-    Fields { known: &["source", "fingerprint", "placement", "external"], later: &["update"] };
+    Fields { known: &["source", "fingerprint", "update", "placement", "external"], later: &[] };
 
 const SOURCES: Fields = Fields {
     known: &["busybox", "directory", "bootstrap"],
@@ -27,10 +27,22 @@ const NOTHING: Fields = Fields { known: &[], later: &[] };
 #[schemars(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ImageSpec {
     /// Where its content comes from: exactly one of them.
+    #[schemars(schema_with = "crate::spec::schema::image_source")]
     pub source: SourceSpec,
     /// The pinned content: 64 hexadecimal digits. Absent: the first import decides.
     #[schemars(regex(pattern = r"^[0-9a-fA-F]{64}$"))]
     pub fingerprint: Option<String>,
+    /// manual: its content moves when its declaration does. auto (not supported yet): when its source does.
+    #[schemars(default, schema_with = "crate::spec::schema::image_update")]
+    pub update: ImageUpdate,
+}
+
+/// When the content of an image moves.
+#[derive(Debug, Clone, Copy, Default)]
+pub enum ImageUpdate {
+    /// When its declaration does.
+    #[default]
+    Manual,
 }
 
 #[derive(Debug, Clone, JsonSchema)]
@@ -70,7 +82,17 @@ pub fn read(node: &Node, mark: Mark, reader: &mut Reader) -> Option<ImageSpec> {
     };
     let fingerprint =
         reader.field(node, "fingerprint", "fingerprint").and_then(|node| fingerprint(node, reader));
-    Some(ImageSpec { source: source?, fingerprint })
+    let update = reader.field(node, "update", "update").and_then(|node| update(node, reader));
+    Some(ImageSpec { source: source?, fingerprint, update: update.unwrap_or_default() })
+}
+
+fn update(node: &Node, reader: &mut Reader) -> Option<ImageUpdate> {
+    if node.raw() == Some("auto") {
+        let wrong = Wrong::new("not-supported", "`update: auto` is not supported yet");
+        reader.report.error(node.mark, wrong.help("write `update: manual`, or remove it"));
+        return None;
+    }
+    reader.choice(node, "update", &[("manual", ImageUpdate::Manual)])
 }
 
 fn fingerprint(node: &Node, reader: &mut Reader) -> Option<String> {

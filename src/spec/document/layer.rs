@@ -42,6 +42,7 @@ fn device(node: &Node, path: &str, reader: &mut Reader) -> Option<DeviceLayer> {
         return None;
     };
     let mut device = DeviceLayer::default();
+    let mut is_named = false;
     for entry in entries {
         let name = entry.key.as_ref();
         let path = below(path, name);
@@ -51,6 +52,8 @@ fn device(node: &Node, path: &str, reader: &mut Reader) -> Option<DeviceLayer> {
             "use" => {
                 let wrong = Wrong::new("not-supported", "`use` is not supported yet");
                 reader.report.error(entry.mark, wrong.help("give the device's type and options here"));
+                // What it lacks would come from there.
+                is_named = true;
             }
             "type" => device.device_type = reader.text(&entry.value, &path),
             _ if entry.value.is_null() => drop(device.options.insert(name.to_owned(), None)),
@@ -61,5 +64,5 @@ fn device(node: &Node, path: &str, reader: &mut Reader) -> Option<DeviceLayer> {
             }
         }
     }
-    Some(device)
+    (!is_named).then_some(device)
 }

@@ -51,6 +51,11 @@ const LATER_KINDS: [&str; 10] = [
     "HostConfig",
 ];
 
+/// Whether it is the name of such a kind, in whatever letters.
+pub fn is_later_kind(word: &str) -> bool {
+    LATER_KINDS.iter().any(|kind| kind.eq_ignore_ascii_case(word))
+}
+
 pub const ENVELOPE: Fields = Fields { known: &["apiVersion", "kind", "metadata", "spec"], later: &[] };
 
 pub const METADATA: Fields = Fields {
@@ -208,6 +213,9 @@ pub fn read(node: &Node, kind: Kind, mark: Mark, report: &mut Report) -> Option<
         prune::external_metadata(metadata, &mut reader);
     }
     let (marks, names) = (reader.marks, reader.names);
+    if let (Some(key), None) = (&head.key, &body) {
+        report.unread(key.clone());
+    }
     let document = Document {
         key: head.key?,
         mark,

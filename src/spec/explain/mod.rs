@@ -3,7 +3,7 @@
 mod schemas;
 
 use self::schemas::{below, of_schema, walk};
-use super::document::{METADATA, container, image, site};
+use super::document::{METADATA, container, image, is_later_kind, site};
 use super::registry::{DEVICES, Entry, INSTANCE, NETWORK, POOL, Support, Table};
 use super::schema;
 use crate::model::key::Kind;
@@ -234,8 +234,12 @@ fn later(kind: Kind, field: &str) -> Option<Documentation> {
     })
 }
 
-/// The field that was likely meant.
+/// The field that was likely meant, or why there is none.
 fn help(text: &str) -> String {
+    let kind = text.split('.').next().unwrap_or(text);
+    if is_later_kind(kind) {
+        return format!("kind `{kind}` is not supported yet");
+    }
     let mut known: BTreeSet<String> = BTreeSet::new();
     for kind in Kind::ALL {
         let spec = schema::fields(kind);

@@ -1,6 +1,7 @@
 //! Documentation out of JSON Schemas.
 
 use super::{Below, Documentation, Supported};
+use crate::spec::schema::NOT_YET;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -63,11 +64,15 @@ pub fn of_schema(field: String, schema: &Value) -> Documentation {
     let is_word = |default: &&Value| !default.is_null() && !default.is_object() && !default.is_array();
     let default = schema.get("default").filter(is_word);
     Documentation {
-        about: about(schema),
+        about: about(schema).trim_start_matches(NOT_YET).to_owned(),
         value_type: words(schema),
         default: default.map(|default| default.as_str().map_or_else(|| default.to_string(), str::to_owned)),
         class: None,
-        support: Supported::Supported,
+        support: match schema.get("not") {
+            // Its shape is kept for a later version.
+            Some(_) => Supported::NotYet,
+            None => Supported::Supported,
+        },
         reason: None,
         fields: if field.ends_with(".config") { vec![] } else { below(schema) },
         field,

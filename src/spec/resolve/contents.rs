@@ -144,6 +144,7 @@ impl Resolution<'_> {
                         let from = self.secret_source(spec, *mark, report)?;
                         Some(SecretRef { name: Some(name.clone()), from })
                     }
+                    _ if report.is_unread(&key) => None,
                     _ => {
                         let wrong = references::missing(&key, self, report);
                         let message = format!("{what}: {}", wrong.message);

@@ -36,7 +36,8 @@ pub fn check(resolution: &Resolution, report: &mut Report) {
         report.key = Some(key.clone());
         for (field, target) in of(object) {
             let is_there = resolution.documents.contains_key(&target)
-                || resolution.desired.objects.contains_key(&target);
+                || resolution.desired.objects.contains_key(&target)
+                || report.is_unread(&target);
             if !is_there {
                 let wrong = missing(&target, resolution, report);
                 report.error(mark(resolution, key, &field, report), wrong);
@@ -61,15 +62,31 @@ pub fn missing(target: &Key, resolution: &Resolution, report: &Report) -> Wrong 
     let builtins: Vec<String> = builtins.map(|key| key.name).collect();
     let candidates = names().chain(builtins.iter().map(String::as_str));
     let help = did_you_mean(&target.name, candidates).unwrap_or_else(|| {
-        let known: Vec<&str> = names().collect();
         let document = format!("add a document `kind: {}` with this name", target.kind);
-        if known.is_empty() { document } else { format!("{document}; declared are {}", known.join(", ")) }
+        match first(names()) {
+            Some(known) => format!("{document}; declared are {known}"),
+            None => document,
+        }
     });
     let noun = match target.kind {
         Kind::StoragePool => "storage pool".to_owned(),
         kind => kind.slug().to_owned(),
     };
     Wrong::new("missing-object", format!("there is no {noun} `{}`", target.name)).help(help)
+}
+
+/// The most names that a help lists.
+const MAX_LISTED: usize = 8;
+
+/// The first names, and how many more there are; none of none.
+fn first<'n>(names: impl Iterator<Item = &'n str>) -> Option<String> {
+    let names: Vec<&str> = names.collect();
+    let listed = names.get(..MAX_LISTED).unwrap_or(&names).join(", ");
+    match names.len() {
+        0 => None,
+        count if count > MAX_LISTED => Some(format!("{listed} and {} more", count - MAX_LISTED)),
+        _ => Some(listed),
+    }
 }
 
 fn repeated_profiles(resolution: &Resolution, key: &Key, object: &Object, report: &mut Report) {
