@@ -262,6 +262,16 @@ fn host(findings: &mut Findings<'_>, container: &Container, host: &Host) {
         let help = "enable user namespaces (user.max_user_namespaces), or set security.privileged: true";
         findings.error("no-user-namespaces", "", message, help);
     }
+    let config = &container.config;
+    for name in typed::sysctls(config).keys().filter(|name| name.starts_with("user.")) {
+        // Without a user namespace it would be the host's.
+        if typed::idmap(config).privileged {
+            let message =
+                format!("linux.sysctl.{name} is the whole host's for a container without a user namespace");
+            let help = "remove it, or security.privileged";
+            findings.error("refused", &format!("config.linux.sysctl.{name}"), message, help);
+        }
+    }
     if container.architecture != host.architecture {
         let message = format!("it is for {}, and this host is {}", container.architecture, host.architecture);
         findings.error(

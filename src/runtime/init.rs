@@ -139,6 +139,9 @@ fn steps(context: Context) -> Result<Infallible, Failure> {
     }
     spec.masked_paths.iter().try_for_each(|path| mask(path))?;
     spec.readonly_paths.iter().try_for_each(|path| make_readonly(path))?;
+    if spec.confinement == Confinement::Privileged && !spec.nesting {
+        protect_parameters()?;
+    }
 
     // 6. Let the host's tree go.
     rustix::process::fchdir(&host).map_err(step("enter the old root"))?;
@@ -183,6 +186,14 @@ fn protect_sys(plain: MountFlags) -> Result<(), Failure> {
     mount_bind(LINKS, LINKS).map_err(step(format!("bind {LINKS}")))?;
     mount_remount("/sys", plain | MountFlags::BIND | MountFlags::RDONLY, c"")
         .map_err(step("make /sys read-only"))
+}
+
+/// The host's kernel parameters are out of a privileged root's reach, those of its own network are not (LXC's
+/// `proc:mixed`).
+fn protect_parameters() -> Result<(), Failure> {
+    const NETWORK: &str = "/proc/sys/net";
+    mount_bind(NETWORK, NETWORK).map_err(step(format!("bind {NETWORK}")))?;
+    make_readonly("/proc/sys")
 }
 
 /// Group 5 is `tty` on every distribution; a map that lacks it cannot have it.

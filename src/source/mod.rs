@@ -49,6 +49,8 @@ pub enum Error {
     NoManifest { path: PathBuf },
     #[error("{} is a link that leads out of {}", path.display(), root.display())]
     LinkOutside { path: PathBuf, root: PathBuf },
+    #[error("{} is a link that leads nowhere; remove it, or make what it leads to", path.display())]
+    LinkNowhere { path: PathBuf },
 }
 
 /// What is read when no path is named.
@@ -196,7 +198,7 @@ impl Walk<'_> {
                 if !is_hidden {
                     self.folder(&inside, &rules, texts)?;
                 }
-            } else if !is_hidden && is_manifest(&inside) && inside.is_file() {
+            } else if !is_hidden && is_manifest(&inside) && is_file(&inside, file_type)? {
                 texts.push(self.file(path, &inside)?);
             }
         }
@@ -214,6 +216,19 @@ impl Walk<'_> {
             root: self.root.to_owned(),
             role: TextRole::Manifest,
         })
+    }
+}
+
+/// Whether a file is there, at the end of a link too. A link that leads nowhere is no absence: what was declared there
+/// would be taken for removed.
+fn is_file(path: &Path, entry: fs::FileType) -> Result<bool, Error> {
+    match fs::metadata(path) {
+        Ok(facts) => Ok(facts.is_file()),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(Error::Read { path: path.to_owned(), source: error })
+        }
+        Err(_) if entry.is_symlink() => Err(Error::LinkNowhere { path: path.to_owned() }),
+        Err(_) => Ok(false),
     }
 }
 

@@ -296,6 +296,10 @@ fn a_device_outside_the_list_cannot_be_opened_even_by_a_privileged_container() {
     assert_eq!(bay.sh(&spec, "mknod /dev/z c 1 5 && head -c 2 /dev/z | wc -c"), (0, "2\n".to_owned()));
     let (_, text) = bay.sh(&spec, ": >>/sys/module/kernel/parameters/panic");
     assert!(text.contains("Read-only file system"), "the host's settings are out of reach: {text}");
+    let (_, text) = bay.sh(&spec, ": >>/proc/sys/vm/swappiness");
+    assert!(text.contains("Read-only file system"), "the host's parameters are out of reach: {text}");
+    let forward = "echo 1 >/proc/sys/net/ipv4/ip_forward && cat /proc/sys/net/ipv4/ip_forward";
+    assert_eq!(bay.sh(&spec, forward), (0, "1\n".to_owned()), "its own network's are not");
     let length = "cd /sys/devices/virtual/net/lo && echo 77 >tx_queue_len && cat tx_queue_len";
     assert_eq!(bay.sh(&spec, length), (0, "77\n".to_owned()), "its own links are not");
     let exit = bay.stop(&spec, StopMode::Forced);

@@ -91,6 +91,14 @@ fn no_user_namespaces() {
 }
 
 #[test]
+fn a_limit_of_user_namespaces_for_a_container_without_one() {
+    let limit = "config: {security.privileged: PRIVILEGED, linux.sysctl.user.max_user_namespaces: 9}";
+    let [own, none] = ["false", "true"].map(|word| limit.replace("PRIVILEGED", word));
+    let source = manifest(BUSYBOX, &[("web-1", &[own.as_str()]), ("web-2", &[none.as_str()])]);
+    on_host("sysctl", &source, |_| ());
+}
+
+#[test]
 fn a_missing_controller() {
     let source = web(&["config:", "  limits.memory: 1GiB", "  limits.processes: 10"]);
     on_host("controller", &source, |host| host.machine.controllers.retain(|name| name != "memory"));

@@ -55,6 +55,21 @@ fn links_are_followed_inside_the_folder_and_refused_outside() {
 }
 
 #[test]
+fn a_link_that_leads_nowhere_is_an_error_and_no_absence() {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), &[("site.yaml", b"kind: Site\n")]);
+    symlink("nobody@host:12", folder.path().join(".#site.yaml")).unwrap();
+    symlink("gone", folder.path().join("notes.txt")).unwrap();
+    assert_eq!(read(Some(folder.path())).unwrap().len(), 1, "an editor's lock is none of ours");
+    symlink("gone.yaml", folder.path().join("web.yaml")).unwrap();
+    let error = read(Some(folder.path())).unwrap_err();
+    assert!(matches!(error, Error::LinkNowhere { .. }), "{error}");
+    fs::remove_file(folder.path().join("web.yaml")).unwrap();
+    symlink("web.yaml", folder.path().join("web.yaml")).unwrap();
+    assert!(matches!(read(Some(folder.path())), Err(Error::Read { .. })));
+}
+
+#[test]
 fn a_folder_without_manifests_and_a_missing_file_are_errors() {
     let folder = tempfile::tempdir().unwrap();
     assert!(matches!(read(Some(folder.path())), Err(Error::NoManifest { .. })));

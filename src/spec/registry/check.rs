@@ -63,6 +63,36 @@ pub fn is_default(table: &Table, name: &str, value: &str) -> bool {
     table.find(name).is_some_and(|entry| entry.default == Some(value))
 }
 
+/// The parameters that a namespace has its own of, beside all of `net.`, `fs.mqueue.` and `user.max_` (namespaces(7),
+/// ipc_namespaces(7), uts_namespaces(7)).
+const OF_NAMESPACES: [&str; 10] = [
+    "kernel.domainname",
+    "kernel.msgmax",
+    "kernel.msgmnb",
+    "kernel.msgmni",
+    "kernel.sem",
+    "kernel.shm_rmid_forced",
+    "kernel.shmall",
+    "kernel.shmmax",
+    "kernel.shmmni",
+    "kernel.auto_msgmni",
+];
+
+/// Refuses what would be set for the whole host.
+fn of_namespace(parameter: &str) -> Result<(), Wrong> {
+    if parameter == "kernel.hostname" {
+        let message = "`linux.sysctl.kernel.hostname` cannot be set: a container's host name is its name";
+        return Err(Wrong::new("bad-value", message).help("remove it"));
+    }
+    let wholly = ["net.", "fs.mqueue.", "user.max_"].iter().any(|prefix| parameter.starts_with(prefix));
+    if wholly || OF_NAMESPACES.contains(&parameter) {
+        return Ok(());
+    }
+    let message = format!("`linux.sysctl.{parameter}` is the whole host's: no namespace has its own");
+    let help = format!("set it on the host: `sysctl -w {parameter}=…`, /etc/sysctl.d");
+    Err(Wrong::new("bad-value", message).help(help))
+}
+
 /// What a name may be below `environment.` and `linux.sysctl.`.
 fn pattern_name(entry: &Entry, name: &str) -> Result<(), Wrong> {
     let wrong = |help: &str| Err(Wrong::new("bad-value", format!("`{name}` is no valid name")).help(help));
@@ -71,6 +101,7 @@ fn pattern_name(entry: &Entry, name: &str) -> Result<(), Wrong> {
         "linux.sysctl.*" if name.contains('/') || name.contains("..") || name.ends_with('.') => {
             wrong("write the parameter with dots: `linux.sysctl.net.ipv4.ip_forward`")
         }
+        "linux.sysctl.*" => of_namespace(name.trim_start_matches("linux.sysctl.")),
         _ => Ok(()),
     }
 }

@@ -202,7 +202,8 @@ pub const INSTANCE: [Entry; 39] = [
         TEXT,
         None,
         Class::Restart,
-        "A kernel parameter of the container's own namespaces (`linux.sysctl.net.ipv4.ip_forward`).",
+        "A kernel parameter of the container's own namespaces (`linux.sysctl.net.ipv4.ip_forward`); one of the whole \
+         host is refused.",
     ),
     entry(
         "raw.idmap",
