@@ -123,7 +123,7 @@ fn restart_is_a_stop_and_a_start_of_that_container_alone() {
     assert_eq!(touched, ["web-3"]);
     assert!(planned(&host, &Goal::Site(&two()), &options()).is_empty());
     let error = propose(&host, &Goal::Restart(Key::network("bay0")), &options()).unwrap_err();
-    assert_eq!(error.to_string(), "there is no network/bay0");
+    assert_eq!(error.to_string(), "network/bay0 is no container");
 }
 
 #[test]
