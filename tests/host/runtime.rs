@@ -178,6 +178,11 @@ impl Drop for Bay {
     }
 }
 
+fn to_nowhere() -> Option<Streams> {
+    let null = || fs::OpenOptions::new().read(true).write(true).open("/dev/null").unwrap().into();
+    Some(Streams { stdin: null(), stdout: null(), stderr: null() })
+}
+
 fn exec_spec(arguments: &[&str]) -> ExecSpec {
     ExecSpec {
         arguments: arguments.iter().map(|text| (*text).to_owned()).collect(),
@@ -365,6 +370,25 @@ fn a_lost_cgroup_is_made_again_and_its_processes_come_back() {
     assert!(cgroup.contains(pid).unwrap());
     assert_eq!(cgroup.read().unwrap().pids, Some(60));
     assert_eq!(cgroup.usage().unwrap().processes, 2);
+}
+
+#[test]
+fn a_process_that_has_ended_is_not_moved_back() {
+    let bay = Bay::new();
+    let spec = bay.spec("zombie");
+    let pid = bay.start(&spec);
+    // Its first child ends, and nobody waits for it.
+    let line = "sleep 0 & exec sleep 1000";
+    let parent =
+        exec(&bay.spawner, &bay.folder_of(&spec), &exec_spec(&["/bin/sh", "-c", line]), to_nowhere(), None)
+            .unwrap();
+    let rules = spec.device_rules();
+    let blueprint = container::blueprint(&spec, &rules);
+    crate::product::eventually(5, "a child that has ended", || {
+        bay.sh(&spec, "grep -q '^State:.Z' /proc/[0-9]*/status").0 == 0
+    });
+    assert!(!bay.cgroup(&spec).repair(&blueprint, pid).unwrap());
+    drop(parent);
 }
 
 #[test]
@@ -605,18 +629,15 @@ fn exec_honours_user_folder_environment_and_signals() {
     assert_eq!(bay.sh(&spec, "kill -9 $$").0, 137);
     assert_eq!(bay.sh(&spec, "cat /proc/1/environ | tr '\\0' '\\n' | grep SHIP").1, "SHIP=ever\n");
 
-    let streams = || {
-        let null = || fs::OpenOptions::new().read(true).write(true).open("/dev/null").unwrap().into();
-        Some(Streams { stdin: null(), stdout: null(), stderr: null() })
-    };
     let folder = bay.folder_of(&spec);
-    let long = exec(&bay.spawner, &folder, &exec_spec(&["sleep", "100"]), streams(), None).unwrap();
+    let long = exec(&bay.spawner, &folder, &exec_spec(&["sleep", "100"]), to_nowhere(), None).unwrap();
     long.signal(libc::SIGTERM).unwrap();
     assert_eq!(long.wait().unwrap().status(), 128 + libc::SIGTERM);
-    let unknown = exec(&bay.spawner, &folder, &exec_spec(&["no-such-program"]), streams(), None).unwrap_err();
+    let unknown =
+        exec(&bay.spawner, &folder, &exec_spec(&["no-such-program"]), to_nowhere(), None).unwrap_err();
     assert!(unknown.to_string().contains("execute no-such-program"), "{unknown}");
     let nobody = ExecSpec { user: Some("nobody-here".to_owned()), ..exec_spec(&["true"]) };
-    assert!(exec(&bay.spawner, &folder, &nobody, streams(), None).is_err());
+    assert!(exec(&bay.spawner, &folder, &nobody, to_nowhere(), None).is_err());
 }
 
 #[test]

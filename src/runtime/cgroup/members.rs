@@ -51,9 +51,10 @@ impl Cgroup<'_> {
         }
         let mut moved = false;
         for pid in processes_of(init)? {
-            // A process that ended meanwhile is as good as moved.
-            if !self.contains(pid).unwrap_or(true) {
-                moved |= self.admit(pid)?;
+            // A process that ended meanwhile is as good as moved. One that ends is in no v1 cgroup any more: the kernel
+            // takes its number, and moves nothing.
+            if !self.contains(pid).unwrap_or(true) && self.admit(pid)? {
+                moved |= self.contains(pid).unwrap_or(false);
             }
         }
         Ok(!whole || moved)
