@@ -22,8 +22,8 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 /// Steps carried out at once, whatever the host has: most of a step's time it waits, for the disk, for a program inside
-/// that ends or gets ready. A hundred starts took 0.5 of the time that two at once took, on two processors
-/// (docs/benchmarks.md); more than these gained nothing.
+/// that ends or gets ready. On two processors a hundred starts took about half the time that two at once took
+/// (beside other work), and twice as many gained nothing.
 pub const WORKERS: usize = 16;
 
 /// How to carry out a plan.
