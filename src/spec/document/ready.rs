@@ -10,6 +10,7 @@ const FIELDS: Fields =
     Fields { known: &["alive", "systemd", "exec", "tcp", "http", "timeout", "interval"], later: &[] };
 const PROBES: [&str; 5] = ["alive", "systemd", "exec", "tcp", "http"];
 const HTTP: Fields = Fields { known: &["port", "path"], later: &[] };
+const PORT_OR_MAPPING: &str = "a port, or a mapping of port and path";
 
 /// `{PROBE, timeout, interval}`.
 pub fn read(node: &Node, reader: &mut Reader) -> Option<Ready> {
@@ -75,6 +76,10 @@ fn tcp(node: &Node, path: &str, reader: &mut Reader) -> Option<NonZeroU16> {
 fn http(node: &Node, path: &str, reader: &mut Reader) -> Option<HttpProbe> {
     let root = || HttpProbe::ROOT.to_owned();
     let port_path = format!("{path}.port");
+    if matches!(node.value, Value::List(_)) {
+        reader.mistyped(node, path, PORT_OR_MAPPING, None);
+        return None;
+    }
     if node.entries().is_none() {
         if let Some((text, Plain::Text)) = node.scalar().filter(|(text, _)| is_address(text)) {
             refuse_address(node, text, path, reader);
@@ -133,7 +138,7 @@ fn target(node: &Node, path: &str, reader: &mut Reader) -> Option<String> {
         let encoded = letter.encode_utf8(&mut bytes).bytes().map(|byte| format!("%{byte:02X}"));
         let shown = visible(&letter.to_string());
         let message = format!("{path} has a character that no request's path has: `{shown}`");
-        (message, format!("write it as {}", encoded.collect::<String>()))
+        (message, format!("write it as `{}`", encoded.collect::<String>()))
     } else {
         return Some(text);
     };
@@ -158,7 +163,7 @@ fn refuse_address(node: &Node, text: &str, path: &str, reader: &mut Reader) {
     let port = port.map_or_else(|| "80".to_owned(), |port| port.to_string());
     let target = if target.is_empty() { HttpProbe::ROOT } else { target };
     let help = format!("the container itself is asked: `http: {{port: {port}, path: {}}}`", visible(target));
-    reader.mistyped(node, path, "a port, or a mapping of port and path", Some(help));
+    reader.mistyped(node, path, PORT_OR_MAPPING, Some(help));
 }
 
 /// What stands for a probe over TLS.
