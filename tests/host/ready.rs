@@ -57,6 +57,14 @@ fn a_service_on_the_host_is_not_the_containers() {
 }
 
 #[test]
+fn a_connection_that_meets_itself_is_no_service() {
+    // The kernel has but this port for the asking end: TCP opens it from both ends at once.
+    let sysctl = "config: {linux.sysctl.net.ipv4.ip_local_port_range: \"40000 40000\"}, ";
+    let container = serving("a", "", &(sysctl.to_owned() + &ready("tcp: 40000", 1)));
+    is_not_ready(&container, "port 40000 refuses connections");
+}
+
+#[test]
 fn a_page_that_is_not_there_yet_is_waited_for() {
     let probe = ready("http: {port: 8080, path: /healthz}", 20);
     let script = "httpd -p 8080 -h /srv; (sleep 1; echo ok > /srv/healthz) &";
