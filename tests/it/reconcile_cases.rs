@@ -318,6 +318,31 @@ fn content_that_nothing_names_goes_once_when_several_images_go() {
     assert_eq!(deletes.count(), 4);
 }
 
+#[test]
+fn content_that_two_images_name_goes_once_when_both_go_and_after_all_roots_on_it() {
+    for (first, second) in [("web-1", "web-2"), ("web-2", "web-1")] {
+        let host = server();
+        let mut desired = site(&[(first, container())]);
+        desired.objects.insert(Key::image("also"), object(desired.objects[&Key::image("tiny")].spec.clone()));
+        let other = Container { image: Key::image("also"), ..container() };
+        desired.objects.insert(Key::container(second), object(Spec::Container(Box::new(other))));
+        converge(&host, &Goal::Site(&desired), &options());
+        assert_eq!(look(&host).images.len(), 1, "both have the same content");
+        let all = look(&host).records.keys().cloned().collect();
+        let plan = converge(&host, &Goal::Delete(all), &options());
+        assert!(look(&host).images.is_empty());
+        let places = |wanted: fn(&Action) -> bool| -> Vec<usize> {
+            let found = plan.steps.iter().enumerate().filter(|(_, step)| wanted(&step.action));
+            found.map(|(at, _)| at).collect()
+        };
+        let deletes = places(|action| matches!(action, Action::DeleteImage { .. }));
+        assert_eq!(deletes.len(), 1, "{:#?}", plan.steps);
+        for root in places(|action| matches!(action, Action::DeleteRoot { .. })) {
+            assert!(waits(&plan.steps, deletes[0], root), "{:#?}", plan.steps);
+        }
+    }
+}
+
 fn other_image(path: &str) -> Object {
     object(Spec::Image(Image { source: ImageSource::Directory { path: path.into() }, fingerprint: None }))
 }

@@ -1,6 +1,7 @@
 //! `--only`, verbs, holds and their end, lost images, and applies that are interrupted.
 
 use crate::reconcile_support::*;
+use bayplan::driver::faulty::{Fault, Faulty, Side};
 use bayplan::driver::memory::Memory;
 use bayplan::driver::{Driver, Error, Scope, StepContext};
 use bayplan::model::content::{Content, Contents};
@@ -189,6 +190,23 @@ fn an_ephemeral_container_that_powered_off_is_made_afresh_and_a_killed_one_is_no
         ["delete root job", "create root job", "start job", "wait until ready job"]
     );
     assert!(planned(&host, &Goal::Recorded, &options()).is_empty());
+}
+
+#[test]
+fn a_verb_by_hand_waits_for_no_disk_and_all_else_does() {
+    let host = running();
+    let web = Key::container("web-3");
+    let driver = Faulty::new(&host, Fault::Once { at: u64::MAX, side: Side::Before });
+    for power in [Power::Stopped, Power::Running, Power::Frozen] {
+        let goal = Goal::Power { key: web.clone(), power, until: Some(Timestamp::MAX) };
+        assert!(carry_out(&driver, &planned(&driver, &goal, &options()), 1).is_done());
+        assert_eq!(driver.settled(), 0, "{power:?}");
+    }
+    let goals = [Goal::Park([web.clone()].into()), Goal::Undelete([web].into())];
+    for (goal, told) in goals.iter().zip(1..) {
+        assert!(carry_out(&driver, &planned(&driver, goal, &options()), 1).is_done());
+        assert_eq!(driver.settled(), told, "{goal:?}");
+    }
 }
 
 /// Sets the flag while the step with this number runs, as Ctrl-C does.
