@@ -3,8 +3,9 @@
 use crate::product::{Product, Said, eventually, patient};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use std::io::Read;
 use std::net::TcpListener;
-use std::process::Child;
+use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
 /// A container whose init runs `script` at its start; `more` is of its spec.
@@ -117,6 +118,26 @@ fn a_container_without_a_nic_is_asked_on_its_loopback_of_either_family() {
         said.expect(0);
         assert_eq!(product.inside("a", "ls /sys/class/net"), "lo");
     }
+}
+
+#[test]
+fn a_firewall_inside_that_drops_what_asks_is_told_as_silence() {
+    let product = Product::new();
+    product.declare(&(product.base() + &serving("a", "", &ready("tcp: 8080", 8))));
+    let mut command = product.command(&["apply", "-f", &product.manifest().to_string_lossy(), "--yes"]);
+    let mut apply = Ended(command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap());
+    eventually(20, "the container runs", || {
+        product.run(&["get", "container/a"]).status == 0 && product.pid("a") != 0
+    });
+    let rules = "add table inet t; add chain inet t in { type filter hook input priority 0; }; \
+                 add rule inet t in tcp dport 8080 drop";
+    let pid = product.pid("a").to_string();
+    let dropped = Command::new("nsenter").args(["-t", &pid, "-n", "nft", rules]).status().unwrap();
+    assert!(dropped.success());
+    let mut told = String::new();
+    apply.0.stdout.take().unwrap().read_to_string(&mut told).unwrap();
+    assert_eq!(apply.0.wait().unwrap().code(), Some(3), "{told}");
+    assert!(told.contains("port 8080 does not answer"), "{told}");
 }
 
 #[test]
