@@ -104,11 +104,11 @@ fn a_stop_by_hand_is_a_hold_that_a_start_ends() {
     let key = Key::container("web-1");
     converge(&host, &Goal::Site(&desired), &options());
     let until = Some(jiff::Timestamp::from_second(SECOND + 3600).unwrap());
-    converge(&host, &Goal::Power { key: key.clone(), power: Power::Stopped, until }, &options());
+    converge(&host, &Goal::Power { keys: [key.clone()].into(), power: Power::Stopped, until }, &options());
     let plan = planned(&host, &Goal::Site(&desired), &options());
     assert!(plan.is_empty() && plan.holds.len() == 1, "{plan:#?}");
     assert!(host.host().runs.is_empty());
-    converge(&host, &Goal::Power { key, power: Power::Running, until }, &options());
+    converge(&host, &Goal::Power { keys: [key].into(), power: Power::Running, until }, &options());
     let plan = planned(&host, &Goal::Site(&desired), &options());
     assert!(plan.is_empty() && plan.holds.is_empty() && host.host().runs.len() == 1, "{plan:#?}");
 }
@@ -162,7 +162,7 @@ fn a_verb_on_what_is_being_deleted_is_refused() {
     let key = Key::container("web-1");
     let plan = planned(&host, &Goal::Delete([key.clone()].into()), &options());
     carry_out(&Faulty::new(&host, Fault::Crash { at: 1, side: Side::After }), &plan, 1);
-    let error = propose(&host, &Goal::Restart(key), &options()).unwrap_err();
+    let error = propose(&host, &Goal::Restart([key].into()), &options()).unwrap_err();
     assert_eq!(error.to_string(), "container/web-1 is being deleted");
 }
 

@@ -130,7 +130,7 @@ fn what_waits_for_a_restart_is_pending_and_says_for_what() {
 fn a_hold_is_told_with_who_set_it() {
     let host = host(LAYERS);
     let until = Some(jiff::Timestamp::from_second(SECOND + 3600).unwrap());
-    converge(&host, &Goal::Power { key: web(), power: Power::Stopped, until }, &options());
+    converge(&host, &Goal::Power { keys: [web()].into(), power: Power::Stopped, until }, &options());
     has(&why(&host, &web(), None), State::Held, "held stopped by apply by test");
 }
 

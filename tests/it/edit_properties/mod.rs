@@ -162,7 +162,11 @@ impl Edge {
             Edit::Hold(number, power) => {
                 let Some(document) = self.written.containers.get(number) else { return };
                 let until = Some(self.now + SignedDuration::from_hours(2));
-                let goal = Goal::Power { key: Key::container(document.name(*number)), power: *power, until };
+                let goal = Goal::Power {
+                    keys: [Key::container(document.name(*number))].into(),
+                    power: *power,
+                    until,
+                };
                 // Refused where there is none, or it is parked.
                 if let Ok(plan) = propose(&self.host, &goal, &self.options(None)) {
                     assert!(carry_out(&self.host, &plan, 1).is_done());
