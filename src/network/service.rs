@@ -35,8 +35,8 @@ pub enum ConnectError {
     /// Neither taken nor refused in time.
     #[error("port {port} does not answer")]
     Silent { port: NonZeroU16 },
-    #[error("port {port} cannot be reached: {source}")]
-    Unreachable { port: NonZeroU16, source: io::Error },
+    #[error("port {port} cannot be reached: {error}")]
+    Unreachable { port: NonZeroU16, error: io::Error },
     #[error("cancelled")]
     Cancelled,
     #[error(transparent)]
@@ -138,10 +138,10 @@ fn attempt(
     patience: Patience<'_>,
 ) -> Result<TcpStream, ConnectError> {
     let address = SocketAddr::new(address, port.get());
-    let failed = |source: io::Error| match source.kind() {
+    let failed = |error: io::Error| match error.kind() {
         io::ErrorKind::ConnectionRefused | io::ErrorKind::ConnectionReset => ConnectError::Refused { port },
         io::ErrorKind::TimedOut => ConnectError::Silent { port },
-        _ => ConnectError::Unreachable { port, source },
+        _ => ConnectError::Unreachable { port, error },
     };
     let socket = socket_in(netns, address)?.map_err(failed)?;
     match connect(&socket, &address) {
