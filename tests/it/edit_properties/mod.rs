@@ -5,8 +5,8 @@
 //! each rest of an object's steps, from one of them on. How often a container was started counts only where it
 //! follows another's restart. Three kinds of step may change nothing that lasts and are needed for another reason: a
 //! wait for readiness is a look, behind a start; the mark of a deletion is for a crash between it and the end; files
-//! of what was parked, or has no record, are written without a look. Of each plan two steps, picked at random, are
-//! left out.
+//! of what was parked, or whose record does not know them, are written without a look. Of each plan two steps, picked at
+//! random, are left out.
 
 mod explained;
 mod guarded;
