@@ -198,8 +198,15 @@ impl Follower {
         }
         let _writing = shared.writer();
         let actor = self.actor.clone();
-        let carrying_out =
-            ApplyOptions { workers: WORKERS, cancel, deadline: None, progress: &say, now, actor: &actor };
+        let carrying_out = ApplyOptions {
+            workers: WORKERS,
+            cancel,
+            deadline: None,
+            progress: &say,
+            clock: &Instant::now,
+            now,
+            actor: &actor,
+        };
         let passed = match self.reporting(desired.as_deref()) {
             Ok(sites) if sites.is_empty() => {
                 self.controller.pass(self.bay.driver(), &goal, &options, &carrying_out)
