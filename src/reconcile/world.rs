@@ -111,7 +111,7 @@ pub fn world<'a>(
         }
     }
     if !options.only.is_empty() {
-        narrow(&mut world, options);
+        narrow(&mut world, observed, options);
     }
     refuse_protected(&mut world, observed);
     world
@@ -120,6 +120,11 @@ pub fn world<'a>(
 /// What a record says should be: the last declaration, else what was established.
 pub fn recorded(record: &Record) -> Option<&Object> {
     record.desired.as_ref().or(record.applied.as_ref().map(|applied| &applied.object))
+}
+
+/// An object as steps established it.
+fn established<'o>(observed: &'o Observed, key: &Key) -> Option<&'o Object> {
+    observed.records.get(key)?.applied.as_ref().map(|applied| &applied.object)
 }
 
 fn site<'a>(
@@ -185,8 +190,7 @@ fn ignored_needs<'a>(
     };
     let mut needed = BTreeSet::new();
     for (key, target) in world.targets.iter().filter(|(_, target)| ignores(target.object)) {
-        let applied = observed.records.get(key).and_then(|record| record.applied.as_ref());
-        needed.extend(ignore::references(target.object, applied.map(|applied| &applied.object)));
+        needed.extend(ignore::references(target.object, established(observed, key)));
     }
     let site = site_owner(&desired.site);
     let ours = |owner: &Owner| *owner == Owner::System || *owner == site;
@@ -329,22 +333,32 @@ pub fn with_needs<'k, 'o>(
     keys: impl IntoIterator<Item = &'k Key>,
     object: impl Fn(&Key) -> Option<&'o Object>,
 ) -> BTreeSet<Key> {
+    closed(keys, |key| object(key).map(references))
+}
+
+fn closed<'k>(
+    keys: impl IntoIterator<Item = &'k Key>,
+    needs: impl Fn(&Key) -> Option<BTreeSet<Key>>,
+) -> BTreeSet<Key> {
     let mut open: Vec<Key> = keys.into_iter().cloned().collect();
     let mut all = BTreeSet::new();
     while let Some(key) = open.pop() {
         if !all.contains(&key) {
-            open.extend(object(&key).map(references).unwrap_or_default());
+            open.extend(needs(&key).unwrap_or_default());
             all.insert(key);
         }
     }
     all
 }
 
-/// Keeps what `--only` names, and what that needs.
-fn narrow(world: &mut World<'_>, options: &PlanOptions) {
+/// Keeps what `--only` names, and what that needs as it will be.
+fn narrow(world: &mut World<'_>, observed: &Observed, options: &PlanOptions) {
     let is_known = |key: &&Key| world.targets.contains_key(*key) || world.leaving.contains_key(*key);
     let (known, unknown): (Vec<&Key>, Vec<&Key>) = options.only.iter().partition(is_known);
-    let wanted = with_needs(known, |key| world.targets.get(key).map(|target| target.object));
+    let wanted = closed(known, |key| {
+        let target = world.targets.get(key)?;
+        Some(ignore::references(target.object, established(observed, key)))
+    });
     let all = world.targets.keys().chain(world.leaving.keys());
     let findings: Vec<Finding> = unknown.into_iter().map(|key| no_such(key, all.clone())).collect();
     world.findings.extend(findings);

@@ -13,7 +13,7 @@ use super::starting::{kept_secrets, secrets};
 use super::{ObjectDiff, Scene, because, live, record_update, replace};
 use crate::model::key::Key;
 use crate::model::object::{Container, Object, Power, RestartPolicy, Spec};
-use crate::model::observed::{ExitCause, RunFacts};
+use crate::model::observed::RunFacts;
 use crate::model::record::{Applied, Identity};
 use crate::model::run::{ContainerRun, SecretUse};
 use crate::model::step::{Action, Cause, Class, ImageContent, Reason, StopHow};
@@ -134,10 +134,9 @@ impl<'a> Walk<'a> {
         }
         let completed = self.desired.ephemeral
             && up
-            && self.view.run.is_none()
             && !self.was_parked()
             && !typed::protected_from_delete(&self.desired.config)
-            && self.view.exit.is_some_and(|exit| exit.cause == ExitCause::PowerOff);
+            && self.view.is_complete();
         match (self.view.root, self.view.run) {
             (None, None) => self.create_root(vec![]),
             (Some(root), None) if completed => {
@@ -423,7 +422,8 @@ impl<'a> Walk<'a> {
         let spec = Spec::Container(Box::new(desired));
         let object = Object { meta: self.target.object.meta.clone(), spec };
         let before = self.applied.take().unwrap_or_else(|| Applied::plain(object.clone()));
-        self.applied = Some(Applied { object, fingerprint: kept, remakes: self.remakes, ..before });
+        self.applied =
+            Some(Applied { object, fingerprint: kept, remakes: self.remakes, powered_off: None, ..before });
         self.changed.retain(Field::serves_creation);
     }
 }

@@ -69,7 +69,7 @@ spec: {image: mini, devices: {eth0: {network: bay1}}, dependsOn: [core-1], persi
 ";
 
 /// What refuses an edit as a whole: what cannot be done in place, and what a rename may not take.
-const REFUSALS: [&str; 2] = ["refused", "renamed-parked"];
+const REFUSALS: [&str; 3] = ["refused", "renamed-parked", "renamed-taken"];
 
 /// A case is a whole story: a quarter of the usual number takes 20 seconds (debug).
 fn fewer_cases() -> Config {
