@@ -2,7 +2,8 @@
 
 use crate::model::key::Key;
 use crate::model::observed::{ExitCause, ExitFacts, Observed, RootFacts, RunFacts};
-use crate::model::record::{Identity, Record};
+use crate::model::record::{Identity, Record, Replaced};
+use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
@@ -33,6 +34,14 @@ impl<'a> ContainerView<'a> {
     pub fn is_complete(&self) -> bool {
         let ended = self.exit.is_some_and(|exit| exit.cause == ExitCause::PowerOff);
         self.run.is_none() && ended && !self.was_powered_off()
+    }
+
+    /// Whether a root is kept beside its own whose time is over: what looks at the container drops it.
+    pub fn drops_replaced(&self, now: Timestamp) -> bool {
+        let applied = self.record.and_then(|record| record.applied.as_ref());
+        let is_over = |replaced: &Replaced| replaced.proven && replaced.until <= now;
+        let is_there = self.root.is_some_and(|root| root.replaced.is_some());
+        is_there && applied.and_then(|applied| applied.replaced.as_ref()).is_some_and(is_over)
     }
 
     /// Whether it is on the host without a record: a candidate for re-adoption.

@@ -72,14 +72,11 @@ pub mod why;
 pub mod world;
 
 use crate::driver::{Driver, Scope};
-use crate::model::content::Contents;
-use crate::model::key::Key;
 use crate::model::observed::Observed;
 use apply::ApplyOptions;
 use goal::{Goal, PlanOptions};
 use plan::Plan;
 use report::Report;
-use std::collections::BTreeSet;
 
 /// Why a pass ended before its first step.
 #[derive(Debug, thiserror::Error)]
@@ -116,8 +113,8 @@ pub fn plan_on(
     observed: &Observed,
     options: &PlanOptions,
 ) -> Result<Plan, Error> {
-    let contents = digests(driver, goal, observed, &options.only)?;
-    Ok(plan::plan(goal, observed, &PlanOptions { contents, ..options.clone() })?)
+    let options = looked_up(driver, goal, observed, options.clone()).map_err(Error::Observe)?;
+    Ok(plan::plan(goal, observed, &options)?)
 }
 
 /// The plan with what its replaces would take along.
@@ -130,14 +127,16 @@ pub fn with_dropped(driver: &dyn Driver, plan: Plan, observed: &Observed) -> Res
     Ok(Plan { dropped, ..plan })
 }
 
-/// What the contents of a goal are now; where `only` is not empty, of those objects and what they need.
-pub fn digests(
+/// The options with what the contents of a goal are now; where `only` is not empty, of those objects and what they need.
+pub fn looked_up(
     driver: &dyn Driver,
     goal: &Goal<'_>,
     observed: &Observed,
-    only: &BTreeSet<Key>,
-) -> Result<Contents, Error> {
-    driver.digests(&contents::wanted(goal, observed, only)).map_err(Error::Observe)
+    options: PlanOptions,
+) -> Result<PlanOptions, crate::driver::Error> {
+    let contents = driver.digests(&contents::wanted(goal, observed, &options.only))?;
+    let image_contents = driver.image_contents(&contents::image_sources(goal, observed))?;
+    Ok(PlanOptions { contents, image_contents, ..options })
 }
 
 /// One pass: looks, plans and carries out.

@@ -94,14 +94,14 @@ pub fn world<'a>(
             external::check(&mut world, desired, observed, joined);
             prune::site(&mut world, desired, observed, joined, options);
             ignored_needs(&mut world, desired, observed, options);
-            retire(&mut world, observed, joined);
+            retire(&mut world, observed, joined, options);
         }
         Goal::Recorded => {
             all_recorded(&mut world, observed, options);
             parking::recorded_sites(&mut world, observed, joined, options);
-            retire(&mut world, observed, joined);
+            retire(&mut world, observed, joined, options);
         }
-        Goal::Delete(keys) => delete(&mut world, keys, observed, joined),
+        Goal::Delete(keys) => delete(&mut world, keys, observed, joined, options),
         Goal::Park(keys) => park(&mut world, keys, observed, joined, options),
         Goal::Undelete(keys) => undelete(&mut world, keys, observed, options),
         Goal::PowerOff => power_off(&mut world, joined, options),

@@ -421,9 +421,19 @@ fn what_can_be_adopted_is_and_the_rest_is_named_unless_it_was_asked_for() {
         bench.expect(code, words);
         assert_eq!(read(&bench, "site.yaml"), before, "{words}");
     }
-    let said = bench.expect(3, "adopt --into profile --write");
-    insta::assert_snapshot!(said.stderr, @"");
-    insta::assert_snapshot!(changed_lines(&before, &read(&bench, "site.yaml")), @"");
+    let said = bench.expect(3, "adopt --into profile --write").stderr;
+    for not in [
+        "not adopted:\n  container/odd monitor: its monitor is gone",
+        "\n  container/web-1: container/web-2: it would change too: the same lines declare it\n",
+    ] {
+        assert!(said.contains(not), "{said}");
+    }
+    insta::assert_snapshot!(changed_lines(&before, &read(&bench, "site.yaml")), @r"
+    -spec: {for: {a: {}, b: {}}, template: {image: busybox, config: {limits.processes: 50}}}
+    +spec: {for: {a: {}, b: {}}, template: {image: busybox, config: {limits.processes: 7}}}
+    -spec: {image: busybox}
+    +spec: {image: busybox, config: {limits.memory: 1GiB}}
+    ");
     let json: Value = serde_json::from_str(&bench.expect(1, "adopt --into profile -o json").stdout).unwrap();
     assert_eq!(json["error"]["kind"], "refused", "nothing that is left can be adopted: {json}");
 }

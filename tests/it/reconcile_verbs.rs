@@ -6,7 +6,7 @@ use bayplan::driver::{Driver, Error, Scope, StepContext};
 use bayplan::model::content::{Content, Contents};
 use bayplan::model::desired::Desired;
 use bayplan::model::key::Key;
-use bayplan::model::object::Power;
+use bayplan::model::object::{ImageContents, ImageSource, Power};
 use bayplan::model::observed::{Dropped, ExitCause, Observed, RootQuery};
 use bayplan::model::step::{Outcome, Step};
 use bayplan::reconcile::apply::{ApplyOptions, apply};
@@ -225,6 +225,10 @@ impl Driver for Interrupting<'_> {
 
     fn digests(&self, contents: &BTreeSet<Content>) -> Result<Contents, Error> {
         self.host.digests(contents)
+    }
+
+    fn image_contents(&self, sources: &BTreeSet<ImageSource>) -> Result<ImageContents, Error> {
+        self.host.image_contents(sources)
     }
 
     fn dropped(&self, roots: &BTreeMap<Key, RootQuery>) -> Result<BTreeMap<Key, Dropped>, Error> {

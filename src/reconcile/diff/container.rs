@@ -12,7 +12,7 @@ use super::reasons::{change_reasons, note_class, restart_downtime_ms, restart_re
 use super::starting::{kept_secrets, secrets};
 use super::{ObjectDiff, Scene, because, live, record_update, replace};
 use crate::model::key::Key;
-use crate::model::object::{Container, Object, Power, RestartPolicy, Spec};
+use crate::model::object::{Container, ImagePolicy, Object, Power, RestartPolicy, Spec};
 use crate::model::observed::RunFacts;
 use crate::model::record::{Applied, Identity};
 use crate::model::run::{ContainerRun, SecretUse};
@@ -149,7 +149,9 @@ impl<'a> Walk<'a> {
             }
             _ => {}
         }
-        if !self.is_broken_content() && replace::diff(self) {
+        if self.is_broken_content() {
+            replace::clear(self);
+        } else if replace::diff(self) {
             return;
         }
         let starts =
@@ -289,8 +291,9 @@ impl<'a> Walk<'a> {
         if self.applied.is_none() {
             return; // nothing is established yet: its root could not be planned
         }
-        let rest: BTreeSet<Field> =
-            self.changed.iter().filter(|field| !field.serves_creation()).cloned().collect();
+        let is_noted =
+            |field: &&Field| !field.serves_creation() || (**field == Field::Image && self.has_content());
+        let rest: BTreeSet<Field> = self.changed.iter().filter(is_noted).cloned().collect();
         let reasons = self.reasons_of(|field| rest.contains(field));
         let class = rest.iter().map(note_class).max().unwrap_or(Class::Record);
         for field in &rest {
@@ -302,6 +305,15 @@ impl<'a> Walk<'a> {
         if !rest.is_empty() {
             self.diff.push(Action::Note, class, reasons, self.applied.clone());
         }
+    }
+
+    /// Whether it takes each content of its image, and its root has the present one: then the image has another name only.
+    fn has_content(&self) -> bool {
+        let current = self.scene.images.get(&self.desired.image).map(|state| &state.content);
+        let stands = self.view.root.map(|root| &root.identity.fingerprint);
+        self.desired.update.image == ImagePolicy::Replace
+            && !self.has_fresh_root()
+            && matches!((current, stands), (Some(ImageContent::Fingerprint(current)), Some(stands)) if current == stands)
     }
 
     fn stale(&mut self) {

@@ -1,10 +1,11 @@
 //! Content in the store that no image names any more and no root stands on: it goes with the next image that goes.
 
-use super::Scene;
+use super::{ImageState, Scene};
 use crate::model::key::{Key, Kind};
 use crate::model::object::Spec;
 use crate::model::prune::Deletion;
 use crate::model::references::references;
+use crate::model::step::ImageContent;
 use std::collections::BTreeSet;
 
 /// What goes with this image, besides its own content. Each content goes with one image only.
@@ -27,17 +28,20 @@ fn free(scene: &Scene<'_>, image: &Key) -> BTreeSet<String> {
 }
 
 fn is_named(scene: &Scene<'_>, content: &str) -> bool {
-    scene.observed.records.values().any(|record| {
-        let applied = record.applied.as_ref();
-        let objects = record.desired.iter().chain(applied.map(|applied| &applied.object));
-        let pins = objects.filter_map(|object| match &object.spec {
-            Spec::Image(image) => image.fingerprint.as_deref(),
-            _ => None,
-        });
-        let established = applied.filter(|applied| matches!(applied.object.spec, Spec::Image(_)));
-        let mut names = pins.chain(established.and_then(|applied| applied.fingerprint.as_deref()));
-        names.any(|name| name == content)
-    })
+    let becomes =
+        |state: &ImageState| matches!(&state.content, ImageContent::Fingerprint(other) if other == content);
+    scene.images.values().any(becomes)
+        || scene.observed.records.values().any(|record| {
+            let applied = record.applied.as_ref();
+            let objects = record.desired.iter().chain(applied.map(|applied| &applied.object));
+            let pins = objects.filter_map(|object| match &object.spec {
+                Spec::Image(image) => image.fingerprint.as_deref(),
+                _ => None,
+            });
+            let established = applied.filter(|applied| matches!(applied.object.spec, Spec::Image(_)));
+            let mut names = pins.chain(established.and_then(|applied| applied.fingerprint.as_deref()));
+            names.any(|name| name == content)
+        })
 }
 
 /// Whether a root stands on it that is not gone before the image: one whose container stays, or needs another image.

@@ -122,6 +122,8 @@ fn others_restarted(walk: &Walk<'_>) -> Vec<Reason> {
 /// What a change that only a record takes is shown as.
 pub fn note_class(field: &Field) -> Class {
     match field.class() {
+        // Noted where it is another name of the same content alone.
+        _ if *field == Field::Image => Class::Record,
         Class::Record => Class::Record,
         Class::Live => Class::Live,
         _ => Class::Deferred,

@@ -209,13 +209,6 @@ impl Edge {
         if before.forgot_a_lost_content() {
             converge(&self.host, &goal, options);
         }
-        if case.frees_an_image(&after) {
-            let approved = PlanOptions { deletions: DeletionApproval::Any, ..options.clone() };
-            converge(&self.host, &goal, &approved);
-            assert_eq!(planned(&self.host, &goal, &approved).steps, []);
-            self.write_inside();
-            return Outcome::Done;
-        }
         let next = planned(&self.host, &goal, options);
         assert!(
             next.is_empty() && next.guards.is_empty(),
