@@ -3,7 +3,7 @@
 use super::{ObjectDiff, Scene, because, orphans};
 use crate::model::key::{Key, Kind};
 use crate::model::prune::Deletion;
-use crate::model::step::{Action, Class, ImageContent, StopHow};
+use crate::model::step::{Action, Class, StopHow};
 use crate::reconcile::deletions::Leaving;
 use crate::reconcile::diff::container::STOP_TIMEOUT_MS;
 use crate::reconcile::graph::Way;
@@ -72,14 +72,12 @@ fn effects(scene: &Scene<'_>, key: &Key) -> Vec<Action> {
 fn image(scene: &Scene<'_>, key: &Key) -> Option<Action> {
     let content = |key: &Key| scene.observed.records.get(key)?.applied.as_ref()?.fingerprint.clone();
     let fingerprint = content(key).filter(|content| scene.observed.images.contains_key(content))?;
-    let becomes = ImageContent::Fingerprint(fingerprint.clone());
-    let named = scene.images.values().any(|state| state.content == becomes);
     let shared = scene.observed.records.keys().any(|other| {
         let goes = scene.world.leaving.get(other).is_some_and(|leaving| leaving.way == Deletion::Delete);
         let stays = other.kind == Kind::Image && other != key && !goes;
         stays && content(other).as_ref() == Some(&fingerprint)
     });
-    (!shared && !named).then_some(Action::DeleteImage { fingerprint })
+    (!shared && !orphans::becomes_named(scene, &fingerprint)).then_some(Action::DeleteImage { fingerprint })
 }
 
 fn container(scene: &Scene<'_>, key: &Key) -> Vec<Action> {

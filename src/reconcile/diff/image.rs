@@ -43,7 +43,10 @@ pub fn diff(scene: &Scene<'_>, key: &Key, target: &Target<'_>, image: &Image) ->
         let class = if before.is_none() { Class::Create } else { Class::Live };
         diff.push(Action::ImportImage { image: pinned }, class, need.reasons, Some(applied));
     } else if before.map(|before| &before.object) != Some(target.object) {
-        let reasons = object_reasons(before.map(|before| &before.object), target.object);
+        let reasons = match before {
+            Some(before) => object_reasons(Some(&before.object), target.object),
+            None => vec![because(Cause::Change, "", "the host has its content already")],
+        };
         diff.push(Action::Note, Class::Record, reasons, Some(applied));
     }
     diff
@@ -111,7 +114,10 @@ fn first(scene: &Scene<'_>, key: &Key, target: &Target<'_>, image: &Image, recor
     let adopts = record.is_none() && !is_lost();
     let stands = || if adopts { roots().cloned() } else { None };
     let given = || wanted_content(scene.observed, key, image, &scene.options.image_contents);
-    let known = image.fingerprint.clone().or_else(stands).or_else(given);
+    let known = image.fingerprint.clone().or_else(stands);
+    if let Some(fingerprint) = given().filter(|_| known.is_none()) {
+        return Need { known: Some(fingerprint), reasons: vec![], adopted: None, bearer: None };
+    }
     match known.filter(|fingerprint| present(&fingerprint)) {
         Some(fingerprint) => {
             let adopted =

@@ -27,10 +27,16 @@ fn free(scene: &Scene<'_>, image: &Key) -> BTreeSet<String> {
     contents.filter(|content| !is_named(scene, content) && !carries(scene, content, image)).cloned().collect()
 }
 
+/// Whether an image that stays has this content once the plan is done.
+pub fn becomes_named(scene: &Scene<'_>, content: &str) -> bool {
+    scene.images.iter().any(|(image, ImageState { content: becomes, .. })| {
+        let is_it = matches!(becomes, ImageContent::Fingerprint(becomes) if becomes == content);
+        is_it && scene.world.targets.contains_key(image)
+    })
+}
+
 fn is_named(scene: &Scene<'_>, content: &str) -> bool {
-    let becomes =
-        |state: &ImageState| matches!(&state.content, ImageContent::Fingerprint(other) if other == content);
-    scene.images.values().any(becomes)
+    becomes_named(scene, content)
         || scene.observed.records.values().any(|record| {
             let applied = record.applied.as_ref();
             let objects = record.desired.iter().chain(applied.map(|applied| &applied.object));
