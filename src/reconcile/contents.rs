@@ -1,7 +1,8 @@
 //! Which contents a plan needs to know. What they are now is asked of the driver: the planner sees digests only.
 
 use super::goal::Goal;
-use super::world::{recorded, with_needs};
+use super::needs::with_needs;
+use super::world::recorded;
 use crate::model::content::{Content, Contents, Digest};
 use crate::model::key::{Key, Kind};
 use crate::model::object::{Container, Image, ImageContents, ImagePolicy, ImageSource, Object, Spec};

@@ -10,6 +10,7 @@
 //! | --- | --- |
 //! | `goal` | what a plan is for: a site, healing, or a verb |
 //! | `world` | goal ⊕ records ⊕ overrides: the objects as they should be, and who may change them |
+//! | `verbs`, `needs` | what a verb wants of recorded containers; what objects need, and `--only` |
 //! | `deletions` | what is to go because it was asked for; what protects from it |
 //! | `prune`, `candidates`, `users`, `intent` | what a site no longer declares: how it goes, who needs it, what stops it |
 //! | `parking`, `undelete` | parked objects: their time is over, or they come back |
@@ -52,6 +53,7 @@ pub mod imprint;
 pub mod intent;
 pub mod join;
 pub mod near;
+pub mod needs;
 pub mod ownership;
 pub mod parking;
 pub mod plan;
@@ -68,6 +70,7 @@ pub mod spans;
 pub mod undelete;
 pub mod unmanaged;
 pub mod users;
+pub mod verbs;
 pub mod why;
 pub mod world;
 

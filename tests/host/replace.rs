@@ -54,16 +54,13 @@ fn an_image_with_another_name_and_the_same_content_stops_nothing() {
     product.apply().expect(0);
     let (pid, before) = (product.pid("web"), likeness(&product));
     // Another folder with the same in it, under another name.
-    let moved = site(&product, &two, REPLACE).replace("tiny", "mini");
-    assert!(moved.contains("mini") && moved != site(&product, &two, REPLACE));
+    let moved = site(&product, &two, REPLACE).replace("busybox", "mini");
     product.declare(&moved);
     apply(&product, "replace,delete").expect(0);
     assert_eq!((product.pid("web"), likeness(&product)), (pid, before));
     product.plan().expect(0);
-    assert_eq!(
-        product.run(&["get", "image", "-o", "json"]).expect(0).out.matches("\"fingerprint\"").count(),
-        1
-    );
+    product.run(&["get", "image/mini"]).expect(0);
+    product.run(&["get", "image/busybox"]).expect(1);
 }
 
 #[test]
