@@ -149,15 +149,15 @@ pub enum GoalRequest {
     /// The objects that these manifests declare.
     DeleteDeclared(Manifests),
     Power {
-        key: Key,
+        keys: BTreeSet<Key>,
         power: Power,
         hold: HoldUntil,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         stop: Option<StopWish>,
     },
-    Resume(Key),
+    Resume(BTreeSet<Key>),
     Restart {
-        key: Key,
+        keys: BTreeSet<Key>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         stop: Option<StopWish>,
     },

@@ -84,7 +84,8 @@ pub fn verb<'a>(
             for follower in follow::followers(observed, key) {
                 let record = observed.records.get(&follower).filter(|record| record.parked.is_none());
                 if let Some(target) = record.and_then(|record| recorded_target(record, options)) {
-                    world.targets.insert(follower, target);
+                    // One that the verb names, too, has its own.
+                    world.targets.entry(follower).or_insert(target);
                 }
             }
         }

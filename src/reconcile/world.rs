@@ -107,8 +107,8 @@ pub fn world<'a>(
         Goal::Undelete(keys) => undelete(&mut world, keys, observed, options),
         Goal::PowerOff => power_off(&mut world, joined, options),
         Goal::Rollback(keys) => rollback(&mut world, keys, observed, options),
-        Goal::Power { key, .. } | Goal::Resume(key) | Goal::Restart(key) => {
-            verb(&mut world, goal, key, observed, options);
+        Goal::Power { keys, .. } | Goal::Resume(keys) | Goal::Restart(keys) => {
+            keys.iter().for_each(|key| verb(&mut world, goal, key, observed, options));
         }
     }
     if !options.only.is_empty() {

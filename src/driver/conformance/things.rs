@@ -36,8 +36,9 @@ pub fn images(bench: &Bench<'_>) {
     assert!(matches!(done, Err(Error::NoRecord { .. })), "an import without a record: {done:?}");
     bench.changes(&fixture.put(&fixture.image_key(), &fixture.image_object(), "one"));
     let source = fixture.image.source.clone();
+    let before = bench.look().images;
     let foretold = bench.driver.image_contents(&BTreeSet::from([source.clone()])).expect("image contents");
-    assert!(bench.look().images.is_empty(), "it is a look");
+    assert_eq!(bench.look().images, before, "it is a look");
     let fingerprint = import(bench);
     assert_eq!(foretold.get(&source), Some(&fingerprint), "what an import would give");
     let observed = bench.look();
