@@ -105,13 +105,13 @@ pub fn run(session: &Session, mut change: Change<'_>) -> anyhow::Result<Exit> {
         let display = Display::new(session.out, plan.steps.len());
         let progress = |line| display.show(&line);
         let applied = connection.apply(&change.request, &plan, change.matching, cancel, &progress);
-        let times = display.end();
+        display.end();
         match applied {
             Err(failure) if failure.kind == FailureKind::Moved => session.out.progress(&failure.message),
             Err(failure) => return Err(change.excerpts.tell(failure)),
             Ok(report) => {
                 if session.out.chatter == Chatter::Progress {
-                    session.out.text(&outcomes::table(&plan, &report, &times))?;
+                    session.out.text(&outcomes::table(&plan, &report))?;
                 }
                 session.out.text(&render::report_text(&report, SHOWN))?;
                 let exit = exit(&report);
