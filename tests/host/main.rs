@@ -14,6 +14,7 @@ mod files;
 mod heal_report;
 mod image;
 mod images;
+mod inside;
 mod leave_alone;
 mod lifecycle;
 mod names;
