@@ -11,7 +11,7 @@ use super::terminal::{self, Detach, Far, Raw};
 use crate::api::error::{Failure, FailureKind};
 use crate::api::types::ExecRequest;
 use crate::model::key::Key;
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal};
 use std::os::fd::{AsFd, OwnedFd};
@@ -51,6 +51,11 @@ pub struct ShellArgs {
     user: Option<String>,
 }
 
+/// After so many signals exec ends itself.
+const SIGNALS: u32 = 3;
+/// A signal may come just before a wait, which then does not end by it.
+const SIGNAL_POLL: Timespec = Timespec { tv_sec: 0, tv_nsec: 250_000_000 };
+
 /// bash where the container has it.
 const SHELL: [&str; 3] =
     ["/bin/sh", "-c", "if [ -x /bin/bash ]; then exec /bin/bash -l; else exec /bin/sh -l; fi"];
@@ -89,7 +94,9 @@ fn run(session: &Session, key: &Key, request: ExecRequest) -> Exit {
     match status {
         Ok(status) => Exit::Command(u8::try_from(status).unwrap_or(EXEC_FAILED)),
         Err(error) => {
-            failure::show(session, &error);
+            if failure::show(session, &error) == Exit::Unread {
+                return Exit::Unread;
+            }
             Exit::Command(match error.downcast_ref::<Failure>().map(|failure| failure.kind) {
                 Some(FailureKind::ProgramNotFound) => 127,
                 Some(FailureKind::NotExecutable) => 126,
@@ -107,10 +114,15 @@ fn through(connection: &Connection, key: &Key, mut request: ExecRequest) -> anyh
         return on_its_terminal(connection.exec(key, &request, None)?);
     }
     let streams = [own(io::stdin())?, own(io::stdout())?, own(io::stderr())?];
-    interrupt::flag();
+    // In the background of a terminal: reading it fails, instead of stopping us.
+    linux::process::ignore_signal(libc::SIGTTIN);
     let program = connection.exec(key, &request, Some(streams))?;
-    pass_signals(&program)?;
-    Ok(program.wait()?)
+    // Until here they end this process, whatever it waits for.
+    interrupt::flag();
+    match pass_signals(&program)? {
+        None => Ok(program.wait()?),
+        Some(last) => Ok(128 + last),
+    }
 }
 
 fn own(stream: impl AsFd) -> io::Result<OwnedFd> {
@@ -127,17 +139,21 @@ fn on_its_terminal(program: Program) -> anyhow::Result<i32> {
     Ok(program.wait()?)
 }
 
-/// Ctrl-C and SIGTERM go to the program, until it has ended.
-fn pass_signals(program: &Program) -> io::Result<()> {
+/// Ctrl-C and SIGTERM go to the program, until it has ended and its output was written. The last of a number of them
+/// is given back instead: it ends a program that is deaf or frozen, and a wait for who does not read its output.
+fn pass_signals(program: &Program) -> io::Result<Option<i32>> {
+    let mut passed = 0;
     loop {
-        let mut fds = [PollFd::new(program, PollFlags::IN)];
-        match poll(&mut fds, None) {
-            Ok(_) => return Ok(()),
-            Err(rustix::io::Errno::INTR) => {
-                if let Some(signal) = interrupt::take() {
-                    program.signal(signal);
-                }
+        if let Some(signal) = interrupt::take() {
+            passed += 1;
+            if passed == SIGNALS {
+                return Ok(Some(signal));
             }
+            program.signal(signal);
+        }
+        match poll(&mut [PollFd::new(program, PollFlags::IN)], Some(&SIGNAL_POLL)) {
+            Ok(0) | Err(rustix::io::Errno::INTR) => {}
+            Ok(_) => return Ok(None),
             Err(error) => return Err(error.into()),
         }
     }
