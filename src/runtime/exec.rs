@@ -282,21 +282,23 @@ fn begin(
         })
     };
     drop((theirs, streams, secrets, entrances));
-    if let Err(failure) = confinement::set_rlimits(pid, &start.rlimits) {
-        drop(ours);
-        return Err(failure);
-    }
-    channel::send(&ours, &exec_inside::Go, &[])?;
     let cgroup = Cgroup { hierarchies: &hierarchies, path: &cgroup };
-    match wait_for_execve(&ours, reply, &cgroup) {
+    let released = confinement::set_rlimits(pid, &start.rlimits)
+        .and_then(|()| Ok(channel::send(&ours, &exec_inside::Go, &[])?));
+    match released.and_then(|()| wait_for_execve(&ours, reply, &cgroup)) {
         Ok(terminal) => Ok((pidfd, pid, terminal)),
         Err(failure) => {
-            // A frozen one would go on when it is unfrozen.
-            let _ = linux::process::pidfd_signal(pidfd.as_fd(), libc::SIGKILL);
-            let _ = poll(&mut [PollFd::new(&pidfd, PollFlags::IN)], Some(&LAST_MOMENT));
+            discard(&pidfd);
             Err(failure)
         }
     }
+}
+
+/// Leaves nothing of a program that did not begin: a frozen one would go on when it is unfrozen.
+fn discard(program: &OwnedFd) {
+    let _ = linux::process::pidfd_signal(program.as_fd(), libc::SIGKILL);
+    let _ = poll(&mut [PollFd::new(program, PollFlags::IN)], Some(&LAST_MOMENT));
+    let _ = waitid(WaitId::PidFd(program.as_fd()), WaitIdOptions::EXITED | WaitIdOptions::NOHANG);
 }
 
 /// The channel to the program is closed by execve; the terminal's master, if one was wanted.

@@ -690,7 +690,7 @@ fn exec_into_a_container_that_was_frozen_meanwhile_fails_and_leaves_nothing() {
     let said = ended.expect("exec ends").unwrap_err().to_string();
     assert!(said.contains("frozen"), "{said}");
     assert_eq!(bay.sh(&spec, "test -e /ran").0, 1, "nor does it run later");
-    let text = bay.sh(&spec, "cat /proc/[0-9]*/comm").1;
+    let text = bay.sh(&spec, "cat /proc/[0-9]*/stat").1;
     assert!(!text.contains("bayplan"), "{text}");
 }
 
