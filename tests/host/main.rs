@@ -8,6 +8,7 @@ mod conformance;
 mod crash;
 mod crash_loop;
 mod daemon;
+mod disks;
 mod drift;
 mod examples;
 mod files;
