@@ -60,7 +60,7 @@ fn of_family(table: &Table, name: &str) -> Option<String> {
         return Some(format!("did you mean `{family}.{near}`?"));
     }
     let words: Vec<&str> = supported().filter(|word| !word.contains(['.', '*'])).collect();
-    (!words.is_empty()).then(|| format!("known are `{family}.` with {}", alternatives(words)))
+    (!words.is_empty()).then(|| format!("`{family}.` goes on with {}", alternatives(words)))
 }
 
 fn likely(table: &Table, name: &str) -> Option<String> {

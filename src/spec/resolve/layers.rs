@@ -116,7 +116,7 @@ fn untyped((name, device): (&str, &DeviceLayer), path: &str, layer: &Layered, re
     let message = format!("device `{name}` has no `type`, and no layer below gives it one");
     let meant = device.options.keys().find(|option| nearest(option, ["type"]).is_some());
     let help = match meant {
-        Some(option) => format!("did you mean `type` by `{option}`?"),
+        Some(option) => format!("write `type` in the place of `{option}`"),
         None => "add `type`, or name a profile before it that has the device".to_owned(),
     };
     let mark = meant.map_or_else(|| document.mark_of(path), |option| document.mark_of(&below(path, option)));
