@@ -67,7 +67,8 @@ fn the_hosts_root_in_an_id_map_does_not_reach_the_hosts_parameters() {
     let spec = "config: {raw.idmap: both 0 500}, devices: {eth0: {type: none}}";
     product.declare(&(product.base() + &Product::container("a", spec)));
     let said = product.apply().expect(0);
-    assert!(said.err.contains("`raw.idmap` makes user and group 500"), "{}", said.err);
+    let warning = said.out.lines().find(|line| line.contains("`raw.idmap` makes user and group 500"));
+    assert!(warning.is_some_and(|line| line.contains("site.yaml:")), "{}", said.out);
     // The present value, so that nothing is changed even where this fails.
     let same = |path: &str| {
         let script = format!("v=$(cat {path}) && echo $v > {path}");

@@ -15,6 +15,7 @@ use crate::runtime::start_spec::Bind;
 use linux::mount::Reach;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
+use std::sync::OnceLock;
 use uuid::Uuid;
 
 /// Binds a disk into a running container.
@@ -40,9 +41,7 @@ pub fn attach(native: &Native, key: &Key, uuid: Uuid, disk: &Disk) -> Result<boo
         changed = true;
     }
     let recorded = run_record::change(&native.layout.run, key, uuid, |run| {
-        run.disks.retain(|other| other.device != disk.device);
-        run.disks.push(disk.clone());
-        run.disks.sort_by(|left, right| left.device.cmp(&right.device));
+        run_record::put(&mut run.disks, disk.clone(), |disk| &disk.device);
     })?;
     Ok(changed || recorded)
 }
@@ -64,21 +63,30 @@ pub fn detach(native: &Native, key: &Key, uuid: Uuid, disk: &Disk) -> Result<boo
     Ok(changed || recorded)
 }
 
+/// The host's own mounts, read when the first disk needs them: once for a look, however many stand elsewhere.
+#[derive(Debug, Default)]
+pub struct HostTable(OnceLock<Table>);
+
+impl HostTable {
+    fn get(&self) -> &Table {
+        // Without it a disk that stands elsewhere is not found: nothing worse.
+        self.0.get_or_init(|| mount_table::of_host().unwrap_or_default())
+    }
+}
+
 /// Where a disk stands inside: at its path, or where a link inside led. All: what the container was asked to have.
-pub fn places(table: &Table, disk: &Disk, all: &[Disk]) -> Vec<PathBuf> {
+pub fn places(table: &Table, host: &HostTable, disk: &Disk, all: &[Disk]) -> Vec<PathBuf> {
     if table.stands_at(&disk.path) {
         return vec![disk.path.clone()];
     }
     let source = disk.source.canonicalize().unwrap_or_else(|_| disk.source.clone());
-    let Some(shown) = mount_table::of_host().ok().and_then(|host| host.shown_at(&source)) else {
-        return vec![];
-    };
+    let Some(shown) = host.get().shown_at(&source) else { return vec![] };
     let of_another = |target: &&std::path::Path| all.iter().any(|other| other.path == *target);
     table.targets_of(&shown).filter(|target| !of_another(target)).map(PathBuf::from).collect()
 }
 
 fn inside(running: &Running, disk: &Disk, all: &[Disk]) -> crate::runtime::error::Result<Vec<PathBuf>> {
-    mount_table::of(running.init.pid).map(|table| places(&table, disk, all))
+    mount_table::of(running.init.pid).map(|table| places(&table, &HostTable::default(), disk, all))
 }
 
 /// Whether a disk's source is to be bound: a required one always is.

@@ -1,5 +1,6 @@
 //! One look at the host: images, pools, links, run folder, cgroups, with the records beside.
 
+use super::disks::HostTable;
 use super::failure::failed;
 use super::{Native, disks, files, host, ids_taken, images, limits, networks, pools, run_record};
 use crate::driver::part::Part;
@@ -94,11 +95,14 @@ fn containers(
     let keys: BTreeMap<Uuid, Key> = records.iter().filter_map(of).collect();
     let uuids: BTreeSet<Uuid> = roots.keys().chain(seen.keys()).copied().collect();
     let online = host::online_processors();
+    let host_table = HostTable::default();
     let mut containers = BTreeMap::new();
     for uuid in uuids {
         let root = roots.remove(&uuid);
         let run = match seen.get(&uuid) {
-            Some(seen) => run_facts(native, uuid, seen, nics.remove(&uuid).unwrap_or_default(), &online)?,
+            Some(seen) => {
+                run_facts(native, uuid, seen, nics.remove(&uuid).unwrap_or_default(), (&online, &host_table))?
+            }
             None => None,
         };
         let exit =
@@ -122,7 +126,7 @@ fn run_facts(
     uuid: Uuid,
     seen: &Seen,
     nics: BTreeMap<String, NicFacts>,
-    online: &[u32],
+    (online, host_table): (&[u32], &HostTable),
 ) -> Result<Option<RunFacts>, Error> {
     let Some(init) = seen.init else { return Ok(None) };
     let name = Key::container(seen.spec.name.clone());
@@ -142,7 +146,9 @@ fn run_facts(
     let asked = native.hierarchies.normalise(&limits::to_cgroup(&record.run.limits, uuid, online));
     let limits = facts.limits.as_ref().map(|found| limits::from_cgroup(found, &asked, &record.run.limits));
     let stands = |disk: &&Disk| {
-        table.as_ref().is_some_and(|table| !disks::places(table, disk, &record.run.disks).is_empty())
+        table
+            .as_ref()
+            .is_some_and(|table| !disks::places(table, host_table, disk, &record.run.disks).is_empty())
     };
     let disks = record.run.disks.iter().filter(stands);
     let shows = |pool: &Pool, path: &str| {
