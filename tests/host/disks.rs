@@ -78,3 +78,82 @@ fn the_hosts_root_in_an_id_map_does_not_reach_the_hosts_parameters() {
     assert!(same("/sys/kernel/profiling").contains("Read-only"), "{}", same("/sys/kernel/profiling"));
     product.plan().expect(0);
 }
+
+#[test]
+fn two_disks_of_one_source_stand_and_go_each_for_itself() {
+    let product = Product::new();
+    let source = product.folder().join("given");
+    std::fs::create_dir(&source).unwrap();
+    let with = |paths: &[(&str, &str)]| {
+        let disk = |(name, path): &(&str, &str)| {
+            format!(", {name}: {{type: disk, source: {}, path: {path}}}", source.display())
+        };
+        let disks: String = paths.iter().map(disk).collect();
+        product.declare(
+            &(product.base()
+                + &Product::container("a", &format!("devices: {{eth0: {{type: none}}{disks}}}"))),
+        );
+        product.apply().expect(0);
+        product.plan().expect(0);
+        product.drift().expect(0);
+        product.inside("a", "grep -oE ' /(a|b|c) ' /proc/mounts | sort | xargs")
+    };
+    assert_eq!(with(&[]), "");
+    product.inside("a", "mkdir /a /b /c; ln -s a /to-a; ln -s b /to-b");
+    assert_eq!(with(&[("one", "/to-a"), ("two", "/to-b")]), "/a /b", "behind two links");
+    product.run(&["restart", "a"]).expect(0);
+    assert_eq!(with(&[("one", "/to-a"), ("two", "/to-b")]), "/a /b", "after a restart");
+    assert_eq!(with(&[("one", "/to-a")]), "/a", "only the other one went");
+    assert_eq!(with(&[("one", "/to-a"), ("two", "/c")]), "/a /c", "one behind a link, one not");
+    product.inside("a", "umount /a");
+    product.plan().expect(2);
+    assert_eq!(with(&[("one", "/to-a"), ("two", "/c")]), "/a /c", "the right one was missed");
+    product.inside("a", "rm /to-a; ln -s b /to-a");
+    assert_eq!(with(&[("two", "/c")]), "/c", "a link that leads elsewhere by now");
+    assert_eq!(with(&[]), "");
+}
+
+#[test]
+fn a_disk_over_what_the_runtime_mounts_is_mounted_live_too() {
+    let product = Product::new();
+    std::fs::write(product.folder().join("mark"), "here").unwrap();
+    let with = |disk: &str| {
+        let devices = format!("devices: {{eth0: {{type: none}}{disk}}}");
+        product.declare(&(product.base() + &Product::container("a", &devices)));
+        product.apply().expect(0);
+        product.plan().expect(0);
+    };
+    with("");
+    let source = product.folder().display().to_string();
+    for path in ["/run", "/dev/shm"] {
+        with(&format!(", d: {{type: disk, source: {source}, path: {path}}}"));
+        assert_eq!(product.inside("a", &format!("cat {path}/mark")), "here");
+        with("");
+        product.inside("a", &format!("test ! -e {path}/mark"));
+    }
+}
+
+#[test]
+fn a_source_that_was_renamed_is_no_drift_for_ever() {
+    let product = Product::new();
+    let (source, old) = (product.folder().join("given"), product.folder().join("old"));
+    std::fs::create_dir(&source).unwrap();
+    let nothing = product.base() + &Product::container("a", "devices: {eth0: {type: none}}");
+    product.declare(&nothing);
+    product.apply().expect(0);
+    product.inside("a", "mkdir /a /b; ln -s a /to-a");
+    let source_text = source.display().to_string();
+    let devices = format!(
+        "eth0: {{type: none}}, one: {{type: disk, source: {source_text}, path: /to-a}}, \
+         two: {{type: disk, source: {source_text}, path: /b}}"
+    );
+    product.declare(&(product.base() + &Product::container("a", &format!("devices: {{{devices}}}"))));
+    product.apply().expect(0);
+    std::fs::rename(&source, &old).unwrap();
+    std::fs::create_dir(&source).unwrap();
+    product.apply().expect(0);
+    product.plan().expect(0);
+    let mounts = product.inside("a", "cat /proc/mounts");
+    product.apply().expect(0);
+    assert_eq!(product.inside("a", "cat /proc/mounts"), mounts, "nothing is mounted again");
+}

@@ -1,8 +1,8 @@
 //! One look at the host: images, pools, links, run folder, cgroups, with the records beside.
 
-use super::disks::HostTable;
+use super::disks::{HostTable, Mounted};
 use super::failure::failed;
-use super::{Native, disks, files, host, ids_taken, images, limits, networks, pools, run_record};
+use super::{Native, files, host, ids_taken, images, limits, networks, pools, run_record};
 use crate::driver::part::Part;
 use crate::driver::records::store_error;
 use crate::driver::{Error, Scope};
@@ -145,10 +145,9 @@ fn run_facts(
     };
     let asked = native.hierarchies.normalise(&limits::to_cgroup(&record.run.limits, uuid, online));
     let limits = facts.limits.as_ref().map(|found| limits::from_cgroup(found, &asked, &record.run.limits));
+    let mounted = table.as_ref().map(|table| Mounted { pid: init.pid, table, host: host_table });
     let stands = |disk: &&Disk| {
-        table
-            .as_ref()
-            .is_some_and(|table| !disks::places(table, host_table, disk, &record.run.disks).is_empty())
+        mounted.as_ref().is_some_and(|mounted| !mounted.places(disk, &record.run.disks).is_empty())
     };
     let disks = record.run.disks.iter().filter(stands);
     let shows = |pool: &Pool, path: &str| {
