@@ -198,3 +198,29 @@ fn a_console_whose_input_has_ended_detaches() {
         assert_eq!(product.inside("a", "echo runs"), "runs");
     });
 }
+
+#[test]
+fn what_cannot_be_run_as_asked_is_told_in_the_users_words() {
+    both_ways(|product| {
+        let said = |options: &[&str], program: &str| {
+            let words = [&["exec", "a", "-T"], options, &["--", program]].concat();
+            let said = product.run(&words);
+            (said.status, said.err)
+        };
+        for (options, program, status, words) in [
+            (&["--user", "nemo"][..], "true", 125, "there is no user `nemo` in container/a"),
+            (&["--user", "4000000000"], "true", 125, "`4000000000` is beyond the ids that container/a has"),
+            (&["--cwd", "/execute"], "true", 125, "there is no folder `/execute` in container/a"),
+            (&["--cwd", "/etc/passwd"], "true", 125, "no folder `/etc/passwd` in container/a"),
+            (&[], "nope", 127, "there is no program `nope` in container/a"),
+            (&[], "/etc", 126, "`/etc` in container/a cannot be executed"),
+        ] {
+            let (ended, text) = said(options, program);
+            assert!(ended == status && text.contains(words), "{options:?} {program}: {ended} {text}");
+        }
+        product.run(&["stop", "a", "--force"]).expect(0);
+        let text = product.run(&["console", "a"]).expect(1).err;
+        assert!(text.contains("container/a does not run; `bayplan start a` starts it"), "{text}");
+        product.run(&["resume", "a"]).expect(0);
+    });
+}

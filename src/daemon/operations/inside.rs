@@ -7,9 +7,10 @@ use crate::daemon::wiring::Bay;
 use crate::driver::Error as DriverError;
 use crate::model::key::{Key, Kind};
 use crate::model::record::Identity;
+use crate::runtime::console;
 use crate::runtime::error::Error;
 use crate::runtime::exec::{self, Ends, ExecSpec, Running, Window};
-use crate::runtime::{console, records};
+use crate::runtime::records::{self, Started};
 use crate::store::Records;
 use crate::store::files::FileRecords;
 use std::io::{self, Read};
@@ -59,7 +60,7 @@ impl Bay {
             Ok(running) => Ok(Inside { running, ends, relay: None }),
             // Since the look above.
             Err(_) if native.is_frozen(key, uuid).is_ok_and(|is_frozen| is_frozen) => Err(frozen()),
-            Err(error) => Err(exec_failure(key, &spec.arguments, &error)),
+            Err(error) => Err(exec_failure(key, &spec, &error)),
         }
     }
 
@@ -71,6 +72,11 @@ impl Bay {
             Ok(Console { connection, stream })
         };
         open().map_err(|error: Error| {
+            // Without an init there is no monitor to ask.
+            let started: Option<Started> = records::read(&folder, records::STARTED).ok().flatten();
+            if !started.is_some_and(|started| started.init.is_alive()) {
+                return does_not_run(key);
+            }
             let failure = Failure::from_error(FailureKind::Host, &error);
             Failure { message: format!("{key} has no console to attach to: {}", failure.message), ..failure }
         })
@@ -190,22 +196,42 @@ fn modelled() -> Failure {
     Failure::new(FailureKind::Refused, message)
 }
 
-fn exec_failure(key: &Key, arguments: &[String], error: &Error) -> Failure {
-    let program = arguments.first().map(String::as_str).unwrap_or_default();
-    match error {
-        Error::NotRunning { .. } => Failure::new(
-            FailureKind::Refused,
-            format!("{key} does not run; `bayplan start {}` starts it", key.name),
-        ),
-        Error::Step { step, source, .. } if step.contains("execute") && is_missing(source) => {
-            Failure::new(FailureKind::ProgramNotFound, format!("there is no program `{program}` in {key}"))
+fn does_not_run(key: &Key) -> Failure {
+    Failure::new(FailureKind::Refused, format!("{key} does not run; `bayplan start {}` starts it", key.name))
+}
+
+fn exec_failure(key: &Key, spec: &ExecSpec, error: &Error) -> Failure {
+    let (step, source) = match error {
+        Error::NotRunning { .. } => return does_not_run(key),
+        Error::Step { step, source, .. } => (step.as_str(), source),
+        other => return Failure::from_error(FailureKind::Host, other),
+    };
+    let program = spec.arguments.first().map(String::as_str).unwrap_or_default();
+    let user = spec.user.as_deref().unwrap_or("root");
+    let folder = spec.folder.as_deref().filter(|folder| step == format!("enter {folder}"));
+    let (kind, message) = match (step, folder) {
+        (_, Some(folder)) if is_missing(source) => {
+            (FailureKind::Refused, format!("there is no folder `{folder}` in {key}"))
         }
-        Error::Step { step, source, .. } if step.contains("execute") => Failure::new(
-            FailureKind::NotExecutable,
-            format!("`{program}` in {key} cannot be executed: {source}"),
-        ),
-        other => Failure::from_error(FailureKind::Host, other),
-    }
+        (_, Some(folder)) => {
+            (FailureKind::Refused, format!("`{folder}` in {key} cannot be entered: {source}"))
+        }
+        ("find the user", _) if is_missing(source) => {
+            let help = "write NAME, UID, NAME:GROUP or UID:GID";
+            (FailureKind::Refused, format!("there is no user `{user}` in {key}; {help}"))
+        }
+        (step, _) if step.starts_with("become ") && source.raw_os_error() == Some(libc::EINVAL) => {
+            (FailureKind::Refused, format!("`{user}` is beyond the ids that {key} has"))
+        }
+        (step, _) if step.starts_with("execute ") && is_missing(source) => {
+            (FailureKind::ProgramNotFound, format!("there is no program `{program}` in {key}"))
+        }
+        (step, _) if step.starts_with("execute ") => {
+            (FailureKind::NotExecutable, format!("`{program}` in {key} cannot be executed: {source}"))
+        }
+        _ => return Failure::from_error(FailureKind::Host, error),
+    };
+    Failure::new(kind, message)
 }
 
 fn is_missing(error: &io::Error) -> bool {

@@ -227,16 +227,13 @@ fn host_root(config: &BTreeMap<String, Written<String>>, document: &Document, re
     let settings = typed::idmap(&values);
     let mut root = settings.raw.iter().filter(|line| line.range.outside == 0);
     if let Some(line) = root.next().filter(|_| !settings.privileged) {
-        let (who, inside) = match line.ids {
-            RawIds::Both => ("user and group", line.range.inside),
-            RawIds::Uid => ("user", line.range.inside),
-            RawIds::Gid => ("group", line.range.inside),
+        let (who, gives) = match line.ids {
+            RawIds::Both => ("user and group", "whoever is root inside is as good as root on the host"),
+            RawIds::Uid => ("user", "whoever is root inside is as good as root on the host"),
+            RawIds::Gid => ("group", "on files of the host it is of root's group"),
         };
-        let message = format!(
-            "`raw.idmap` makes {who} {inside} of {} the host's {who} 0: on every file of the host that a disk \
-             brings in it is root",
-            document.key
-        );
+        let (inside, key) = (line.range.inside, &document.key);
+        let message = format!("`raw.idmap` makes {who} {inside} of {key} the host's {who} 0: {gives}");
         let help = "leave 0 out; a disk with `shift: true` shows a folder of root's to root inside";
         report.warning(written.mark.unwrap_or(document.mark), Wrong::new("host-root", message).help(help));
     }
