@@ -15,6 +15,9 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal};
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 #[derive(Debug, clap::Args)]
 pub struct ExecArgs {
@@ -53,6 +56,8 @@ pub struct ShellArgs {
 
 /// After so many signals exec ends itself.
 const SIGNALS: u32 = 3;
+/// A start that is not done so long after a signal hangs.
+const START_POLL: Duration = Duration::from_millis(300);
 /// A signal may come just before a wait, which then does not end by it.
 const SIGNAL_POLL: Timespec = Timespec { tv_sec: 0, tv_nsec: 250_000_000 };
 
@@ -116,9 +121,7 @@ fn through(connection: &Connection, key: &Key, mut request: ExecRequest) -> anyh
     let streams = [own(io::stdin())?, own(io::stdout())?, own(io::stderr())?];
     // In the background of a terminal: reading it fails, instead of stopping us.
     linux::process::ignore_signal(libc::SIGTTIN);
-    let program = connection.exec(key, &request, Some(streams))?;
-    // Until here they end this process, whatever it waits for.
-    interrupt::flag();
+    let program = until_interrupted(|| connection.exec(key, &request, Some(streams)))?;
     match pass_signals(&program)? {
         None => Ok(program.wait()?),
         Some(last) => Ok(128 + last),
@@ -137,6 +140,27 @@ fn on_its_terminal(program: Program) -> anyhow::Result<i32> {
     }
     drop(raw);
     Ok(program.wait()?)
+}
+
+/// A start that hangs ends with this process, when a signal comes; a signal that comes just before the start is done is
+/// left for the program.
+fn until_interrupted<T>(start: impl FnOnce() -> T) -> T {
+    let (interrupted, is_done) = (interrupt::flag(), Arc::new(AtomicBool::new(false)));
+    let done = Arc::clone(&is_done);
+    let watch = move || {
+        while !done.load(Ordering::Relaxed) {
+            let was_interrupted = interrupted.load(Ordering::Relaxed);
+            std::thread::sleep(START_POLL);
+            if was_interrupted && !done.load(Ordering::Relaxed) {
+                std::process::exit(128 + interrupt::take().unwrap_or(libc::SIGINT));
+            }
+        }
+    };
+    // Without it signals wait for the end of the start.
+    let _ = std::thread::Builder::new().name("start".to_owned()).spawn(watch);
+    let started = start();
+    is_done.store(true, Ordering::Relaxed);
+    started
 }
 
 /// Ctrl-C and SIGTERM go to the program, until it has ended and its output was written. The last of a number of them

@@ -29,9 +29,12 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 /// Between two looks whether a freeze keeps a program from beginning.
 const FREEZE_POLL: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
+/// How long a program may take to begin: what it passes on its way may be served inside, and hold it for ever.
+const START_PATIENCE: Duration = Duration::from_secs(60);
 /// How long a program that was killed may take to be gone.
 const LAST_MOMENT: Timespec = Timespec { tv_sec: 1, tv_nsec: 0 };
 
@@ -308,7 +311,7 @@ fn wait_for_execve(
     cgroup: &Cgroup<'_>,
 ) -> std::result::Result<Option<OwnedFd>, Failure> {
     let failed = |step: &str, errno| Err(Failure { step: step.to_owned(), errno });
-    let mut terminal = None;
+    let (mut terminal, begun) = (None, Instant::now());
     loop {
         let mut fds = [PollFd::new(channel, PollFlags::IN), PollFd::new(reply, PollFlags::IN)];
         let ready = poll(&mut fds, Some(&FREEZE_POLL));
@@ -318,6 +321,9 @@ fn wait_for_execve(
             }
             if ready == Ok(0) && cgroup.is_frozen() {
                 return failed("begin in a frozen container", libc::EAGAIN);
+            }
+            if begun.elapsed() > START_PATIENCE {
+                return failed("begin in time", libc::ETIMEDOUT);
             }
             continue;
         }

@@ -1,7 +1,7 @@
 //! Programs and consoles, each without a daemon and through one: whose streams they have, and when they end.
 
 use crate::daemon::Daemon;
-use crate::product::{Product, patient};
+use crate::product::{Product, eventually, patient};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -170,6 +170,20 @@ fn the_third_signal_ends_exec_whatever_holds_it() {
         signal(&child, term);
         assert_eq!(ends(child, "exec after three signals"), Some(128 + 15));
     });
+}
+
+#[test]
+fn a_start_that_hangs_inside_is_ended_by_a_signal() {
+    let product = running();
+    product.inside("a", "rm -f /etc/passwd; mkfifo /etc/passwd");
+    let mut command = product.command(&["exec", "a", "-T", "--user", "web", "--", "touch", "/ran"]);
+    let child = command.stderr(Stdio::null()).spawn().unwrap();
+    let hangs = || product.inside("a", "cat /proc/[0-9]*/comm").contains("bayplan-exec");
+    eventually(10, "it hangs", hangs);
+    signal(&child, nix::sys::signal::Signal::SIGINT);
+    assert_eq!(ends(child, "exec whose start hangs"), Some(128 + 2));
+    eventually(10, "nothing of it is left", || !hangs());
+    product.inside("a", "test ! -e /ran");
 }
 
 #[test]
