@@ -2,6 +2,7 @@
 //! of its own it does with this one. One thread drives the socket; reading standard input and writing the outputs
 //! have threads of their own, because both may block.
 
+use super::bytes;
 use super::client::{Client, escaped};
 use super::error::{Failure, FailureKind};
 use super::types::{ExecRequest, InsideEvent, InsideOrder};
@@ -89,8 +90,10 @@ impl Remote {
                 let (ended, output) =
                     runtime.block_on(converse(&socket, &path, first, local, taken, &begun))?;
                 // All that was sent is written before anyone learns of the end.
-                let _ = output.join();
-                ended
+                match output.join() {
+                    Ok(Err(error)) => unwritten(&error).map_or(ended, Err),
+                    _ => ended,
+                }
             });
             drop(ends);
             ended
@@ -135,7 +138,7 @@ impl AsFd for Remote {
 }
 
 type Socket = WebSocketStream<UnixStream>;
-type Talk = (Result<i32, Failure>, JoinHandle<()>);
+type Talk = (Result<i32, Failure>, JoinHandle<io::Result<()>>);
 
 async fn converse(
     socket: &Path,
@@ -245,43 +248,27 @@ async fn speak(
 
 fn read_input(stdin: &OwnedFd, typed: &Sender<Vec<u8>>) {
     let mut buffer = vec![0; CHUNK];
-    loop {
-        match rustix::io::read(stdin, &mut buffer) {
-            Err(rustix::io::Errno::INTR) => {}
-            Ok(0) | Err(_) => return,
-            Ok(count) => {
-                if typed.blocking_send(buffer[..count].to_vec()).is_err() {
-                    return;
-                }
-            }
-        }
-    }
-}
-
-/// The first byte says where the rest goes.
-fn write_output(stdout: &OwnedFd, stderr: Option<&OwnedFd>, mut shows: Receiver<Vec<u8>>) {
-    while let Some(message) = shows.blocking_recv() {
-        let Some((stream, bytes)) = message.split_first() else { continue };
-        let to = if *stream == 2 { stderr.unwrap_or(stdout) } else { stdout };
-        if write_all(to, bytes).is_err() {
+    while let Ok(count @ 1..) = bytes::read(stdin.as_fd(), &mut buffer) {
+        if typed.blocking_send(buffer[..count].to_vec()).is_err() {
             return;
         }
     }
 }
 
-fn write_all(to: &OwnedFd, mut bytes: &[u8]) -> io::Result<()> {
-    while !bytes.is_empty() {
-        match rustix::io::write(to, bytes) {
-            Ok(count) => bytes = &bytes[count..],
-            Err(rustix::io::Errno::INTR) => {}
-            Err(rustix::io::Errno::AGAIN) => {
-                let mut fds = [rustix::event::PollFd::new(to, rustix::event::PollFlags::OUT)];
-                let _ = rustix::event::poll(&mut fds, None);
-            }
-            Err(error) => return Err(error.into()),
-        }
+/// The first byte says where the rest goes.
+fn write_output(stdout: &OwnedFd, stderr: Option<&OwnedFd>, mut shows: Receiver<Vec<u8>>) -> io::Result<()> {
+    while let Some(message) = shows.blocking_recv() {
+        let Some((stream, bytes)) = message.split_first() else { continue };
+        let to = if *stream == 2 { stderr.unwrap_or(stdout) } else { stdout };
+        bytes::write_all(to.as_fd(), bytes)?;
     }
     Ok(())
+}
+
+/// A program's output that did not arrive. A reader that has gone is no failure.
+pub fn unwritten(error: &io::Error) -> Option<Failure> {
+    let message = format!("the program's output cannot be written: {error}");
+    (error.kind() != io::ErrorKind::BrokenPipe).then(|| Failure::new(FailureKind::Host, message))
 }
 
 fn broken(error: &dyn std::error::Error) -> Failure {

@@ -6,9 +6,11 @@
 //! | `saved` | a plan in a file |
 //! | `error` | [`error::Failure`]: why an operation has no answer, the same here and over the socket |
 //! | `client` | a command's side of the socket |
+//! | `bytes` | reading and writing a command's own streams |
 //! | `inside` | a program or a console behind the socket |
 //! | `routes/` | the daemon's side, one file a resource |
 
+pub mod bytes;
 pub mod client;
 pub mod error;
 pub mod inside;

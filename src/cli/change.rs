@@ -12,7 +12,7 @@ use super::exit::Exit;
 use super::interrupt;
 use super::manifests::Shown;
 use super::outcomes;
-use super::output::{Chatter, complain};
+use super::output::{Chatter, Output, complain};
 use super::progress::Display;
 use super::question::{self, Consent};
 use super::session::Session;
@@ -68,21 +68,22 @@ impl ChangeJson {
 /// Carries a change out and says how it went.
 pub fn run(session: &Session, mut change: Change<'_>) -> anyhow::Result<Exit> {
     let cancel = interrupt::flag();
+    let out = session.out.even_unread();
     let connection = Connection::writer(session, change.verb)?;
     for _ in 0..ATTEMPTS {
         let plan = connection.plan(&change.request).map_err(|failure| change.excerpts.tell(failure))?;
-        session.out.text(&render::plan_text(&plan, SHOWN))?;
+        out.text(&render::plan_text(&plan, SHOWN))?;
         if let Some(guard) = plan.guards.first() {
-            finish(session, &plan, None)?;
+            finish(out, &plan, None)?;
             complain(&format!("stopped: {}; nothing was changed", guard.words()));
             return Ok(Exit::Declined);
         }
         if plan.is_empty() && waiting(&change, &plan) == Approval::None {
-            finish(session, &plan, None)?;
+            finish(out, &plan, None)?;
             return Ok(Exit::Done);
         }
         if let Some(reason) = (change.guard)(&plan) {
-            finish(session, &plan, None)?;
+            finish(out, &plan, None)?;
             complain(&format!("stopped: {reason}; nothing was changed"));
             return Ok(Exit::Declined);
         }
@@ -93,36 +94,36 @@ pub fn run(session: &Session, mut change: Change<'_>) -> anyhow::Result<Exit> {
                 continue;
             }
             Answer::No => {
-                finish(session, &plan, None)?;
+                finish(out, &plan, None)?;
                 complain("declined; nothing was changed");
                 return Ok(Exit::Declined);
             }
         }
         if plan.is_empty() {
-            finish(session, &plan, None)?;
+            finish(out, &plan, None)?;
             return Ok(Exit::Done);
         }
-        let display = Display::new(session.out, plan.steps.len());
+        let display = Display::new(out, plan.steps.len());
         let progress = |line| display.show(&line);
         let applied = connection.apply(&change.request, &plan, change.matching, cancel, &progress);
         display.end();
         match applied {
-            Err(failure) if failure.kind == FailureKind::Moved => session.out.progress(&failure.message),
+            Err(failure) if failure.kind == FailureKind::Moved => out.progress(&failure.message),
             Err(failure) => return Err(change.excerpts.tell(failure)),
             Ok(report) => {
-                if session.out.chatter == Chatter::Progress {
-                    session.out.text(&outcomes::table(&plan, &report))?;
+                if out.chatter == Chatter::Progress {
+                    out.text(&outcomes::table(&plan, &report))?;
                 }
-                session.out.text(&render::report_text(&report, SHOWN))?;
+                out.text(&render::report_text(&report, SHOWN))?;
                 let exit = exit(&report);
                 let back = rollback::due(&plan, &report);
                 let taken_back = match back.is_empty() {
                     true => None,
-                    false => Some(take_back(session, &connection, &change, (back, cancel))?),
+                    false => Some(take_back(out, &connection, &change, (back, cancel))?),
                 };
-                session.out.outline(|| outline::report(&plan, &report))?;
+                out.outline(|| outline::report(&plan, &report))?;
                 let json = ChangeJson { rollback: taken_back, ..ChangeJson::new(&plan, Some(report)) };
-                session.out.json(&json)?;
+                out.json(&json)?;
                 return Ok(exit);
             }
         }
@@ -132,21 +133,21 @@ pub fn run(session: &Session, mut change: Change<'_>) -> anyhow::Result<Exit> {
 
 /// The plan that gives containers back the root that a new one took the place of, and what came of it.
 fn take_back(
-    session: &Session,
+    out: Output,
     connection: &Connection,
     change: &Change<'_>,
     (keys, cancel): (BTreeSet<Key>, &AtomicBool),
 ) -> anyhow::Result<serde_json::Value> {
     let request = PlanRequest::new(GoalRequest::Rollback(keys), change.request.actor.clone());
     let plan = connection.plan(&request)?;
-    session.out.text("rollback of what was not ready with its new root:")?;
-    session.out.text(&render::plan_text(&plan, SHOWN))?;
-    let display = Display::new(session.out, plan.steps.len());
+    out.text("rollback of what was not ready with its new root:")?;
+    out.text(&render::plan_text(&plan, SHOWN))?;
+    let display = Display::new(out, plan.steps.len());
     let progress = |line| display.show(&line);
     let applied = connection.apply(&request, &plan, Match::MayMove, cancel, &progress);
     display.end();
     let report = applied?;
-    session.out.text(&render::report_text(&report, SHOWN))?;
+    out.text(&render::report_text(&report, SHOWN))?;
     Ok(json!({"plan": render::plan_json(&plan), "report": report}))
 }
 
@@ -205,10 +206,10 @@ fn exit(report: &Report) -> Exit {
     }
 }
 
-fn finish(session: &Session, plan: &Plan, report: Option<Report>) -> anyhow::Result<()> {
-    session.out.outline(|| match &report {
+fn finish(out: Output, plan: &Plan, report: Option<Report>) -> anyhow::Result<()> {
+    out.outline(|| match &report {
         None => Outline { verb: "apply", ..outline::plan(plan) },
         Some(report) => outline::report(plan, report),
     })?;
-    session.out.json(&ChangeJson::new(plan, report))
+    out.json(&ChangeJson::new(plan, report))
 }

@@ -158,7 +158,11 @@ impl Connection {
     ) -> Result<Program, Failure> {
         refuse_other_kinds(key)?;
         match self {
-            Connection::Here { bay, .. } => bay.exec(key, request, streams).map(Program::Here),
+            Connection::Here { bay, .. } => {
+                let mut inside = bay.exec(key, request)?;
+                streams.map_or(Ok(()), |streams| inside.relay(streams))?;
+                Ok(Program::Here(inside))
+            }
             Connection::Daemon(client) => client.exec(key, request, streams).map(Program::There),
         }
     }

@@ -4,7 +4,7 @@ use super::connection::Connection;
 use super::exit::Exit;
 use super::key::parse_key;
 use super::session::Session;
-use super::terminal::{self, Detach, Far, Raw};
+use super::terminal::{self, Detach, Ended, Far, Raw};
 use crate::model::key::Key;
 
 #[derive(Debug, clap::Args)]
@@ -20,8 +20,13 @@ pub fn run(session: &Session, args: &Args) -> anyhow::Result<Exit> {
     session.out.progress("attached; ctrl-a q detaches");
     let raw = Raw::enter()?;
     let resize = |columns, rows| console.resize(columns, rows);
-    terminal::pump(&Far { stream: console.stream(), over: None, resize: &resize }, Detach::OnPrefixQ)?;
+    let far = Far { stream: console.stream(), over: None, resize: &resize };
+    let ended = terminal::pump(&far, Detach::OnPrefixQ)?;
     drop(raw);
-    session.out.progress("detached");
+    session.out.progress(match ended {
+        Ended::Detached => "detached",
+        Ended::Input => "detached: standard input has ended",
+        Ended::Far => "detached: the console has ended",
+    });
     Ok(Exit::Done)
 }

@@ -19,6 +19,8 @@ pub enum Exit {
     Locked,
     /// The command line is wrong.
     Usage,
+    /// Nobody reads the result any more: as SIGPIPE ends others.
+    Unread,
     /// exec and shell: the command's own status.
     Command(u8),
 }
@@ -36,6 +38,7 @@ impl From<Exit> for ExitCode {
             Exit::Declined => 4,
             Exit::Locked => 5,
             Exit::Usage => 64,
+            Exit::Unread => 141,
             Exit::Command(status) => status,
         })
     }

@@ -37,7 +37,7 @@ pub fn show(session: &Session, error: &anyhow::Error) -> Exit {
         .downcast_ref::<std::io::Error>()
         .is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
     {
-        return Exit::Error;
+        return Exit::Unread;
     }
     let told = error.downcast_ref::<Told>();
     let failure = told.map(|told| &told.failure).or_else(|| error.downcast_ref::<Failure>());

@@ -60,10 +60,11 @@ pub fn run(session: &Session, args: &Args) -> anyhow::Result<Exit> {
         }
     }
     let names: Vec<&str> = changed.iter().map(|(text, _)| text.path.as_str()).collect();
-    session.out.text(&names.join("\n"))?;
+    let out = if args.check { session.out } else { session.out.even_unread() };
+    out.text(&names.join("\n"))?;
     let files =
         pairs().map(|(text, new)| FileJson { path: &text.path, changed: text.text != *new }).collect();
-    session.out.json(&FormatJson { version: OUTPUT_VERSION, files })?;
+    out.json(&FormatJson { version: OUTPUT_VERSION, files })?;
     Ok(if args.check && !changed.is_empty() { Exit::Changes } else { Exit::Done })
 }
 

@@ -45,8 +45,9 @@ pub fn run(session: &Session, args: &Args) -> anyhow::Result<Exit> {
     source::create_folder(&args.folder).map_err(failed)?;
     source::create(&schema_file, &schema).map_err(failed)?;
     source::create(&site, &manifest).map_err(failed)?;
-    session.out.text(&format!("{}\n{}", site.display(), schema_file.display()))?;
-    session.out.json(&InitJson { version: OUTPUT_VERSION, files: vec![site, schema_file] })?;
+    let out = session.out.even_unread();
+    out.text(&format!("{}\n{}", site.display(), schema_file.display()))?;
+    out.json(&InitJson { version: OUTPUT_VERSION, files: vec![site, schema_file] })?;
     Ok(Exit::Done)
 }
 

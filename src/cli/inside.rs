@@ -11,10 +11,13 @@ use super::terminal::{self, Detach, Far, Raw};
 use crate::api::error::{Failure, FailureKind};
 use crate::api::types::ExecRequest;
 use crate::model::key::Key;
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal};
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 #[derive(Debug, clap::Args)]
 pub struct ExecArgs {
@@ -50,6 +53,13 @@ pub struct ShellArgs {
     #[arg(short, long, value_name = "USER")]
     user: Option<String>,
 }
+
+/// After so many signals exec ends itself.
+const SIGNALS: u32 = 3;
+/// A start that is not done so long after a signal hangs.
+const START_POLL: Duration = Duration::from_millis(300);
+/// A signal may come just before a wait, which then does not end by it.
+const SIGNAL_POLL: Timespec = Timespec { tv_sec: 0, tv_nsec: 250_000_000 };
 
 /// bash where the container has it.
 const SHELL: [&str; 3] =
@@ -89,7 +99,9 @@ fn run(session: &Session, key: &Key, request: ExecRequest) -> Exit {
     match status {
         Ok(status) => Exit::Command(u8::try_from(status).unwrap_or(EXEC_FAILED)),
         Err(error) => {
-            failure::show(session, &error);
+            if failure::show(session, &error) == Exit::Unread {
+                return Exit::Unread;
+            }
             Exit::Command(match error.downcast_ref::<Failure>().map(|failure| failure.kind) {
                 Some(FailureKind::ProgramNotFound) => 127,
                 Some(FailureKind::NotExecutable) => 126,
@@ -107,10 +119,13 @@ fn through(connection: &Connection, key: &Key, mut request: ExecRequest) -> anyh
         return on_its_terminal(connection.exec(key, &request, None)?);
     }
     let streams = [own(io::stdin())?, own(io::stdout())?, own(io::stderr())?];
-    interrupt::flag();
-    let program = connection.exec(key, &request, Some(streams))?;
-    pass_signals(&program)?;
-    Ok(program.wait()?)
+    // In the background of a terminal: reading it fails, instead of stopping us.
+    linux::process::ignore_signal(libc::SIGTTIN);
+    let program = until_interrupted(|| connection.exec(key, &request, Some(streams)))?;
+    match pass_signals(&program)? {
+        None => Ok(program.wait()?),
+        Some(last) => Ok(128 + last),
+    }
 }
 
 fn own(stream: impl AsFd) -> io::Result<OwnedFd> {
@@ -127,17 +142,42 @@ fn on_its_terminal(program: Program) -> anyhow::Result<i32> {
     Ok(program.wait()?)
 }
 
-/// Ctrl-C and SIGTERM go to the program, until it has ended.
-fn pass_signals(program: &Program) -> io::Result<()> {
-    loop {
-        let mut fds = [PollFd::new(program, PollFlags::IN)];
-        match poll(&mut fds, None) {
-            Ok(_) => return Ok(()),
-            Err(rustix::io::Errno::INTR) => {
-                if let Some(signal) = interrupt::take() {
-                    program.signal(signal);
-                }
+/// A start that hangs ends with this process, when a signal comes; a signal that comes just before the start is done is
+/// left for the program.
+fn until_interrupted<T>(start: impl FnOnce() -> T) -> T {
+    let (interrupted, is_done) = (interrupt::flag(), Arc::new(AtomicBool::new(false)));
+    let done = Arc::clone(&is_done);
+    let watch = move || {
+        while !done.load(Ordering::Relaxed) {
+            let was_interrupted = interrupted.load(Ordering::Relaxed);
+            std::thread::sleep(START_POLL);
+            if was_interrupted && !done.load(Ordering::Relaxed) {
+                std::process::exit(128 + interrupt::take().unwrap_or(libc::SIGINT));
             }
+        }
+    };
+    // Without it signals wait for the end of the start.
+    let _ = std::thread::Builder::new().name("start".to_owned()).spawn(watch);
+    let started = start();
+    is_done.store(true, Ordering::Relaxed);
+    started
+}
+
+/// Ctrl-C and SIGTERM go to the program, until it has ended and its output was written. The last of a number of them
+/// is given back instead: it ends a program that is deaf or frozen, and a wait for who does not read its output.
+fn pass_signals(program: &Program) -> io::Result<Option<i32>> {
+    let mut passed = 0;
+    loop {
+        if let Some(signal) = interrupt::take() {
+            passed += 1;
+            if passed == SIGNALS {
+                return Ok(Some(signal));
+            }
+            program.signal(signal);
+        }
+        match poll(&mut [PollFd::new(program, PollFlags::IN)], Some(&SIGNAL_POLL)) {
+            Ok(0) | Err(rustix::io::Errno::INTR) => {}
+            Ok(_) => return Ok(None),
             Err(error) => return Err(error.into()),
         }
     }

@@ -49,32 +49,46 @@ pub enum Chatter {
     Quiet,
 }
 
+/// What a standard output that takes nothing means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Unwritable {
+    /// The command ends: the result is all that it is for.
+    Ends,
+    /// The command goes on.
+    IsPassedOver,
+}
+
 /// Where a command's words go.
 #[derive(Debug, Clone, Copy)]
 pub struct Output {
     pub format: Format,
     pub chatter: Chatter,
+    unwritable: Unwritable,
 }
 
 impl Output {
+    pub fn new(format: Format, chatter: Chatter) -> Output {
+        Output { format, chatter, unwritable: Unwritable::Ends }
+    }
+
+    /// For what changes something: it goes on, and ends as it would have, when nobody reads its result any more.
+    pub fn even_unread(self) -> Output {
+        Output { unwritable: Unwritable::IsPassedOver, ..self }
+    }
+
     /// A result for people; nothing in another format. Ends with one line feed.
     pub fn text(&self, text: &str) -> io::Result<()> {
         if self.format != Format::Text || text.is_empty() {
             return Ok(());
         }
-        let mut stdout = anstream::stdout().lock();
-        stdout.write_all(text.trim_end_matches('\n').as_bytes())?;
-        stdout.write_all(b"\n")?;
-        stdout.flush()
+        self.write(anstream::stdout().lock(), &[text.trim_end_matches('\n').as_bytes(), b"\n"])
     }
 
     /// A result for machines; nothing without `-o json`.
     pub fn json(&self, value: &impl Serialize) -> anyhow::Result<()> {
         if self.format == Format::Json {
             let text = serde_json::to_string_pretty(value)?;
-            let mut stdout = io::stdout().lock();
-            writeln!(stdout, "{text}")?;
-            stdout.flush()?;
+            self.write(io::stdout().lock(), &[text.as_bytes(), b"\n"])?;
         }
         Ok(())
     }
@@ -94,27 +108,40 @@ impl Output {
 
     /// Bytes as they are, whatever the format.
     pub fn raw(&self, bytes: &[u8]) -> io::Result<()> {
-        let mut stdout = io::stdout().lock();
-        stdout.write_all(bytes)?;
-        stdout.flush()
+        self.write(io::stdout().lock(), &[bytes])
+    }
+
+    fn write(&self, mut stdout: impl Write, pieces: &[&[u8]]) -> io::Result<()> {
+        let written =
+            pieces.iter().try_for_each(|piece| stdout.write_all(piece)).and_then(|()| stdout.flush());
+        match (written, self.unwritable) {
+            (Err(error), Unwritable::IsPassedOver) => {
+                if error.kind() != io::ErrorKind::BrokenPipe {
+                    complain(&format!("standard output cannot be written: {error}"));
+                }
+                Ok(())
+            }
+            (written, _) => written,
+        }
     }
 
     /// What is going on.
     pub fn progress(&self, line: &str) {
         if self.chatter == Chatter::Progress {
-            anstream::eprintln!("{line}");
+            complain(line);
         }
     }
 }
 
-/// An error or a warning: always on standard error.
+/// An error or a warning: always on standard error. Where that takes nothing (a closed pipe, a full disk) it is lost:
+/// what is being done counts more.
 pub fn complain(text: &str) {
-    anstream::eprintln!("{}", text.trim_end_matches('\n'));
+    let _ = writeln!(anstream::stderr(), "{}", text.trim_end_matches('\n'));
 }
 
 /// A question, without a line feed.
 pub fn ask(question: &str) {
-    anstream::eprint!("{question} ");
+    let _ = write!(anstream::stderr(), "{question} ");
 }
 
 /// Chooses colours for the whole process. NO_COLOR and CLICOLOR are honoured by `auto`.

@@ -17,6 +17,9 @@ use std::collections::BTreeSet;
 /// How long a hold lasts by itself: an hour.
 const HOLD_SECONDS: u64 = 3600;
 
+/// A hundred years; what is to last is `--until-apply`.
+const LONGEST_SECONDS: u64 = 36_525 * 86_400;
+
 #[derive(Debug, clap::Args)]
 pub struct PlainArgs {
     /// The containers; of a set all members
@@ -154,16 +157,17 @@ fn run(session: &Session, verb: &str, goal: GoalRequest, approval: Approval) -> 
 
 /// `90`, `90s`, `10m`, `1h30m`, `2d` as seconds; a day has 24 hours.
 fn seconds(text: &str) -> Result<u64, String> {
-    if let Ok(seconds) = text.parse() {
-        return Ok(seconds);
-    }
     let wrong = || format!("`{text}` is no length of time; write for example 90s, 10m, 1h or 2d");
+    let in_range = |seconds: &u64| (1..=LONGEST_SECONDS).contains(seconds);
+    if let Ok(seconds) = text.parse() {
+        return Some(seconds).filter(in_range).ok_or_else(wrong);
+    }
     let span: Span = text.parse().map_err(|_| wrong())?;
     let days = i64::from(span.get_days());
     let rest: SignedDuration = span.days(0).try_into().map_err(|_| wrong())?;
     let seconds =
         days.checked_mul(86_400).and_then(|days| days.checked_add(rest.as_secs())).ok_or_else(wrong)?;
-    u64::try_from(seconds).ok().filter(|seconds| *seconds > 0).ok_or_else(wrong)
+    u64::try_from(seconds).ok().filter(in_range).ok_or_else(wrong)
 }
 
 #[cfg(test)]
@@ -180,5 +184,8 @@ mod tests {
         assert_eq!(seconds("2d"), Ok(172_800));
         assert!(seconds("soon").is_err());
         assert!(seconds("-1h").is_err());
+        for none in ["0", "0s", "99999999999999999", "1000000d"] {
+            assert!(seconds(none).is_err(), "{none}");
+        }
     }
 }

@@ -35,7 +35,7 @@ impl Program {
     /// Its exit status, 128 + N after signal N.
     pub fn wait(self) -> Result<i32, Failure> {
         match self {
-            Program::Here(inside) => inside.wait(),
+            Program::Here(inside) => inside.finish(),
             Program::There(remote) => remote.wait(),
         }
     }

@@ -27,7 +27,7 @@ impl Session {
         Session {
             places: Places { state: global.state_dir, data: global.data_dir, driver },
             host: global.host,
-            out: Output { format: global.output, chatter },
+            out: Output::new(global.output, chatter),
             wait: Duration::from_secs(global.wait),
             user: user(),
         }

@@ -1,12 +1,17 @@
 //! This process's terminal: raw while it stands for one inside, and the pump between the two.
 
+use crate::api::bytes::write_all;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr};
 use std::io::{self, IsTerminal, Stdin};
 use std::os::fd::{AsFd, BorrowedFd};
+use std::time::{Duration, Instant};
 
 /// Between two looks at the window's size.
 const RESIZE_POLL: Timespec = Timespec { tv_sec: 0, tv_nsec: 250_000_000 };
+
+/// What still comes is shown that long after the end.
+const LAST_ANSWER: Duration = Duration::from_millis(700);
 
 /// ctrl-a: begins a command to the pump.
 const PREFIX: u8 = 1;
@@ -46,11 +51,21 @@ pub fn size() -> (u16, u16) {
     size.map_or((80, 24), |size| (size.ws_col.max(1), size.ws_row.max(1)))
 }
 
-/// Whether ctrl-a q ends the pump.
+/// What ends the pump besides the far end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Detach {
+    /// ctrl-a q, and the end of standard input.
     OnPrefixQ,
+    /// Nothing: the far end is told of the end of standard input.
     Never,
+}
+
+/// What ended the pump.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    Far,
+    Detached,
+    Input,
 }
 
 /// The far end of a pump.
@@ -63,10 +78,11 @@ pub struct Far<'a> {
 }
 
 /// Bytes both ways until the far end is over, or the user detaches.
-pub fn pump(far: &Far<'_>, detach: Detach) -> io::Result<()> {
+pub fn pump(far: &Far<'_>, detach: Detach) -> io::Result<Ended> {
     let (stdin, stdout) = (io::stdin(), io::stdout());
     let mut keys = Keys { detach, prefixed: false };
     let (mut window, mut listening) = (size(), true);
+    let mut last: Option<(Instant, Ended)> = None;
     loop {
         let mut fds = vec![PollFd::new(&far.stream, PollFlags::IN)];
         if listening {
@@ -83,17 +99,29 @@ pub fn pump(far: &Far<'_>, detach: Detach) -> io::Result<()> {
         let typed = listening && !fds[1].revents().is_empty();
         let over = far.over.is_some() && fds.last().is_some_and(|fd| !fd.revents().is_empty());
         if said && !forward(far.stream, stdout.as_fd())? {
-            return Ok(());
+            return Ok(Ended::Far);
         }
         if typed {
             match keys.pass(&stdin, far.stream)? {
                 Typed::More => {}
-                Typed::End => listening = false,
-                Typed::Detached => return Ok(()),
+                Typed::End => {
+                    listening = false;
+                    if detach == Detach::OnPrefixQ {
+                        last = Some((Instant::now() + LAST_ANSWER, Ended::Input));
+                    }
+                }
+                Typed::Detached => return Ok(Ended::Detached),
             }
         }
         if over && !said {
-            return Ok(());
+            return Ok(Ended::Far);
+        }
+        if over && last.is_none() {
+            // Not longer: one that writes on in the background is not waited for.
+            last = Some((Instant::now() + LAST_ANSWER, Ended::Far));
+        }
+        if let Some((_, ended)) = last.filter(|(end, _)| Instant::now() >= *end) {
+            return Ok(ended);
         }
         if size() != window {
             window = size();
@@ -113,21 +141,6 @@ fn forward(from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> io::Result<bool> {
     }
 }
 
-fn write_all(to: BorrowedFd<'_>, mut bytes: &[u8]) -> io::Result<()> {
-    while !bytes.is_empty() {
-        match rustix::io::write(to, bytes) {
-            Ok(count) => bytes = &bytes[count..],
-            Err(rustix::io::Errno::INTR) => {}
-            Err(rustix::io::Errno::AGAIN) => {
-                let mut fds = [PollFd::new(&to, PollFlags::OUT)];
-                let _ = poll(&mut fds, None);
-            }
-            Err(error) => return Err(error.into()),
-        }
-    }
-    Ok(())
-}
-
 enum Typed {
     More,
     End,
@@ -144,8 +157,10 @@ impl Keys {
         let mut buffer = [0u8; 4096];
         let count = match rustix::io::read(stdin, &mut buffer) {
             Ok(0) => {
-                // A line-minded program inside is told by ctrl-d.
-                let _ = write_all(to, &[4]);
+                if self.detach == Detach::Never {
+                    // A line-minded program inside is told by ctrl-d. A console would log its user out.
+                    let _ = write_all(to, &[4]);
+                }
                 return Ok(Typed::End);
             }
             Ok(count) => count,

@@ -98,5 +98,7 @@ pub fn begin_log() {
         .with_writer(std::io::stderr)
         .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
         .with_target(false)
+        // It would panic where standard error takes nothing.
+        .log_internal_errors(false)
         .try_init();
 }

@@ -119,14 +119,10 @@ impl Netlink {
         operation: &str,
         message: RouteNetlinkMessage,
     ) -> Result<Vec<RouteNetlinkMessage>, NetlinkError> {
-        for attempt in 0..DUMP_ATTEMPTS {
+        retried(operation, || {
             self.send(operation, message.clone(), NLM_F_REQUEST | NLM_F_DUMP)?;
-            match self.collect(operation) {
-                Err(NetlinkError::Lost { .. }) => std::thread::sleep(DUMP_PAUSE * attempt),
-                other => return other,
-            }
-        }
-        Err(NetlinkError::Lost { operation: operation.to_owned() })
+            self.collect(operation)
+        })
     }
 
     fn send(
@@ -149,18 +145,8 @@ impl Netlink {
         }
     }
 
-    /// Reads until the acknowledgement or the end of the dump; to that end also when the dump is void, so that the
-    /// socket is free for the next.
-    fn collect(&mut self, operation: &str) -> Result<Vec<RouteNetlinkMessage>, NetlinkError> {
-        let mut answer = Answer::default();
-        while !answer.is_over {
-            let datagram = self.receive(operation)?;
-            self.read_datagram(operation, &datagram, &mut answer)?;
-        }
-        if answer.is_interrupted {
-            return Err(NetlinkError::Lost { operation: operation.to_owned() });
-        }
-        Ok(answer.messages)
+    fn collect(&self, operation: &str) -> Result<Vec<RouteNetlinkMessage>, NetlinkError> {
+        collect(operation, self.sequence, || self.receive(operation))
     }
 
     fn receive(&self, operation: &str) -> Result<Vec<u8>, NetlinkError> {
@@ -180,36 +166,67 @@ impl Netlink {
             }
         }
     }
+}
 
-    fn read_datagram(
-        &self,
-        operation: &str,
-        datagram: &[u8],
-        answer: &mut Answer,
-    ) -> Result<(), NetlinkError> {
-        let mut rest = datagram;
-        while !rest.is_empty() {
-            let message = NetlinkMessage::<RouteNetlinkMessage>::deserialize(rest).map_err(|error| {
-                NetlinkError::Decode { operation: operation.to_owned(), reason: error.to_string() }
-            })?;
-            let length = (message.header.length as usize).next_multiple_of(4).max(16);
-            rest = rest.get(length..).unwrap_or(&[]);
-            if message.header.sequence_number != self.sequence {
-                continue;
-            }
-            answer.is_interrupted |= message.header.flags & NLM_F_DUMP_INTERRUPTED != 0;
-            match message.payload {
-                NetlinkPayload::InnerMessage(inner) => answer.messages.push(inner),
-                NetlinkPayload::Done(done) if done.code == 0 => answer.is_over = true,
-                NetlinkPayload::Done(done) => return Err(refused(operation, done.code)),
-                NetlinkPayload::Error(error) if error.code.is_none() => answer.is_over = true,
-                NetlinkPayload::Error(error) => return Err(refused(operation, error.raw_code())),
-                NetlinkPayload::Overrun(_) => answer.is_interrupted = true,
-                _ => {}
-            }
+/// Makes an exchange again while its answer is lost or void.
+fn retried<T>(
+    operation: &str,
+    mut exchange: impl FnMut() -> Result<T, NetlinkError>,
+) -> Result<T, NetlinkError> {
+    for attempt in 0..DUMP_ATTEMPTS {
+        match exchange() {
+            Err(NetlinkError::Lost { .. }) => std::thread::sleep(DUMP_PAUSE * attempt),
+            other => return other,
         }
-        Ok(())
     }
+    Err(NetlinkError::Lost { operation: operation.to_owned() })
+}
+
+/// Reads until the acknowledgement or the end of the dump; to that end also when the dump is void, so that the
+/// socket is free for the next.
+fn collect(
+    operation: &str,
+    sequence: u32,
+    mut receive: impl FnMut() -> Result<Vec<u8>, NetlinkError>,
+) -> Result<Vec<RouteNetlinkMessage>, NetlinkError> {
+    let mut answer = Answer::default();
+    while !answer.is_over {
+        read_datagram(operation, sequence, &receive()?, &mut answer)?;
+    }
+    if answer.is_interrupted {
+        return Err(NetlinkError::Lost { operation: operation.to_owned() });
+    }
+    Ok(answer.messages)
+}
+
+fn read_datagram(
+    operation: &str,
+    sequence: u32,
+    datagram: &[u8],
+    answer: &mut Answer,
+) -> Result<(), NetlinkError> {
+    let mut rest = datagram;
+    while !rest.is_empty() {
+        let message = NetlinkMessage::<RouteNetlinkMessage>::deserialize(rest).map_err(|error| {
+            NetlinkError::Decode { operation: operation.to_owned(), reason: error.to_string() }
+        })?;
+        let length = (message.header.length as usize).next_multiple_of(4).max(16);
+        rest = rest.get(length..).unwrap_or(&[]);
+        if message.header.sequence_number != sequence {
+            continue;
+        }
+        answer.is_interrupted |= message.header.flags & NLM_F_DUMP_INTERRUPTED != 0;
+        match message.payload {
+            NetlinkPayload::InnerMessage(inner) => answer.messages.push(inner),
+            NetlinkPayload::Done(done) if done.code == 0 => answer.is_over = true,
+            NetlinkPayload::Done(done) => return Err(refused(operation, done.code)),
+            NetlinkPayload::Error(error) if error.code.is_none() => answer.is_over = true,
+            NetlinkPayload::Error(error) => return Err(refused(operation, error.raw_code())),
+            NetlinkPayload::Overrun(_) => answer.is_interrupted = true,
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// What one exchange has brought so far.
@@ -249,4 +266,71 @@ fn open_socket() -> io::Result<Socket> {
 fn refused(operation: &str, code: i32) -> NetlinkError {
     let source = io::Error::from_raw_os_error(code.abs());
     NetlinkError::Refused { operation: operation.to_owned(), source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use netlink_packet_core::DoneMessage;
+    use netlink_packet_route::link::LinkMessage;
+    use std::collections::VecDeque;
+
+    /// A message of a dump as the kernel sends it; index 0: its end.
+    fn part(sequence: u32, index: u32, flags: u16) -> Vec<u8> {
+        let mut message = if index == 0 {
+            NetlinkMessage::new(Default::default(), NetlinkPayload::Done(DoneMessage::default()))
+        } else {
+            let mut link = LinkMessage::default();
+            link.header.index = index;
+            NetlinkMessage::from(RouteNetlinkMessage::NewLink(link))
+        };
+        message.header.flags = flags;
+        message.header.sequence_number = sequence;
+        message.finalize();
+        let mut bytes = vec![0; message.buffer_len()];
+        message.serialize(&mut bytes);
+        bytes
+    }
+
+    /// The links that a dump brings from these datagrams, how often it was asked for, and what was left unread.
+    fn dump(datagrams: Vec<Vec<u8>>) -> (Result<Vec<u32>, NetlinkError>, u32, usize) {
+        let (mut stream, mut sequence) = (VecDeque::from(datagrams), 0);
+        let messages = retried("list links", || {
+            sequence += 1;
+            collect("list links", sequence, || {
+                let cut = || NetlinkError::Decode { operation: String::new(), reason: "no more".to_owned() };
+                stream.pop_front().ok_or_else(cut)
+            })
+        });
+        let index = |message| match message {
+            RouteNetlinkMessage::NewLink(link) => link.header.index,
+            other => panic!("{other:?}"),
+        };
+        let links = messages.map(|messages| messages.into_iter().map(index).collect());
+        (links, sequence, stream.len())
+    }
+
+    #[test]
+    fn a_dump_that_changed_midway_is_made_again_until_one_is_whole() {
+        let torn = NLM_F_DUMP_INTERRUPTED;
+        let (links, asked, left) = dump(vec![
+            // The flag on any part voids the whole, and all of it is read before the next is asked for.
+            part(1, 7, torn),
+            [part(1, 8, 0), part(1, 0, 0)].concat(),
+            [part(2, 7, 0), part(2, 0, torn)].concat(),
+            // Late parts of a former dump are none of this one's.
+            [part(2, 9, torn), part(3, 7, 0)].concat(),
+            [part(3, 8, 0), part(3, 0, 0)].concat(),
+        ]);
+        assert_eq!((links.unwrap(), asked, left), (vec![7, 8], 3, 0));
+    }
+
+    #[test]
+    fn a_dump_that_never_is_whole_is_lost_and_an_error_is_not_asked_again() {
+        let torn = (1..=DUMP_ATTEMPTS).map(|sequence| part(sequence, 0, NLM_F_DUMP_INTERRUPTED)).collect();
+        let (links, asked, _) = dump(torn);
+        assert!(matches!(links, Err(NetlinkError::Lost { .. })) && asked == DUMP_ATTEMPTS);
+        let (links, asked, _) = dump(vec![part(1, 7, 0)]);
+        assert!(matches!(links, Err(NetlinkError::Decode { .. })) && asked == 1);
+    }
 }

@@ -11,14 +11,15 @@ use crate::model::key::Key;
 use crate::model::object::{Container, ImageSource, Object, Power, Spec};
 use crate::model::observed::{Host, Observed};
 use crate::model::origin::Place;
-use crate::model::run::{CpuLimit, Limits};
+use crate::model::run::{CpuLimit, Disk, Limits};
 use crate::model::step::BridgeNetwork;
 use crate::model::typed;
 use ipnet::IpNet;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-/// The host paths that the load needs: disk sources, and folders of images. The caller says in
+/// The host paths that the load needs: disk sources, folders of images, and what disks cover of the kernel's own file
+/// systems, which are inside what they are here. The caller says in
 /// [`super::goal::PlanOptions::missing_paths`] which of them are not there.
 pub fn paths_to_check(desired: &Desired) -> BTreeSet<PathBuf> {
     desired.objects.values().flat_map(paths).collect()
@@ -31,10 +32,19 @@ fn paths(object: &Object) -> Vec<PathBuf> {
             ImageSource::Busybox {} | ImageSource::Bootstrap { .. } => vec![],
         },
         Spec::Container(container) => {
-            typed::disks(&container.devices).into_iter().map(|disk| disk.source).collect()
+            let disks = typed::disks(&container.devices);
+            let covered: Vec<PathBuf> = disks.iter().filter_map(covered).map(Path::to_path_buf).collect();
+            disks.into_iter().map(|disk| disk.source).chain(covered).collect()
         }
         _ => vec![],
     }
+}
+
+/// What a disk covers of /proc or /sys; folders can be made in cgroups alone.
+fn covered(disk: &Disk) -> Option<&Path> {
+    let path = disk.path.as_path();
+    let is_of_kernel = ["/proc", "/sys"].iter().any(|root| path.starts_with(root));
+    (is_of_kernel && !path.starts_with("/sys/fs/cgroup")).then_some(path)
 }
 
 /// Where findings of one object go.
@@ -289,6 +299,20 @@ fn devices(findings: &mut Findings<'_>, container: &Container, joined: &Joined<'
             let message =
                 format!("the disk {} needs {}, which is not there", disk.device, disk.source.display());
             findings.error("missing-path", &field, message, "make it, or set required: false");
+        }
+        if let Some(path) = covered(&disk).filter(|path| options.missing_paths.contains(*path)) {
+            let message = format!(
+                "the disk {} cannot be mounted at {}: the kernel has no such path, and none can be made there",
+                disk.device,
+                path.display()
+            );
+            let field = format!("devices.{}.path", disk.device);
+            findings.error(
+                "missing-path",
+                &field,
+                message,
+                "cover a path that is there, or name one elsewhere",
+            );
         }
     }
     let wanted = typed::root_pool(&container.devices);

@@ -9,6 +9,7 @@
 //! and ends with it. When its caller goes the program is killed; when the helper itself is killed the caller's
 //! channel ends without an exit report: that is `lost`, never success.
 
+use crate::runtime::cgroup::{Cgroup, Entrances, Hierarchies};
 use crate::runtime::channel::{self, Answer, Failure, Process, step};
 use crate::runtime::error::{Error, Result, call};
 use crate::runtime::exec_inside::{self, Inside};
@@ -19,14 +20,23 @@ use crate::runtime::start_spec::{Confinement, StartSpec};
 use crate::runtime::{confinement, monitor};
 use linux::process::Clone;
 use nix::sched::CloneFlags;
-use rustix::event::{PollFd, PollFlags, poll};
-use rustix::fs::{CWD, Mode, OFlags, openat};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{CWD, Mode, OFlags, fchmod, openat};
+use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, pidfd_open, waitid};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// Between two looks whether a freeze keeps a program from beginning.
+const FREEZE_POLL: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
+/// How long a program may take to begin: what it passes on its way may be served inside, and hold it for ever.
+const START_PATIENCE: Duration = Duration::from_secs(60);
+/// How long a program that was killed may take to be gone.
+const LAST_MOMENT: Timespec = Timespec { tv_sec: 1, tv_nsec: 0 };
 
 /// What to run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,6 +70,27 @@ pub struct Streams {
     pub stdin: OwnedFd,
     pub stdout: OwnedFd,
     pub stderr: OwnedFd,
+}
+
+/// Our ends of a program's streams.
+#[derive(Debug)]
+pub struct Ends {
+    pub stdin: OwnedFd,
+    pub stdout: OwnedFd,
+    pub stderr: OwnedFd,
+}
+
+/// Pipes for a program, so that it holds no stream of the host: through a folder that a caller has as its input it
+/// would reach all files of the host, and what goes on in the background would hold a caller's output open.
+pub fn pipes() -> Result<(Streams, Ends)> {
+    let pipe = || -> Result<_> {
+        let pipe = pipe_with(PipeFlags::CLOEXEC).map_err(call("make a pipe"))?;
+        // Whoever the program is, it may open /dev/stderr; only those who may look at its descriptors reach the name.
+        fchmod(&pipe.0, Mode::from_raw_mode(0o666)).map_err(call("open a pipe to all users inside"))?;
+        Ok(pipe)
+    };
+    let ((stdin, typed), (shown, stdout), (told, stderr)) = (pipe()?, pipe()?, pipe()?);
+    Ok((Streams { stdin, stdout, stderr }, Ends { stdin: typed, stdout: shown, stderr: told }))
 }
 
 /// How a program ended.
@@ -161,7 +192,7 @@ pub fn help(reply: &OwnedFd, descriptors: Vec<OwnedFd>, folder: &Path, spec: &Ex
     let _ = rustix::thread::set_name(c"bayplan-exec");
     let behavior = rustix::process::DumpableBehavior::NotDumpable;
     let prepared = rustix::process::set_dumpable_behavior(behavior).map_err(step("become undumpable"));
-    let begun = prepared.and_then(|()| begin(descriptors, folder, spec));
+    let begun = prepared.and_then(|()| begin(reply, descriptors, folder, spec));
     let (program, pid, terminal) = match begun {
         Ok(begun) => begun,
         Err(failure) => {
@@ -209,7 +240,12 @@ fn end_group(pid: i32, program: &OwnedFd) {
 type Begun = (OwnedFd, i32, Option<OwnedFd>);
 
 /// Up to the program's execve: its pidfd, pid and terminal.
-fn begin(descriptors: Vec<OwnedFd>, folder: &Path, spec: &ExecSpec) -> std::result::Result<Begun, Failure> {
+fn begin(
+    reply: &OwnedFd,
+    descriptors: Vec<OwnedFd>,
+    folder: &Path,
+    spec: &ExecSpec,
+) -> std::result::Result<Begun, Failure> {
     let mut descriptors = descriptors;
     let secrets = if spec.has_secrets { descriptors.pop() } else { None };
     let mut descriptors = descriptors.into_iter();
@@ -226,7 +262,8 @@ fn begin(descriptors: Vec<OwnedFd>, folder: &Path, spec: &ExecSpec) -> std::resu
     let started: Started =
         records::read(folder, records::STARTED)?.ok_or_else(|| missing(records::STARTED))?;
     let seccomp = monitor::read_filter(&start)?;
-    let entrances = entrances(started.init.pid)?;
+    let (hierarchies, cgroup) = (Hierarchies::detect()?, start.cgroup.clone());
+    let entrances = entrances(&hierarchies, started.init.pid)?;
     nix::sched::setns(&init, CloneFlags::CLONE_NEWPID).map_err(step("enter the pid namespace"))?;
     let (ours, theirs) = channel::pair()?;
     let clone =
@@ -248,25 +285,59 @@ fn begin(descriptors: Vec<OwnedFd>, folder: &Path, spec: &ExecSpec) -> std::resu
         })
     };
     drop((theirs, streams, secrets, entrances));
-    if let Err(failure) = confinement::set_rlimits(pid, &start.rlimits) {
-        drop(ours);
-        return Err(failure);
-    }
-    channel::send(&ours, &exec_inside::Go, &[])?;
-    let mut terminal = None;
-    while let Some((report, mut passed)) = channel::receive::<exec_inside::Report>(&ours)? {
-        match report {
-            exec_inside::Report::Terminal => terminal = passed.pop(),
-            exec_inside::Report::Failed { step, errno } => return Err(Failure { step, errno }),
+    let cgroup = Cgroup { hierarchies: &hierarchies, path: &cgroup };
+    let released = confinement::set_rlimits(pid, &start.rlimits)
+        .and_then(|()| Ok(channel::send(&ours, &exec_inside::Go, &[])?));
+    match released.and_then(|()| wait_for_execve(&ours, reply, &cgroup)) {
+        Ok(terminal) => Ok((pidfd, pid, terminal)),
+        Err(failure) => {
+            discard(&pidfd);
+            Err(failure)
         }
     }
-    Ok((pidfd, pid, terminal))
+}
+
+/// Leaves nothing of a program that did not begin: a frozen one would go on when it is unfrozen.
+fn discard(program: &OwnedFd) {
+    let _ = linux::process::pidfd_signal(program.as_fd(), libc::SIGKILL);
+    let _ = poll(&mut [PollFd::new(program, PollFlags::IN)], Some(&LAST_MOMENT));
+    let _ = waitid(WaitId::PidFd(program.as_fd()), WaitIdOptions::EXITED | WaitIdOptions::NOHANG);
+}
+
+/// The channel to the program is closed by execve; the terminal's master, if one was wanted.
+fn wait_for_execve(
+    channel: &OwnedFd,
+    reply: &OwnedFd,
+    cgroup: &Cgroup<'_>,
+) -> std::result::Result<Option<OwnedFd>, Failure> {
+    let failed = |step: &str, errno| Err(Failure { step: step.to_owned(), errno });
+    let (mut terminal, begun) = (None, Instant::now());
+    loop {
+        let mut fds = [PollFd::new(channel, PollFlags::IN), PollFd::new(reply, PollFlags::IN)];
+        let ready = poll(&mut fds, Some(&FREEZE_POLL));
+        if fds[0].revents().is_empty() {
+            if !fds[1].revents().is_empty() {
+                return failed("begin for a caller that is gone", libc::EPIPE);
+            }
+            if ready == Ok(0) && cgroup.is_frozen() {
+                return failed("begin in a frozen container", libc::EAGAIN);
+            }
+            if begun.elapsed() > START_PATIENCE {
+                return failed("begin in time", libc::ETIMEDOUT);
+            }
+            continue;
+        }
+        match channel::receive::<exec_inside::Report>(channel)? {
+            None => return Ok(terminal),
+            Some((exec_inside::Report::Terminal, mut passed)) => terminal = passed.pop(),
+            Some((exec_inside::Report::Failed { step, errno }, _)) => return Err(Failure { step, errno }),
+        }
+    }
 }
 
 /// The cgroups where the container's init is now: systemd has moved itself below the payload folder, and processes
 /// may live in the leaves only.
-fn entrances(init: i32) -> std::result::Result<crate::runtime::cgroup::Entrances, Failure> {
-    let hierarchies = crate::runtime::cgroup::Hierarchies::detect()?;
+fn entrances(hierarchies: &Hierarchies, init: i32) -> std::result::Result<Entrances, Failure> {
     let path = PathBuf::from(format!("/proc/{init}/cgroup"));
     let table = fs::read_to_string(&path).map_err(step("find the container's cgroups"))?;
     let (unified, tasks) = hierarchies.folders_in(&table);
@@ -276,5 +347,5 @@ fn entrances(init: i32) -> std::result::Result<crate::runtime::cgroup::Entrances
     };
     let unified = open(&unified, OFlags::RDONLY | OFlags::DIRECTORY)?;
     let tasks = tasks.iter().map(|folder| open(&folder.join("tasks"), OFlags::WRONLY));
-    Ok(crate::runtime::cgroup::Entrances { unified, tasks: tasks.collect::<std::result::Result<_, _>>()? })
+    Ok(Entrances { unified, tasks: tasks.collect::<std::result::Result<_, _>>()? })
 }

@@ -4,13 +4,13 @@
 //! is reported to the monitor as {step, errno}; success shows as the channel's end, which execve closes.
 
 use crate::runtime::channel::{self, Failure, step};
-use crate::runtime::confinement;
-use crate::runtime::start_spec::{Bind, Confinement, StartSpec};
+use crate::runtime::start_spec::{Bind, StartSpec};
+use crate::runtime::{confinement, mounts};
 use nix::sched::CloneFlags;
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::mount::{
-    MountFlags, MountPropagationFlags, MoveMountFlags, UnmountFlags, mount, mount_bind, mount_change,
-    mount_remount, move_mount, unmount,
+    MountFlags, MountPropagationFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags, mount, mount_bind,
+    mount_change, mount_remount, move_mount, open_tree, unmount,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -110,7 +110,7 @@ fn steps(context: Context) -> Result<Infallible, Failure> {
     let plain = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
     mount_new("proc", "/proc", plain, "")?;
     mount_new("sysfs", "/sys", plain, "")?;
-    if spec.confinement == Confinement::Privileged && !spec.nesting {
+    if spec.has_host_root() && !spec.nesting {
         protect_sys(plain)?;
     }
     mount_new("cgroup2", "/sys/fs/cgroup", plain, "")?;
@@ -134,12 +134,14 @@ fn steps(context: Context) -> Result<Infallible, Failure> {
         let path = format!("/proc/sys/{}", name.replace('.', "/"));
         fs::write(&path, value).map_err(step(format!("set linux.sysctl.{name}")))?;
     }
+    let null = openat(CWD, "/dev/null", OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
+        .map_err(step("open /dev/null"))?;
     for (tree, bind) in binds.into_iter().zip(&spec.binds) {
         attach_bind(&tree, bind)?;
     }
-    spec.masked_paths.iter().try_for_each(|path| mask(path))?;
+    spec.masked_paths.iter().try_for_each(|path| mask(path, &null))?;
     spec.readonly_paths.iter().try_for_each(|path| make_readonly(path))?;
-    if spec.confinement == Confinement::Privileged && !spec.nesting {
+    if spec.has_host_root() && !spec.nesting {
         protect_parameters()?;
     }
 
@@ -180,7 +182,7 @@ fn mount_new(kind: &str, target: &str, flags: MountFlags, options: &str) -> Resu
     mount(kind, target, kind, flags, options.as_c_str()).map_err(step(format!("mount {kind} on {target}")))
 }
 
-/// The host's devices and modules are out of a privileged root's reach, its own links are not (LXC's `sys:mixed`).
+/// The host's devices and modules are out of the reach of a root that is the host's, its own links are not (LXC's `sys:mixed`).
 fn protect_sys(plain: MountFlags) -> Result<(), Failure> {
     const LINKS: &str = "/sys/devices/virtual/net";
     mount_bind(LINKS, LINKS).map_err(step(format!("bind {LINKS}")))?;
@@ -188,7 +190,7 @@ fn protect_sys(plain: MountFlags) -> Result<(), Failure> {
         .map_err(step("make /sys read-only"))
 }
 
-/// The host's kernel parameters are out of a privileged root's reach, those of its own network are not (LXC's
+/// The host's kernel parameters are out of the reach of a root that is the host's, those of its own network are not (LXC's
 /// `proc:mixed`).
 fn protect_parameters() -> Result<(), Failure> {
     const NETWORK: &str = "/proc/sys/net";
@@ -231,9 +233,7 @@ fn attach_bind(tree: &OwnedFd, bind: &Bind) -> Result<(), Failure> {
         linux::mount::set_flags(tree.as_fd(), linux::mount::READ_ONLY, linux::mount::Reach::Tree)
             .map_err(step(format!("make {} read-only", bind.target)))?;
     }
-    make_target(tree, Path::new(&bind.target))?;
-    move_mount(tree, "", CWD, bind.target.as_str(), MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
-        .map_err(step(format!("mount {}", bind.target)))
+    mounts::put(tree, Path::new(&bind.target))
 }
 
 /// A folder or an empty file, like what is mounted on it.
@@ -260,14 +260,18 @@ fn make_folder(path: &str) -> Result<(), Failure> {
 }
 
 /// Hides a file behind /dev/null, a folder behind an empty one. What is not there needs no cover.
-fn mask(path: &str) -> Result<(), Failure> {
+fn mask(path: &str, null: &OwnedFd) -> Result<(), Failure> {
     let Ok(facts) = fs::metadata(path) else { return Ok(()) };
     let failed = step(format!("mask {path}"));
     if facts.is_dir() {
         let flags = MountFlags::RDONLY | MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
         mount("tmpfs", path, "tmpfs", flags, c"size=0k").map_err(failed)
     } else {
-        mount_bind("/dev/null", path).map_err(failed)
+        // By its descriptor: a disk may cover /dev.
+        let flags =
+            OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_EMPTY_PATH;
+        let tree = open_tree(null, "", flags).map_err(step("copy /dev/null"))?;
+        move_mount(&tree, "", CWD, path, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH).map_err(failed)
     }
 }
 

@@ -13,6 +13,7 @@ mod exec_inside;
 pub mod files;
 pub mod identity;
 mod init;
+pub mod inside_path;
 mod monitor;
 mod monitor_loop;
 pub mod mount_table;

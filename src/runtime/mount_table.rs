@@ -14,6 +14,8 @@ pub struct Table {
 struct Mount {
     shown: Shown,
     target: PathBuf,
+    /// The file system's type.
+    kind: String,
 }
 
 /// A file or folder by its file system: the same whichever mount shows it.
@@ -44,7 +46,10 @@ fn parse(text: &str) -> Table {
         let mut columns = line.split(' ').skip(2);
         let device = columns.next()?.to_owned();
         let path = unescape(columns.next()?);
-        Some(Mount { shown: Shown { device, path }, target: unescape(columns.next()?) })
+        let target = unescape(columns.next()?);
+        // Options of unknown number come before the dash.
+        let kind = columns.skip_while(|column| *column != "-").nth(1).unwrap_or_default().to_owned();
+        Some(Mount { shown: Shown { device, path }, target, kind })
     };
     Table { mounts: text.lines().filter_map(mount).collect() }
 }
@@ -53,6 +58,12 @@ impl Table {
     /// Whether something is mounted there.
     pub fn stands_at(&self, target: &Path) -> bool {
         self.mounts.iter().any(|mount| mount.target == target)
+    }
+
+    /// Whether a program answers what is asked of the file system there, as with FUSE.
+    pub fn is_served_by_programs(&self, target: &Path) -> bool {
+        let mut mounts = self.mounts.iter().rev();
+        mounts.find(|mount| mount.target == target).is_some_and(|mount| mount.kind.starts_with("fuse"))
     }
 
     /// Whether a mount shows a folder that ends with this path, wherever it stands.
@@ -110,6 +121,9 @@ mod tests {
         let shown = parse(HOST).shown_at(Path::new("/srv/web")).unwrap();
         assert_eq!(inside.targets_of(&shown).count(), 2);
         assert!(inside.stands_at(Path::new("/run/x")) && !inside.stands_at(Path::new("/link/x")));
+        assert!(!parse(HOST).is_served_by_programs(Path::new("/")));
+        let fuse = parse("22 1 0:9 / / rw shared:1 - fuse.x x rw\n");
+        assert!(fuse.is_served_by_programs(Path::new("/")));
         let other = parse(HOST).shown_at(Path::new("/srv/other")).unwrap();
         assert_eq!(inside.targets_of(&other).count(), 0);
     }

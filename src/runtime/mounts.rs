@@ -48,10 +48,15 @@ pub fn attach_inside(
     }
     enter(init)?;
     linux::ids::act_on_files_as(root_ids.0, root_ids.1).map_err(step("act as the container's root"))?;
-    init::make_target(&tree, target)?;
+    put(&tree, target)
+}
+
+/// Mounts a tree in a root that is this process's own: at `target`, or where a link at its end leads.
+pub fn put(tree: &OwnedFd, target: &Path) -> std::result::Result<(), Failure> {
+    init::make_target(tree, target)?;
     let place = resolve(target)?;
     let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
-    move_mount(&tree, "", &place, "", flags).map_err(step(format!("mount {}", target.display())))
+    move_mount(tree, "", &place, "", flags).map_err(step(format!("mount {}", target.display())))
 }
 
 pub fn detach_inside(init: ProcessId, target: &Path) -> std::result::Result<(), Failure> {

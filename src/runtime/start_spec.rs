@@ -111,6 +111,12 @@ impl StartSpec {
         root_ids(self.id_map())
     }
 
+    /// Whether somebody inside is the host's root to the kernel: its owner's files and parameters are open to that uid
+    /// without any capability.
+    pub fn has_host_root(&self) -> bool {
+        self.id_map().is_none_or(|map| map.inside_uid(0).is_some())
+    }
+
     /// What may be opened: the usual devices and the spec's own.
     pub fn device_rules(&self) -> Vec<device_filter::Rule> {
         let own = self.devices.iter().map(|node| device_filter::Rule {

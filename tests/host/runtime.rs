@@ -670,6 +670,30 @@ fn exec_ends_with_its_program_its_client_and_its_helper() {
     assert_eq!(killed.wait().unwrap().status(), 137);
 }
 
+#[test]
+fn exec_into_a_container_that_was_frozen_meanwhile_fails_and_leaves_nothing() {
+    let bay = Bay::new();
+    let spec = bay.spec("frozen");
+    bay.start(&spec);
+    bay.at(|place| container::freeze(place, &spec)).unwrap();
+    let folder = bay.folder_of(&spec);
+    let (sender, receiver) = std::sync::mpsc::channel();
+    let ended = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let tried = exec(&bay.spawner, &folder, &exec_spec(&["touch", "/ran"]), to_nowhere(), None);
+            sender.send(tried.map(|running| running.pid)).unwrap();
+        });
+        let ended = receiver.recv_timeout(patient(5));
+        bay.at(|place| container::unfreeze(place, &spec)).unwrap();
+        ended
+    });
+    let said = ended.expect("exec ends").unwrap_err().to_string();
+    assert!(said.contains("frozen"), "{said}");
+    assert_eq!(bay.sh(&spec, "test -e /ran").0, 1, "nor does it run later");
+    let text = bay.sh(&spec, "cat /proc/[0-9]*/stat").1;
+    assert!(!text.contains("bayplan"), "{text}");
+}
+
 fn wait_gone(pid: i32) {
     let started = Instant::now();
     while bayplan::runtime::identity::ProcessId::of(pid).is_some_and(|process| process.is_alive()) {

@@ -43,6 +43,25 @@ fn every_bad_manifest_gets_its_findings() {
 }
 
 #[test]
+fn the_hosts_root_in_an_id_map_is_warned_of() {
+    let source = |config: &str| {
+        format!(
+            "apiVersion: bayplan/v1\nkind: Image\nmetadata: {{name: busybox}}\nspec: {{source: {{busybox: {{}}}}}}\n---\n\
+             apiVersion: bayplan/v1\nkind: Container\nmetadata: {{name: web-1}}\nspec:\n  image: busybox\n  config:\n{config}"
+        )
+    };
+    let warnings = |config: &str| {
+        let texts = [text("site.yaml", &source(config))];
+        render_all(&load(&texts, &LoadContext::new("amd64")).unwrap().warnings, &texts)
+    };
+    let warned = warnings("    raw.idmap: |\n      both 1000 1000\n      uid 0-9 500-509\n");
+    assert_golden("tests/it/plans/warning-host-root.txt", &warned);
+    assert_eq!(warnings("    raw.idmap: both 1-9 1-9\n"), "no findings\n");
+    let privileged = warnings("    raw.idmap: both 0 0\n    security.privileged: true\n");
+    assert_eq!(privileged, "no findings\n", "it is root anyway");
+}
+
+#[test]
 fn every_code_of_a_finding_occurs_in_a_golden_file() {
     let seen: BTreeSet<&str> = manifests().iter().flat_map(|name| findings(name).1).collect();
     let mut unseen = BTreeSet::new();

@@ -15,6 +15,7 @@ use bayplan::reconcile::goal::{Goal, PlanOptions};
 use bayplan::reconcile::plan::Error as PlanError;
 use bayplan::reconcile::propose;
 use bayplan::spec::diagnostic::render_all;
+use std::path::Path;
 
 const BUSYBOX: &str = "source: {busybox: {}}";
 
@@ -60,6 +61,21 @@ fn missing_paths() {
     let missing_paths = paths_to_check(&load_text(&source).unwrap().desired);
     assert_eq!(missing_paths.len(), 3);
     golden("missing-paths", &server(), &source, &PlanOptions { missing_paths, ..options() });
+}
+
+#[test]
+fn disks_on_paths_that_the_kernel_does_not_have() {
+    let source = web(&[
+        "devices:",
+        "  a: {type: disk, source: /srv, path: /proc/none}",
+        "  b: {type: disk, source: /srv, path: /sys/none}",
+        "  c: {type: disk, source: /srv, path: /sys/fs/cgroup/ours}",
+        "  d: {type: disk, source: /srv, path: /proc/uptime}",
+    ]);
+    let mut missing_paths = paths_to_check(&load_text(&source).unwrap().desired);
+    assert!(!missing_paths.contains(Path::new("/sys/fs/cgroup/ours")), "folders can be made there");
+    assert!(missing_paths.remove(Path::new("/proc/uptime")) && missing_paths.remove(Path::new("/srv")));
+    golden("kernel-paths", &server(), &source, &PlanOptions { missing_paths, ..options() });
 }
 
 #[test]

@@ -5,6 +5,7 @@
 mod adopt;
 mod cli;
 mod cli_sources;
+mod closed_pipe;
 mod conformance;
 mod controller;
 mod drawing;

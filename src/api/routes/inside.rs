@@ -9,6 +9,7 @@ use crate::api::error::{Failure, FailureKind};
 use crate::api::types::{ExecRequest, InsideEvent, InsideOrder};
 use crate::daemon::operations::inside::{Console, Inside};
 use crate::model::key::Key;
+use crate::runtime::exec::Ends;
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::extract::{Path, Query, State};
 use axum::response::Response;
@@ -27,6 +28,8 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 const CHUNK: usize = 32 * 1024;
 /// The kernel passes a terminal's last output on by a worker of its own.
 const TERMINAL_TAIL: Duration = Duration::from_millis(50);
+/// How long that may go on.
+const TERMINAL_END: Duration = Duration::from_secs(1);
 
 #[derive(Deserialize)]
 struct Window {
@@ -85,17 +88,14 @@ struct Joined {
 }
 
 fn start(daemon: &super::Daemon, key: &Key, request: &ExecRequest) -> Result<Joined, Failure> {
-    if request.terminal.is_some() {
-        let inside = daemon.bay.exec(key, request, None)?;
+    let mut inside = daemon.bay.exec(key, request)?;
+    let Some(ends) = inside.take_ends() else {
         let master = inside.terminal().map(|master| copy(&master)).transpose()?;
         let outputs = master.iter().map(copy).collect::<Result<_, _>>()?;
         return Ok(Joined { far: Far::Program(inside), input: master, outputs });
-    }
-    let pipe =
-        || rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).map_err(|error| host(&error.into()));
-    let ((stdin, input), (output, stdout), (errors, stderr)) = (pipe()?, pipe()?, pipe()?);
-    let inside = daemon.bay.exec(key, request, Some([stdin, stdout, stderr]))?;
-    Ok(Joined { far: Far::Program(inside), input: Some(input), outputs: vec![output, errors] })
+    };
+    let Ends { stdin, stdout, stderr } = ends;
+    Ok(Joined { far: Far::Program(inside), input: Some(stdin), outputs: vec![stdout, stderr] })
 }
 
 fn copy(fd: &impl AsFd) -> Result<OwnedFd, Failure> {
@@ -196,9 +196,16 @@ async fn send_output(
         }
     }
     let Far::Program(inside) = far else { return Some(Ok(0)) };
-    let tail = inside.terminal().map(|_| TERMINAL_TAIL);
-    drain(sink, 1, &mut first, tail).await?;
-    drain(sink, 2, &mut second, None).await?;
+    if inside.terminal().is_some() {
+        let tail = drain_terminal(sink, &mut first);
+        // One that writes on in the background is not waited for.
+        if let Ok(None) = tokio::time::timeout(TERMINAL_END, tail).await {
+            return None;
+        }
+    } else {
+        drain(sink, 1, first).await?;
+        drain(sink, 2, second).await?;
+    }
     Some(inside.wait())
 }
 
@@ -235,27 +242,37 @@ async fn send(
     sink.send(Message::binary(message)).await.ok()
 }
 
-/// What is left after the program's end; others that hold the stream open are not waited for.
-async fn drain(
-    sink: &mut Sink,
-    stream: u8,
-    output: &mut Option<AsyncFd<OwnedFd>>,
-    tail: Option<Duration>,
-) -> Option<()> {
+/// What a pipe held when the program ended; what others write afterwards is not waited for.
+async fn drain(sink: &mut Sink, stream: u8, output: Option<AsyncFd<OwnedFd>>) -> Option<()> {
+    let Some(open) = output else { return Some(()) };
+    // Not by readiness: that is told later than the program's end.
+    let mut left = rustix::io::ioctl_fionread(open.get_ref()).unwrap_or(0) as usize;
+    let mut output = Some(open);
+    while let Some(open) = output.as_ref().filter(|_| left > 0) {
+        let mut buffer = vec![0; CHUNK.min(left)];
+        let count = rustix::io::read(open.get_ref(), &mut buffer).unwrap_or(0);
+        buffer.truncate(count);
+        left -= count;
+        send(sink, stream, buffer, &mut output).await?;
+    }
+    Some(())
+}
+
+/// What a terminal shows after the program's end, until it is quiet.
+async fn drain_terminal(sink: &mut Sink, output: &mut Option<AsyncFd<OwnedFd>>) -> Option<()> {
     while let Some(open) = output.as_ref() {
         let mut buffer = vec![0; CHUNK];
-        // Not by readiness: that is told later than the program's end.
-        let bytes = match (rustix::io::read(open.get_ref(), &mut buffer), tail) {
-            (Ok(count), _) => {
+        let bytes = match rustix::io::read(open.get_ref(), &mut buffer) {
+            Ok(count) => {
                 buffer.truncate(count);
                 buffer
             }
-            (Err(rustix::io::Errno::AGAIN), Some(tail)) => {
-                tokio::time::timeout(tail, read(Some(open))).await.unwrap_or_default()
+            Err(rustix::io::Errno::AGAIN) => {
+                tokio::time::timeout(TERMINAL_TAIL, read(Some(open))).await.unwrap_or_default()
             }
-            _ => vec![],
+            Err(_) => vec![],
         };
-        send(sink, stream, bytes, output).await?;
+        send(sink, 1, bytes, output).await?;
     }
     Some(())
 }

@@ -132,22 +132,16 @@ impl Adoption {
     }
 
     fn tell(&self, session: &Session, written: bool) -> anyhow::Result<Exit> {
+        let out = if written { session.out.even_unread() } else { session.out };
         let patch: String = self.changes().map(|(old, new)| patch(old, new)).collect();
-        match session.out.format {
-            Format::Patch => session.out.raw(patch.as_bytes())?,
-            _ => session.out.text(&format!("{patch}{}", self.summary(written)))?,
+        match out.format {
+            Format::Patch => out.raw(patch.as_bytes())?,
+            _ => out.text(&format!("{patch}{}", self.summary(written)))?,
         }
         let files = self.changes().map(|(_, new)| new.path.as_str()).collect();
         let (values, documents) = (&self.values[..], &self.documents);
         let not_adopted = &self.not[..];
-        session.out.json(&AdoptJson {
-            version: OUTPUT_VERSION,
-            values,
-            documents,
-            files,
-            not_adopted,
-            written,
-        })?;
+        out.json(&AdoptJson { version: OUTPUT_VERSION, values, documents, files, not_adopted, written })?;
         if self.not.is_empty() {
             return Ok(Exit::Done);
         }

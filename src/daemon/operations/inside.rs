@@ -2,13 +2,15 @@
 
 use crate::api::error::{Failure, FailureKind};
 use crate::api::types::ExecRequest;
+use crate::daemon::operations::relay::Relay;
 use crate::daemon::wiring::Bay;
 use crate::driver::Error as DriverError;
 use crate::model::key::{Key, Kind};
 use crate::model::record::Identity;
+use crate::runtime::console;
 use crate::runtime::error::Error;
-use crate::runtime::exec::{self, ExecSpec, Running, Streams, Window};
-use crate::runtime::{console, records};
+use crate::runtime::exec::{self, Ends, ExecSpec, Running, Window};
+use crate::runtime::records::{self, Started};
 use crate::store::Records;
 use crate::store::files::FileRecords;
 use std::io::{self, Read};
@@ -18,6 +20,9 @@ use std::path::PathBuf;
 /// A program that runs in a container; dropping it kills the program.
 pub struct Inside {
     running: Running,
+    /// Until they are taken; none where it has a terminal.
+    ends: Option<Ends>,
+    relay: Option<Relay>,
 }
 
 /// An open console.
@@ -27,20 +32,18 @@ pub struct Console {
 }
 
 impl Bay {
-    /// Standard input, output and error are needed unless the request wants a terminal.
-    pub fn exec(
-        &self,
-        key: &Key,
-        request: &ExecRequest,
-        streams: Option<[OwnedFd; 3]>,
-    ) -> Result<Inside, Failure> {
+    /// On pipes, unless the request wants a terminal.
+    pub fn exec(&self, key: &Key, request: &ExecRequest) -> Result<Inside, Failure> {
         let folder = self.run_folder(key)?;
         let native = self.native().ok_or_else(modelled)?;
         let uuid = self.identity(key)?.uuid;
         let host = |error: DriverError| Failure::from_error(FailureKind::Host, &error);
-        if native.is_frozen(key, uuid).map_err(host)? {
+        let frozen = || {
             let message = format!("{key} is frozen; `bayplan unfreeze {}` lets it go on", key.name);
-            return Err(Failure::new(FailureKind::Refused, message));
+            Failure::new(FailureKind::Refused, message)
+        };
+        if native.is_frozen(key, uuid).map_err(host)? {
+            return Err(frozen());
         }
         let secrets = native.secret_variables(key, uuid).map_err(host)?;
         let spec = ExecSpec {
@@ -51,10 +54,14 @@ impl Bay {
             folder: request.folder.clone(),
             terminal: request.terminal.map(|(columns, rows)| Window { columns, rows }),
         };
-        let streams = streams.map(|[stdin, stdout, stderr]| Streams { stdin, stdout, stderr });
-        let running = exec::exec(native.spawner(), &folder, &spec, streams, secrets)
-            .map_err(|error| exec_failure(key, &spec.arguments, &error))?;
-        Ok(Inside { running })
+        let pipes = spec.terminal.is_none().then(exec::pipes).transpose();
+        let (streams, ends) = pipes.map_err(|error| Failure::from_error(FailureKind::Host, &error))?.unzip();
+        match exec::exec(native.spawner(), &folder, &spec, streams, secrets) {
+            Ok(running) => Ok(Inside { running, ends, relay: None }),
+            // Since the look above.
+            Err(_) if native.is_frozen(key, uuid).is_ok_and(|is_frozen| is_frozen) => Err(frozen()),
+            Err(error) => Err(exec_failure(key, &spec, &error)),
+        }
     }
 
     pub fn attach_console(&self, key: &Key, columns: u16, rows: u16) -> Result<Console, Failure> {
@@ -65,6 +72,11 @@ impl Bay {
             Ok(Console { connection, stream })
         };
         open().map_err(|error: Error| {
+            // Without an init there is no monitor to ask.
+            let started: Option<Started> = records::read(&folder, records::STARTED).ok().flatten();
+            if !started.is_some_and(|started| started.init.is_alive()) {
+                return does_not_run(key);
+            }
             let failure = Failure::from_error(FailureKind::Host, &error);
             Failure { message: format!("{key} has no console to attach to: {}", failure.message), ..failure }
         })
@@ -112,6 +124,20 @@ impl Bay {
 }
 
 impl Inside {
+    /// Our ends of its streams: given once.
+    pub fn take_ends(&mut self) -> Option<Ends> {
+        self.ends.take()
+    }
+
+    /// Joins a command's own standard input, output and error with the program's.
+    pub fn relay(&mut self, own: [OwnedFd; 3]) -> Result<(), Failure> {
+        let Some(ends) = self.ends.take() else { return Ok(()) };
+        let relay = Relay::begin(self.running.as_fd(), own, ends)
+            .map_err(|error| Failure::from_error(FailureKind::Host, &error))?;
+        self.relay = Some(relay);
+        Ok(())
+    }
+
     /// The terminal's master, if one was wanted.
     pub fn terminal(&self) -> Option<BorrowedFd<'_>> {
         self.running.terminal.as_ref().map(AsFd::as_fd)
@@ -134,12 +160,19 @@ impl Inside {
         })?;
         Ok(ended.status())
     }
+
+    /// [`Inside::wait`], when all that it wrote has arrived.
+    pub fn finish(mut self) -> Result<i32, Failure> {
+        let status = self.wait()?;
+        self.relay.take().map_or(Ok(()), Relay::finish)?;
+        Ok(status)
+    }
 }
 
 impl AsFd for Inside {
-    /// Readable when [`Inside::wait`] would not block.
+    /// Readable when [`Inside::wait`] and [`Inside::finish`] would not block.
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.running.as_fd()
+        self.relay.as_ref().map_or_else(|| self.running.as_fd(), AsFd::as_fd)
     }
 }
 
@@ -163,22 +196,42 @@ fn modelled() -> Failure {
     Failure::new(FailureKind::Refused, message)
 }
 
-fn exec_failure(key: &Key, arguments: &[String], error: &Error) -> Failure {
-    let program = arguments.first().map(String::as_str).unwrap_or_default();
-    match error {
-        Error::NotRunning { .. } => Failure::new(
-            FailureKind::Refused,
-            format!("{key} does not run; `bayplan start {}` starts it", key.name),
-        ),
-        Error::Step { step, source, .. } if step.contains("execute") && is_missing(source) => {
-            Failure::new(FailureKind::ProgramNotFound, format!("there is no program `{program}` in {key}"))
+fn does_not_run(key: &Key) -> Failure {
+    Failure::new(FailureKind::Refused, format!("{key} does not run; `bayplan start {}` starts it", key.name))
+}
+
+fn exec_failure(key: &Key, spec: &ExecSpec, error: &Error) -> Failure {
+    let (step, source) = match error {
+        Error::NotRunning { .. } => return does_not_run(key),
+        Error::Step { step, source, .. } => (step.as_str(), source),
+        other => return Failure::from_error(FailureKind::Host, other),
+    };
+    let program = spec.arguments.first().map(String::as_str).unwrap_or_default();
+    let user = spec.user.as_deref().unwrap_or("root");
+    let folder = spec.folder.as_deref().filter(|folder| step == format!("enter {folder}"));
+    let (kind, message) = match (step, folder) {
+        (_, Some(folder)) if is_missing(source) => {
+            (FailureKind::Refused, format!("there is no folder `{folder}` in {key}"))
         }
-        Error::Step { step, source, .. } if step.contains("execute") => Failure::new(
-            FailureKind::NotExecutable,
-            format!("`{program}` in {key} cannot be executed: {source}"),
-        ),
-        other => Failure::from_error(FailureKind::Host, other),
-    }
+        (_, Some(folder)) => {
+            (FailureKind::Refused, format!("`{folder}` in {key} cannot be entered: {source}"))
+        }
+        ("find the user", _) if is_missing(source) => {
+            let help = "write NAME, UID, NAME:GROUP or UID:GID";
+            (FailureKind::Refused, format!("there is no user `{user}` in {key}; {help}"))
+        }
+        (step, _) if step.starts_with("become ") && source.raw_os_error() == Some(libc::EINVAL) => {
+            (FailureKind::Refused, format!("`{user}` is beyond the ids that {key} has"))
+        }
+        (step, _) if step.starts_with("execute ") && is_missing(source) => {
+            (FailureKind::ProgramNotFound, format!("there is no program `{program}` in {key}"))
+        }
+        (step, _) if step.starts_with("execute ") => {
+            (FailureKind::NotExecutable, format!("`{program}` in {key} cannot be executed: {source}"))
+        }
+        _ => return Failure::from_error(FailureKind::Host, error),
+    };
+    Failure::new(kind, message)
 }
 
 fn is_missing(error: &io::Error) -> bool {

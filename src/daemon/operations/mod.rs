@@ -8,7 +8,7 @@
 //! | `saved` | a plan that waits in a file, and whether it still holds |
 //! | `sets` | a set's key stands for its members |
 //! | `checkup` | what the host has for containers |
-//! | `inside` | programs in containers, consoles and their logs |
+//! | `inside`, `relay` | programs in containers, their streams, consoles and their logs |
 //! | `adopt` | what the host has, as edits of the manifests |
 //! | `listing`, `describe`, `holds`, `why`, `export`, `file` | reads; they never wait for a writer |
 
@@ -23,6 +23,7 @@ pub mod inside;
 pub mod listing;
 pub mod load;
 pub mod plan;
+mod relay;
 pub mod saved;
 pub mod sets;
 pub mod why;

@@ -173,9 +173,7 @@ pub fn attach_nic(native: &Native, key: &Key, uuid: Uuid, nic: &Nic) -> Result<b
     }
     let changed = networks::attach(&native.layout, key, (uuid, incarnation), nic, namespace.as_fd())?;
     let recorded = run_record::change(&native.layout.run, key, uuid, |run| {
-        run.nics.retain(|other| other.device != nic.device);
-        run.nics.push(nic.clone());
-        run.nics.sort_by(|left, right| left.device.cmp(&right.device));
+        run_record::put(&mut run.nics, nic.clone(), |nic| &nic.device);
     })?;
     Ok(changed || recorded)
 }

@@ -9,12 +9,13 @@ use crate::model::run::Disk;
 use crate::runtime::container::IdShift;
 use crate::runtime::error::Error as RuntimeError;
 use crate::runtime::mount_table::{self, Table};
-use crate::runtime::mounts;
 use crate::runtime::rootfs::{self, Shift};
 use crate::runtime::start_spec::Bind;
+use crate::runtime::{inside_path, mounts};
 use linux::mount::Reach;
 use std::os::fd::OwnedFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use uuid::Uuid;
 
 /// Binds a disk into a running container.
@@ -29,9 +30,10 @@ pub fn attach(native: &Native, key: &Key, uuid: Uuid, disk: &Disk) -> Result<boo
         return Err(precondition(key, format!("disk {} detached first", disk.device), found));
     }
     let target = disk.path.display().to_string();
-    let places = inside(&running, disk, &recorded).map_err(|error| failed(what(), error))?;
+    let table = mount_table::of(running.init.pid).map_err(|error| failed(what(), error))?;
+    let mounted = Mounted { pid: running.init.pid, table: &table, host: &HostTable::default() };
     let mut changed = false;
-    if places.is_empty() && is_there(disk) {
+    if mounted.places(disk, &recorded).is_empty() && is_there(disk) {
         let shift = running.shift().map_err(|error| failed(what(), error))?;
         let tree = tree(key, disk, shift.as_ref().map(IdShift::borrow))?;
         let bind = Bind { target, readonly: disk.readonly };
@@ -40,9 +42,7 @@ pub fn attach(native: &Native, key: &Key, uuid: Uuid, disk: &Disk) -> Result<boo
         changed = true;
     }
     let recorded = run_record::change(&native.layout.run, key, uuid, |run| {
-        run.disks.retain(|other| other.device != disk.device);
-        run.disks.push(disk.clone());
-        run.disks.sort_by(|left, right| left.device.cmp(&right.device));
+        run_record::put(&mut run.disks, disk.clone(), |disk| &disk.device);
     })?;
     Ok(changed || recorded)
 }
@@ -51,8 +51,11 @@ pub fn detach(native: &Native, key: &Key, uuid: Uuid, disk: &Disk) -> Result<boo
     let what = || format!("{key}: disk {} could not be detached", disk.device);
     let running = Running::find(native, key, uuid)?;
     let recorded = run_record::read(&native.layout.run, key, uuid)?.map(|record| record.run.disks);
-    let places =
-        inside(&running, disk, &recorded.unwrap_or_default()).map_err(|error| failed(what(), error))?;
+    let recorded = recorded.unwrap_or_default();
+    let table = mount_table::of(running.init.pid).map_err(|error| failed(what(), error))?;
+    let mounted = Mounted { pid: running.init.pid, table: &table, host: &HostTable::default() };
+    let mut places = mounted.places(disk, &recorded);
+    places.retain(|place| !mounted.is_of_another(place, disk, &recorded));
     let changed = !places.is_empty();
     for target in places {
         let target = target.display().to_string();
@@ -64,21 +67,58 @@ pub fn detach(native: &Native, key: &Key, uuid: Uuid, disk: &Disk) -> Result<boo
     Ok(changed || recorded)
 }
 
-/// Where a disk stands inside: at its path, or where a link inside led. All: what the container was asked to have.
-pub fn places(table: &Table, disk: &Disk, all: &[Disk]) -> Vec<PathBuf> {
-    if table.stands_at(&disk.path) {
-        return vec![disk.path.clone()];
+/// The host's own mounts, read when the first disk needs them: once for a look, however many stand elsewhere.
+#[derive(Debug, Default)]
+pub struct HostTable(OnceLock<Table>);
+
+impl HostTable {
+    fn get(&self) -> &Table {
+        // Without it a disk that stands elsewhere is not found: nothing worse.
+        self.0.get_or_init(|| mount_table::of_host().unwrap_or_default())
     }
-    let source = disk.source.canonicalize().unwrap_or_else(|_| disk.source.clone());
-    let Some(shown) = mount_table::of_host().ok().and_then(|host| host.shown_at(&source)) else {
-        return vec![];
-    };
-    let of_another = |target: &&std::path::Path| all.iter().any(|other| other.path == *target);
-    table.targets_of(&shown).filter(|target| !of_another(target)).map(PathBuf::from).collect()
 }
 
-fn inside(running: &Running, disk: &Disk, all: &[Disk]) -> crate::runtime::error::Result<Vec<PathBuf>> {
-    mount_table::of(running.init.pid).map(|table| places(&table, disk, all))
+/// What is mounted in a running container.
+pub struct Mounted<'a> {
+    /// Of its init.
+    pub pid: i32,
+    pub table: &'a Table,
+    pub host: &'a HostTable,
+}
+
+/// Where the runtime mounts something itself, so that a mount there is not yet a disk's.
+const OWN: [&str; 8] =
+    ["/proc", "/sys", "/sys/fs/cgroup", "/dev", "/dev/pts", "/dev/shm", "/dev/mqueue", "/run"];
+
+impl Mounted<'_> {
+    /// Where a disk stands: at its path, or where a link in that leads, or led when it was mounted. All: what the
+    /// container was asked to have. A place as often as the disk is mounted there.
+    pub fn places(&self, disk: &Disk, all: &[Disk]) -> Vec<PathBuf> {
+        if self.table.stands_at(&disk.path) && !OWN.iter().any(|own| disk.path == Path::new(own)) {
+            return vec![disk.path.clone()];
+        }
+        let source = disk.source.canonicalize().unwrap_or_else(|_| disk.source.clone());
+        let Some(shown) = self.host.get().shown_at(&source) else { return vec![] };
+        let place = self.real(disk);
+        let (there, elsewhere): (Vec<&Path>, Vec<&Path>) =
+            self.table.targets_of(&shown).partition(|target| **target == *place);
+        let found = if there.is_empty() {
+            elsewhere.into_iter().filter(|target| !self.is_of_another(target, disk, all)).collect()
+        } else {
+            there
+        };
+        found.into_iter().map(Path::to_path_buf).collect()
+    }
+
+    /// Whether another disk's path leads to this place.
+    fn is_of_another(&self, place: &Path, disk: &Disk, all: &[Disk]) -> bool {
+        let others = all.iter().filter(|other| other.device != disk.device);
+        others.into_iter().any(|other| other.path == place || *self.real(other) == *place)
+    }
+
+    fn real(&self, disk: &Disk) -> PathBuf {
+        inside_path::real(self.pid, self.table, &disk.path).unwrap_or_else(|| disk.path.clone())
+    }
 }
 
 /// Whether a disk's source is to be bound: a required one always is.

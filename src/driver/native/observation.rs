@@ -1,7 +1,8 @@
 //! One look at the host: images, pools, links, run folder, cgroups, with the records beside.
 
+use super::disks::{HostTable, Mounted};
 use super::failure::failed;
-use super::{Native, disks, files, host, ids_taken, images, limits, networks, pools, run_record};
+use super::{Native, files, host, ids_taken, images, limits, networks, pools, run_record};
 use crate::driver::part::Part;
 use crate::driver::records::store_error;
 use crate::driver::{Error, Scope};
@@ -94,11 +95,14 @@ fn containers(
     let keys: BTreeMap<Uuid, Key> = records.iter().filter_map(of).collect();
     let uuids: BTreeSet<Uuid> = roots.keys().chain(seen.keys()).copied().collect();
     let online = host::online_processors();
+    let host_table = HostTable::default();
     let mut containers = BTreeMap::new();
     for uuid in uuids {
         let root = roots.remove(&uuid);
         let run = match seen.get(&uuid) {
-            Some(seen) => run_facts(native, uuid, seen, nics.remove(&uuid).unwrap_or_default(), &online)?,
+            Some(seen) => {
+                run_facts(native, uuid, seen, nics.remove(&uuid).unwrap_or_default(), (&online, &host_table))?
+            }
             None => None,
         };
         let exit =
@@ -122,7 +126,7 @@ fn run_facts(
     uuid: Uuid,
     seen: &Seen,
     nics: BTreeMap<String, NicFacts>,
-    online: &[u32],
+    (online, host_table): (&[u32], &HostTable),
 ) -> Result<Option<RunFacts>, Error> {
     let Some(init) = seen.init else { return Ok(None) };
     let name = Key::container(seen.spec.name.clone());
@@ -141,8 +145,9 @@ fn run_facts(
     };
     let asked = native.hierarchies.normalise(&limits::to_cgroup(&record.run.limits, uuid, online));
     let limits = facts.limits.as_ref().map(|found| limits::from_cgroup(found, &asked, &record.run.limits));
+    let mounted = table.as_ref().map(|table| Mounted { pid: init.pid, table, host: host_table });
     let stands = |disk: &&Disk| {
-        table.as_ref().is_some_and(|table| !disks::places(table, disk, &record.run.disks).is_empty())
+        mounted.as_ref().is_some_and(|mounted| !mounted.places(disk, &record.run.disks).is_empty())
     };
     let disks = record.run.disks.iter().filter(stands);
     let shows = |pool: &Pool, path: &str| {

@@ -52,3 +52,10 @@ pub fn change(
     write(run_folder, record.incarnation, &record.run)?;
     Ok(true)
 }
+
+/// Puts a device in the place of the one of its name; they stay in the order of their names.
+pub fn put<T>(devices: &mut Vec<T>, device: T, name: impl Fn(&T) -> &str) {
+    devices.retain(|other| name(other) != name(&device));
+    devices.push(device);
+    devices.sort_by(|left, right| name(left).cmp(name(right)));
+}

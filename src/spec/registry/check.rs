@@ -3,7 +3,7 @@
 use super::super::document::reader::quoted;
 use super::super::report::Wrong;
 use super::{Entry, Support, Table};
-use crate::model::words::did_you_mean;
+use crate::model::words::{alternatives, did_you_mean, nearest};
 
 /// The value's normal form. An explicit default is kept: it may override a lower layer ([`is_default`] drops it
 /// later).
@@ -31,12 +31,9 @@ pub fn name<'t>(table: &'t Table, name: &str) -> Result<&'t Entry, Wrong> {
 /// The entry of a name that this version supports.
 fn supported<'t>(table: &'t Table, name: &str) -> Result<&'t Entry, Wrong> {
     let Some(entry) = table.find(name) else {
-        let known = table.supported().map(|entry| entry.name);
-        let help = did_you_mean(name, known)
-            .or_else(|| did_you_mean(name, table.entries.keys().copied()))
-            .map(|help| help.replace(".*", ".NAME"));
         let message = format!("`{name}` is no {}", table.noun);
-        return Err(Wrong::new("unknown-key", message).maybe_help(help.or_else(|| fallback(table))));
+        let help = of_family(table, name).or_else(|| likely(table, name)).or_else(|| fallback(table));
+        return Err(Wrong::new("unknown-key", message).maybe_help(help));
     };
     match entry.support {
         Support::Supported => Ok(entry),
@@ -49,6 +46,28 @@ fn supported<'t>(table: &'t Table, name: &str) -> Result<&'t Entry, Wrong> {
             Err(Wrong::new("not-supported", format!("`{name}` is not supported: {reason}")).help("remove it"))
         }
     }
+}
+
+/// For a name whose first words are those of known ones (`limits.kernel.`): only its last word can be wrong, so it is
+/// likened to theirs alone.
+fn of_family(table: &Table, name: &str) -> Option<String> {
+    let (family, word) = name.rsplit_once('.')?;
+    let last = |entry: &'static str| entry.strip_prefix(family)?.strip_prefix('.');
+    let supported = || table.supported().filter_map(|entry| last(entry.name));
+    let near =
+        nearest(word, supported()).or_else(|| nearest(word, table.entries.keys().copied().filter_map(last)));
+    if let Some(near) = near {
+        return Some(format!("did you mean `{family}.{near}`?"));
+    }
+    let words: Vec<&str> = supported().filter(|word| !word.contains(['.', '*'])).collect();
+    (!words.is_empty()).then(|| format!("`{family}.` goes on with {}", alternatives(words)))
+}
+
+fn likely(table: &Table, name: &str) -> Option<String> {
+    let known = table.supported().map(|entry| entry.name);
+    did_you_mean(name, known)
+        .or_else(|| did_you_mean(name, table.entries.keys().copied()))
+        .map(|help| help.replace(".*", ".NAME"))
 }
 
 fn fallback(table: &Table) -> Option<String> {

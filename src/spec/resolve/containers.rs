@@ -6,6 +6,7 @@ use super::{MAX_DEPENDENCIES, Resolution, builtin, devices, ignore, overridden, 
 use crate::model::key::Key;
 use crate::model::object::{Config, Container, Device, DeviceType, Devices, Profile};
 use crate::model::origin::{FieldOrigins, Layer, Origin, below};
+use crate::model::typed::{self, RawIds};
 use crate::spec::document::container::ContainerSpec;
 use crate::spec::document::environment::Secrets;
 use crate::spec::document::files::Files;
@@ -38,6 +39,7 @@ impl Resolution<'_> {
         let merged = merge_devices(&layers, report);
         let contents = contents::merge(&layers);
         record_config(&config, origins, report);
+        host_root(&config, document, report);
         let devices = self.devices(&merged, document, origins, report);
         if profiles
             .iter()
@@ -215,6 +217,25 @@ pub fn origin<T>(written: &Written<T>, report: &Report) -> Origin {
 fn record_config(config: &BTreeMap<String, Written<String>>, origins: &mut FieldOrigins, report: &Report) {
     for (key, written) in config {
         origins.insert(below("config", key), origin(written, report));
+    }
+}
+
+/// Ids 0 of the host in `raw.idmap` are allowed, and hardly ever what is wanted.
+fn host_root(config: &BTreeMap<String, Written<String>>, document: &Document, report: &mut Report) {
+    let Some(written) = config.get("raw.idmap") else { return };
+    let values = config.iter().map(|(key, written)| (key.clone(), written.value.clone())).collect();
+    let settings = typed::idmap(&values);
+    let mut root = settings.raw.iter().filter(|line| line.range.outside == 0);
+    if let Some(line) = root.next().filter(|_| !settings.privileged) {
+        let (who, gives) = match line.ids {
+            RawIds::Both => ("user and group", "whoever is root inside is as good as root on the host"),
+            RawIds::Uid => ("user", "whoever is root inside is as good as root on the host"),
+            RawIds::Gid => ("group", "on files of the host it is of root's group"),
+        };
+        let (inside, key) = (line.range.inside, &document.key);
+        let message = format!("`raw.idmap` makes {who} {inside} of {key} the host's {who} 0: {gives}");
+        let help = "leave 0 out; a disk with `shift: true` shows a folder of root's to root inside";
+        report.warning(written.mark.unwrap_or(document.mark), Wrong::new("host-root", message).help(help));
     }
 }
 

@@ -4,6 +4,7 @@ use super::layers::MergedDevice;
 use super::paths::Folders;
 use crate::model::object::{Config, Device, DeviceType};
 use crate::model::words::did_you_mean;
+use crate::spec::document::files::below;
 use crate::spec::registry::value::ValueType;
 use crate::spec::registry::{DEVICES, Table, check, device_types};
 use crate::spec::report::{Report, Wrong};
@@ -124,6 +125,8 @@ fn options(merged: &MergedDevice, table: &Table, context: &Context, report: &mut
         let entry = match check::name(table, name) {
             Ok(entry) => entry,
             Err(wrong) => {
+                let type_meant = wrong.help.is_none().then(|| did_you_mean(name, ["type"])).flatten();
+                let wrong = Wrong { help: wrong.help.or(type_meant), ..wrong };
                 report.error(written.name.unwrap_or(mark), wrong);
                 complete = false;
                 continue;
@@ -150,6 +153,22 @@ fn without_defaults(options: Config, table: &Table) -> Config {
 
 type Need = Option<(Option<&'static str>, Wrong)>;
 
+/// Where the kernel or the runtime lets nothing be mounted, and why. Of /proc and /sys the kernel tells which paths
+/// there are: `reconcile::check` asks it.
+const UNMOUNTABLE: [(&str, &str); 6] = [
+    ("/dev/pts", "the kernel makes what is in /dev/pts"),
+    ("/dev/mqueue", "the kernel makes what is in /dev/mqueue"),
+    ("/dev/fd", "/dev/fd is each process's own"),
+    ("/dev/stdin", "/dev/stdin is each process's own"),
+    ("/dev/stdout", "/dev/stdout is each process's own"),
+    ("/dev/stderr", "/dev/stderr is each process's own"),
+];
+
+/// Whether the place itself is refused, not only what is in it.
+fn is_whole(path: &str, place: &str) -> bool {
+    path == place && !matches!(place, "/dev/pts" | "/dev/mqueue")
+}
+
 fn disk_needs(name: &str, options: &Config) -> Need {
     let has = |option: &str| options.contains_key(option);
     let missing = |option: &str, help: &str| {
@@ -167,7 +186,10 @@ fn disk_needs(name: &str, options: &Config) -> Need {
         if !has("source") {
             return missing("source", "add the folder of the host: `source: /srv/data`");
         }
-        return None;
+        let volatile =
+            UNMOUNTABLE.into_iter().find(|(place, _)| below(path, place) || is_whole(path, place))?;
+        let wrong = Wrong::new("bad-value", format!("nothing can be mounted at `{path}`: {}", volatile.1));
+        return Some((Some("path"), wrong.help("name another path, for example `path: /srv/data`")));
     }
     if !has("pool") {
         return missing("pool", "the root (path `/`) lives in a pool: `pool: default`");

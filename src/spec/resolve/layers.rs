@@ -2,6 +2,7 @@
 
 use crate::model::object::DeviceLayer;
 use crate::model::origin::{Layer, below};
+use crate::model::words::nearest;
 use crate::spec::document::Document;
 use crate::spec::document::environment::Secrets;
 use crate::spec::document::files::Files;
@@ -90,7 +91,7 @@ pub fn merge_devices(layers: &[Layered], report: &mut Report) -> BTreeMap<String
             }
             match merged.get_mut(name) {
                 Some(below) => merge_options(below, device, layer, &path),
-                None => untyped(name, &path, layer, report),
+                None => untyped((name, device), &path, layer, report),
             }
         }
     }
@@ -110,9 +111,14 @@ fn merge_options(lower: &mut MergedDevice, device: &DeviceLayer, layer: &Layered
     }
 }
 
-fn untyped(name: &str, path: &str, layer: &Layered, report: &mut Report) {
+fn untyped((name, device): (&str, &DeviceLayer), path: &str, layer: &Layered, report: &mut Report) {
     let Some(document) = layer.document else { return };
     let message = format!("device `{name}` has no `type`, and no layer below gives it one");
-    let help = "add `type`, or name a profile before it that has the device";
-    report.error(document.mark_of(path), Wrong::new("missing-field", message).help(help));
+    let meant = device.options.keys().find(|option| nearest(option, ["type"]).is_some());
+    let help = match meant {
+        Some(option) => format!("write `type` in the place of `{option}`"),
+        None => "add `type`, or name a profile before it that has the device".to_owned(),
+    };
+    let mark = meant.map_or_else(|| document.mark_of(path), |option| document.mark_of(&below(path, option)));
+    report.error(mark, Wrong::new("missing-field", message).help(help));
 }
