@@ -127,7 +127,7 @@ impl Ours {
 
     /// A plan that starts or stops `c0`; a stop kills at once.
     pub fn power(&self, power: Power) -> Result<Plan> {
-        let mut plan = self.plan(&Goal::Power { key: Key::container("c0"), power, until: None })?;
+        let mut plan = self.plan(&Goal::Power { keys: [Key::container("c0")].into(), power, until: None })?;
         for step in &mut plan.steps {
             if let Action::Stop { how, .. } = &mut step.action {
                 *how = StopHow::Forced;

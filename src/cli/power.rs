@@ -12,6 +12,7 @@ use crate::api::types::{Approval, GoalRequest, HoldUntil, PlanRequest, StopWish}
 use crate::model::key::Key;
 use crate::model::object::Power;
 use jiff::{SignedDuration, Span};
+use std::collections::BTreeSet;
 
 /// How long a hold lasts by itself: an hour.
 const HOLD_SECONDS: u64 = 3600;
@@ -21,18 +22,18 @@ const LONGEST_SECONDS: u64 = 36_525 * 86_400;
 
 #[derive(Debug, clap::Args)]
 pub struct PlainArgs {
-    /// The container
-    #[arg(value_name = "KEY", value_parser = parse_key)]
-    key: Key,
+    /// The containers; of a set all members
+    #[arg(value_name = "KEY", value_parser = parse_key, required = true)]
+    keys: Vec<Key>,
     #[command(flatten)]
     hold: HoldArgs,
 }
 
 #[derive(Debug, clap::Args)]
 pub struct StopArgs {
-    /// The container
-    #[arg(value_name = "KEY", value_parser = parse_key)]
-    key: Key,
+    /// The containers; of a set all members
+    #[arg(value_name = "KEY", value_parser = parse_key, required = true)]
+    keys: Vec<Key>,
     #[command(flatten)]
     hold: HoldArgs,
     #[command(flatten)]
@@ -41,18 +42,18 @@ pub struct StopArgs {
 
 #[derive(Debug, clap::Args)]
 pub struct RestartArgs {
-    /// The container
-    #[arg(value_name = "KEY", value_parser = parse_key)]
-    key: Key,
+    /// The containers; of a set all members
+    #[arg(value_name = "KEY", value_parser = parse_key, required = true)]
+    keys: Vec<Key>,
     #[command(flatten)]
     stop: StopWishArgs,
 }
 
 #[derive(Debug, clap::Args)]
 pub struct FreezeArgs {
-    /// The container
-    #[arg(value_name = "KEY", value_parser = parse_key)]
-    key: Key,
+    /// The containers; of a set all members
+    #[arg(value_name = "KEY", value_parser = parse_key, required = true)]
+    keys: Vec<Key>,
     #[command(flatten)]
     hold: HoldArgs,
 }
@@ -96,29 +97,29 @@ impl StopWishArgs {
 }
 
 pub fn start(session: &Session, args: &PlainArgs) -> anyhow::Result<Exit> {
-    power(session, "start", &args.key, Power::Running, &args.hold)
+    power(session, "start", &args.keys, Power::Running, &args.hold)
 }
 
 pub fn freeze(session: &Session, args: &FreezeArgs) -> anyhow::Result<Exit> {
-    power(session, "freeze", &args.key, Power::Frozen, &args.hold)
+    power(session, "freeze", &args.keys, Power::Frozen, &args.hold)
 }
 
 pub fn unfreeze(session: &Session, args: &PlainArgs) -> anyhow::Result<Exit> {
-    power(session, "unfreeze", &args.key, Power::Running, &args.hold)
+    power(session, "unfreeze", &args.keys, Power::Running, &args.hold)
 }
 
 pub fn stop(session: &Session, args: &StopArgs) -> anyhow::Result<Exit> {
-    let (key, hold, stop) = (args.key.clone(), args.hold.until(), args.stop.wish());
-    run(session, "stop", GoalRequest::Power { key, power: Power::Stopped, hold, stop }, Approval::None)
+    let (keys, hold, stop) = (set(&args.keys), args.hold.until(), args.stop.wish());
+    run(session, "stop", GoalRequest::Power { keys, power: Power::Stopped, hold, stop }, Approval::None)
 }
 
 pub fn restart(session: &Session, args: &RestartArgs) -> anyhow::Result<Exit> {
-    let goal = GoalRequest::Restart { key: args.key.clone(), stop: args.stop.wish() };
+    let goal = GoalRequest::Restart { keys: set(&args.keys), stop: args.stop.wish() };
     run(session, "restart", goal, Approval::Restart)
 }
 
 pub fn resume(session: &Session, args: &ResumeArgs) -> anyhow::Result<Exit> {
-    run(session, "resume", GoalRequest::Resume(args.key.clone()), Approval::None)
+    run(session, "resume", GoalRequest::Resume(set(&args.keys)), Approval::None)
 }
 
 #[derive(Debug, clap::Args)]
@@ -132,14 +133,18 @@ pub fn off(session: &Session, _args: &OffArgs) -> anyhow::Result<Exit> {
 
 #[derive(Debug, clap::Args)]
 pub struct ResumeArgs {
-    /// The container
-    #[arg(value_name = "KEY", value_parser = parse_key)]
-    key: Key,
+    /// The containers; of a set all members
+    #[arg(value_name = "KEY", value_parser = parse_key, required = true)]
+    keys: Vec<Key>,
 }
 
-fn power(session: &Session, verb: &str, key: &Key, power: Power, hold: &HoldArgs) -> anyhow::Result<Exit> {
-    let goal = GoalRequest::Power { key: key.clone(), power, hold: hold.until(), stop: None };
+fn power(session: &Session, verb: &str, keys: &[Key], power: Power, hold: &HoldArgs) -> anyhow::Result<Exit> {
+    let goal = GoalRequest::Power { keys: set(keys), power, hold: hold.until(), stop: None };
     run(session, verb, goal, Approval::None)
+}
+
+fn set(keys: &[Key]) -> BTreeSet<Key> {
+    keys.iter().cloned().collect()
 }
 
 /// `approval`: only who asks for a restart says that what waits for one may be done.

@@ -32,16 +32,22 @@ pub struct Faulty<'a> {
     inner: &'a dyn Driver,
     fault: Fault,
     calls: AtomicU64,
+    settled: AtomicU64,
 }
 
 impl<'a> Faulty<'a> {
     pub fn new(inner: &'a dyn Driver, fault: Fault) -> Faulty<'a> {
-        Faulty { inner, fault, calls: AtomicU64::new(0) }
+        Faulty { inner, fault, calls: AtomicU64::new(0), settled: AtomicU64::new(0) }
     }
 
     /// How many times `execute` was called.
     pub fn calls(&self) -> u64 {
         self.calls.load(Ordering::SeqCst)
+    }
+
+    /// How many times `settle` was called.
+    pub fn settled(&self) -> u64 {
+        self.settled.load(Ordering::SeqCst)
     }
 }
 
@@ -77,6 +83,7 @@ impl Driver for Faulty<'_> {
     }
 
     fn settle(&self) -> Result<(), Error> {
+        self.settled.fetch_add(1, Ordering::SeqCst);
         self.inner.settle()
     }
 }

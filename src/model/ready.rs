@@ -2,6 +2,7 @@
 
 use super::time_span::TimeSpan;
 use serde::{Deserialize, Serialize};
+use std::num::NonZeroU16;
 
 /// A container's `ready`; written and shown as manifests have it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,6 +24,24 @@ pub enum ReadyProbe {
     Systemd,
     /// A command inside ends with status 0.
     Exec(Vec<String>),
+    /// A port inside takes a connection.
+    Tcp(NonZeroU16),
+    /// A GET inside is answered with a status from 200 to 399.
+    Http(HttpProbe),
+}
+
+/// What is asked of a web service inside.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HttpProbe {
+    pub port: NonZeroU16,
+    /// Begins with `/`; as it stands in the request.
+    pub path: String,
+}
+
+impl HttpProbe {
+    /// The path of a probe that names none.
+    pub const ROOT: &str = "/";
 }
 
 impl Default for Ready {
@@ -45,6 +64,10 @@ struct Written {
     systemd: Option<bool>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     exec: Option<Vec<String>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    tcp: Option<NonZeroU16>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    http: Option<HttpProbe>,
     timeout: TimeSpan,
     interval: TimeSpan,
 }
@@ -52,11 +75,14 @@ struct Written {
 impl From<Ready> for Written {
     fn from(ready: Ready) -> Written {
         let Ready { probe, timeout, interval } = ready;
-        let none = Written { alive: None, systemd: None, exec: None, timeout, interval };
+        let none =
+            Written { alive: None, systemd: None, exec: None, tcp: None, http: None, timeout, interval };
         match probe {
             ReadyProbe::Alive => Written { alive: Some(true), ..none },
             ReadyProbe::Systemd => Written { systemd: Some(true), ..none },
             ReadyProbe::Exec(command) => Written { exec: Some(command), ..none },
+            ReadyProbe::Tcp(port) => Written { tcp: Some(port), ..none },
+            ReadyProbe::Http(http) => Written { http: Some(http), ..none },
         }
     }
 }
@@ -65,12 +91,14 @@ impl TryFrom<Written> for Ready {
     type Error = &'static str;
 
     fn try_from(written: Written) -> Result<Ready, &'static str> {
-        let Written { alive, systemd, exec, timeout, interval } = written;
-        let probe = match (alive, systemd, exec) {
-            (Some(true), None, None) => ReadyProbe::Alive,
-            (None, Some(true), None) => ReadyProbe::Systemd,
-            (None, None, Some(command)) => ReadyProbe::Exec(command),
-            _ => return Err("ready has exactly one probe: alive: true, systemd: true or exec"),
+        let Written { alive, systemd, exec, tcp, http, timeout, interval } = written;
+        let probe = match (alive, systemd, exec, tcp, http) {
+            (Some(true), None, None, None, None) => ReadyProbe::Alive,
+            (None, Some(true), None, None, None) => ReadyProbe::Systemd,
+            (None, None, Some(command), None, None) => ReadyProbe::Exec(command),
+            (None, None, None, Some(port), None) => ReadyProbe::Tcp(port),
+            (None, None, None, None, Some(http)) => ReadyProbe::Http(http),
+            _ => return Err("ready has exactly one probe: alive: true, systemd: true, exec, tcp or http"),
         };
         Ok(Ready { probe, timeout, interval })
     }

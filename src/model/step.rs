@@ -257,6 +257,14 @@ pub struct RecordUpdate {
     pub undeleted: bool,
 }
 
+impl RecordUpdate {
+    /// Whether it is about a hold that begins or ends, and nothing else.
+    pub fn is_hold(&self) -> bool {
+        let others = self.desired.is_some() || self.identity.is_some() || self.adopted.is_some();
+        self.overrides.is_some() && !others && !self.undeleted
+    }
+}
+
 /// A root that is not in use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

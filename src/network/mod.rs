@@ -3,6 +3,7 @@
 //! ```text
 //! pure     address (MACs, ownership marks, names)   ipam   ruleset (JSON for nft)   deviation
 //! effects  netlink ◄── links (one dump) ◄── bridge, nic        nat ──► nft        sysctl   resolver   facts
+//!          service (a connection inside) ◄── http
 //! ```
 //!
 //! Decides nothing: what should be is an argument. Never touches a link or table that does not bear our mark.
@@ -12,6 +13,7 @@ pub mod bridge;
 pub mod deviation;
 pub mod facts;
 pub mod generation;
+pub mod http;
 pub mod inside;
 pub mod ipam;
 pub mod links;
@@ -20,6 +22,7 @@ pub mod netlink;
 pub mod nic;
 pub mod resolver;
 pub mod ruleset;
+pub mod service;
 pub mod sysctl;
 
 /// What an effect did.

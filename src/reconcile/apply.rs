@@ -14,7 +14,7 @@ use super::render::step_words;
 use super::report::{REPORT_VERSION, Report, StepOutcome, StepReport, error_chain, stopped};
 use super::rollout::is_turn;
 use crate::driver::{Driver, Error, StepContext};
-use crate::model::step::{Step, StepId};
+use crate::model::step::{Action, Step, StepId};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -96,7 +96,9 @@ pub fn apply(driver: &dyn Driver, plan: &Plan, options: &ApplyOptions<'_>) -> Re
         }
     });
     let mut outcomes = work.board.into_inner().unwrap_or_else(PoisonError::into_inner).outcomes;
-    if let Err(error) = driver.settle() {
+    if plan.steps.iter().any(must_last)
+        && let Err(error) = driver.settle()
+    {
         fail_changed(&mut outcomes, &error_chain(&error));
     }
     let steps: Vec<StepReport> = plan
@@ -113,6 +115,22 @@ pub fn apply(driver: &dyn Driver, plan: &Plan, options: &ApplyOptions<'_>) -> Re
     let rollouts = plan.rollouts.iter().filter_map(|turns| stopped(turns, &steps)).collect();
     let interrupted = steps.iter().any(|step| step.outcome == StepOutcome::Skipped);
     Report { version: REPORT_VERSION, steps, interrupted, rollouts }
+}
+
+/// Whether what the step leaves has to outlast a crash of the machine from the moment that apply answers. What runs
+/// does not, so neither what began and ended it nor a hold on it has to: their records are whole at any time, and the
+/// kernel writes them within seconds.
+fn must_last(step: &Step) -> bool {
+    match &step.action {
+        Action::Start(_)
+        | Action::Stop { .. }
+        | Action::Freeze { .. }
+        | Action::Unfreeze { .. }
+        | Action::Supervise { .. }
+        | Action::WaitReady { .. } => false,
+        Action::PutRecord(update) => !update.is_hold(),
+        _ => true,
+    }
 }
 
 impl<'a> Work<'a> {

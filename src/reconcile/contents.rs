@@ -28,10 +28,8 @@ pub fn wanted(goal: &Goal<'_>, observed: &Observed, only: &BTreeSet<Key>) -> BTr
             objects.flat_map(|(key, object)| with_established(key, object, observed)).collect()
         }
         Goal::Delete(_) | Goal::Park(_) | Goal::PowerOff => BTreeSet::new(),
-        // A verb changes this container alone: no file of another one is read for it.
-        Goal::Power { key, .. } | Goal::Resume(key) | Goal::Restart(key) => {
-            recalled(BTreeSet::from([key.clone()]))
-        }
+        // A verb changes these containers alone: no file of another one is read for it.
+        Goal::Power { keys, .. } | Goal::Resume(keys) | Goal::Restart(keys) => recalled(keys.clone()),
         Goal::Recorded | Goal::Undelete(_) | Goal::Rollback(_) if only.is_empty() => {
             recalled(observed.records.keys().cloned().collect())
         }

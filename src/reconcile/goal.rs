@@ -22,18 +22,18 @@ pub enum Goal<'a> {
     Park(BTreeSet<Key>),
     /// Parked objects come back, with what they need.
     Undelete(BTreeSet<Key>),
-    /// A verb's power state for one recorded container: away from the declared one it is a hold, back to it the
-    /// hold's end.
+    /// A verb's power state for recorded containers: away from the declared one it is a hold, back to it the hold's
+    /// end.
     Power {
-        key: Key,
+        keys: BTreeSet<Key>,
         power: Power,
         /// When a hold ends; None: with the next apply of a manifest.
         until: Option<Timestamp>,
     },
-    /// Ends the holds of one recorded container.
-    Resume(Key),
-    /// Stop and start of one recorded container; also takes what waits for a restart.
-    Restart(Key),
+    /// Ends the holds of recorded containers.
+    Resume(BTreeSet<Key>),
+    /// Stop and start of recorded containers; also takes what waits for a restart.
+    Restart(BTreeSet<Key>),
     /// Every recorded container that runs is stopped, as before the host goes down. Nothing is held and nothing else is
     /// done: the next pass runs what is declared running.
     PowerOff,

@@ -361,8 +361,8 @@ fn condemned(world: &World<'_>, observed: &Observed) -> BTreeMap<(Owner, String)
 fn generation(goal: &Goal<'_>, observed: &Observed) -> u64 {
     let of = |record: &Record| record.generation;
     match goal {
-        Goal::Power { key, .. } | Goal::Resume(key) | Goal::Restart(key) => {
-            observed.records.get(key).map_or(0, of)
+        Goal::Power { keys, .. } | Goal::Resume(keys) | Goal::Restart(keys) => {
+            keys.iter().filter_map(|key| observed.records.get(key)).map(of).max().unwrap_or(0)
         }
         _ => observed.records.values().map(of).max().unwrap_or(0) + 1,
     }

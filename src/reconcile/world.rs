@@ -106,8 +106,8 @@ pub fn world<'a>(
         Goal::Undelete(keys) => undelete(&mut world, keys, observed, options),
         Goal::PowerOff => power_off(&mut world, joined, options),
         Goal::Rollback(keys) => rollback(&mut world, keys, observed, options),
-        Goal::Power { key, .. } | Goal::Resume(key) | Goal::Restart(key) => {
-            verb(&mut world, goal, key, observed, options);
+        Goal::Power { keys, .. } | Goal::Resume(keys) | Goal::Restart(keys) => {
+            keys.iter().for_each(|key| verb(&mut world, goal, key, observed, options));
         }
     }
     if !options.only.is_empty() {
@@ -290,7 +290,8 @@ fn verb<'a>(
             for follower in follow::followers(observed, key) {
                 let record = observed.records.get(&follower).filter(|record| record.parked.is_none());
                 if let Some(target) = record.and_then(|record| recorded_target(record, options)) {
-                    world.targets.insert(follower, target);
+                    // One that the verb names, too, has its own.
+                    world.targets.entry(follower).or_insert(target);
                 }
             }
         }

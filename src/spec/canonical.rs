@@ -340,6 +340,8 @@ fn ready(ready: &Ready) -> Value {
         ReadyProbe::Exec(command) => {
             json!({"exec": command.iter().map(|word| text(word)).collect::<Vec<_>>()})
         }
+        ReadyProbe::Tcp(port) => json!({"tcp": port}),
+        ReadyProbe::Http(http) => json!({"http": {"port": http.port, "path": text(&http.path)}}),
     };
     fields["timeout"] = json!(ready.timeout);
     fields["interval"] = json!(ready.interval);

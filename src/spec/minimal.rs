@@ -9,7 +9,7 @@ use crate::model::content::SecretRef;
 use crate::model::desired::Desired;
 use crate::model::key::Key;
 use crate::model::object::{Container, ContainerFile, Object, Spec};
-use crate::model::ready::Ready;
+use crate::model::ready::{HttpProbe, Ready};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -98,6 +98,10 @@ fn shorten_container(spec: &mut Fields, container: &Container, desired: &Desired
         remove_if(ready, "timeout", &usual.timeout.to_string());
         remove_if(ready, "interval", &usual.interval.to_string());
         ready.shift_remove("alive");
+        let http = ready.get_mut("http");
+        if let Some(http) = http.filter(|http| http["path"] == HttpProbe::ROOT) {
+            *http = http["port"].take();
+        }
     }
     if let Some(config) = inner(spec, "config") {
         config.retain(|key, value| match (value.as_str(), below.config.get(key)) {

@@ -4,9 +4,11 @@
 mod later;
 mod placeholders;
 mod policies;
+mod ready;
 
 pub use self::later::NOT_YET;
 pub use self::policies::{deletion, prune, rollout, update};
+pub use self::ready::ready;
 
 use self::placeholders::rendered;
 use super::document::container::{ARCHITECTURES, ContainerSpec};
@@ -470,34 +472,5 @@ pub fn architecture(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "description": "Debian's word for the processor; absent: the host's.",
         "enum": ARCHITECTURES,
-    })
-}
-
-pub fn ready(_: &mut SchemaGenerator) -> Schema {
-    let mut schema = local_ready();
-    if let Some(fields) = schema.get_mut("properties").and_then(Value::as_object_mut) {
-        fields.extend(later::probes());
-    }
-    schema
-}
-
-fn local_ready() -> Schema {
-    let time = |about: &str, default: &str| json!({"description": about, "type": "string", "pattern": "^[1-9][0-9]*(ms|s|m|h|d)$", "default": default});
-    json_schema!({
-        "description": "When a started container counts as ready; apply waits for it.",
-        "type": "object",
-        "properties": {
-            "alive": {"description": "Its init runs (the default).", "const": true},
-            "systemd": {"description": "systemd inside says running or degraded.", "const": true},
-            "exec": {
-                "description": "A command inside ends with status 0.",
-                "type": "array",
-                "items": {"type": "string"},
-                "minItems": 1,
-            },
-            "timeout": time("How long apply waits.", "1m"),
-            "interval": time("Between two tries.", "250ms"),
-        },
-        "additionalProperties": false,
     })
 }

@@ -124,9 +124,13 @@ impl Records for FileRecords {
     fn forget(&self, key: &Key) -> Result<bool, Error> {
         let path = self.path(key);
         let mut unsettled = self.unsettled();
+        let settled = !unsettled.ours.contains(&path) && !kept(&path).exists();
+        let ends = settled && read(&path).is_ok_and(|stored| stored.is_some_and(|it| it.record.retiring));
         match fs::remove_file(&path) {
             Ok(()) => {
-                unsettled.ours.insert(path);
+                if !ends {
+                    unsettled.ours.insert(path);
+                }
                 Ok(true)
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
@@ -159,24 +163,17 @@ fn keep(path: &Path) -> io::Result<()> {
     let folder = path.parent().ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?;
     let kept = kept(path);
     match fs::hard_link(path, &kept) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        // A writer before this one did not settle: what was settled last is there already.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             if !folder.is_dir() {
                 fs::create_dir_all(folder)?;
                 sync_folders_above(folder)?;
             }
-            return File::create(kept).map(drop);
+            File::create(kept).map(drop)
         }
-        linked => return linked,
+        linked => linked,
     }
-    // Its writer was killed before it settled. A whole record is settled first; the rest of one is worth nothing.
-    if fs::read(path).is_ok_and(|text| serde_json::from_slice::<Stored>(&text).is_ok()) {
-        File::open(path)?.sync_all()?;
-        File::open(folder)?.sync_all()?;
-        fs::remove_file(&kept)?;
-        fs::hard_link(path, &kept)?;
-    }
-    Ok(())
 }
 
 /// New folders last only when those above them do: STATE/records/KIND.
@@ -340,14 +337,33 @@ mod tests {
     }
 
     #[test]
-    fn a_record_of_a_killed_writer_is_settled_before_it_is_replaced() {
+    fn what_was_settled_last_stays_over_writers_that_do_not_settle() {
         let folder = tempfile::tempdir().unwrap();
         let key = Key::container("a");
-        for generation in [1, 2] {
+        let records = FileRecords::new(folder.path());
+        records.put(&key, &record(1)).unwrap();
+        records.settle().unwrap();
+        for generation in [2, 3] {
             FileRecords::new(folder.path()).put(&key, &record(generation)).unwrap();
         }
+        assert_eq!(FileRecords::new(folder.path()).get(&key).unwrap(), Some(record(3)));
         tear(folder.path());
         assert_eq!(FileRecords::new(folder.path()).get(&key).unwrap(), Some(record(1)));
+    }
+
+    #[test]
+    fn the_end_of_a_deletion_needs_no_settling() {
+        let folder = tempfile::tempdir().unwrap();
+        let key = Key::container("a");
+        let records = FileRecords::new(folder.path());
+        let retiring = Record { retiring: true, ..record(1) };
+        records.put(&key, &retiring).unwrap();
+        records.settle().unwrap();
+        assert!(records.forget(&key).unwrap());
+        assert!(records.unsettled().ours.is_empty(), "comes back as what is being deleted");
+        records.put(&key, &retiring).unwrap();
+        assert!(records.forget(&key).unwrap());
+        assert!(!records.unsettled().ours.is_empty(), "its mark had not settled");
     }
 
     #[test]

@@ -20,7 +20,8 @@ pub trait Records: Send + Sync {
     /// Answers whether it was written. After a crash of the machine before [`Records::settle`] the record is this one
     /// or the last that was settled.
     fn put(&self, key: &Key, record: &Record) -> Result<bool, Error>;
-    /// Answers whether there was one. After a crash of the machine before [`Records::settle`] it may be back.
+    /// Answers whether there was one. After a crash of the machine before [`Records::settle`] it may be back; one
+    /// whose mark of deletion was settled (`retiring`) also after that, and its deletion is completed then.
     fn forget(&self, key: &Key) -> Result<bool, Error>;
     /// Makes all that was put and forgotten last.
     fn settle(&self) -> Result<(), Error>;

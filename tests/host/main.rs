@@ -24,6 +24,7 @@ mod processes;
 mod product;
 mod provenance;
 mod prune;
+mod ready;
 mod replace;
 mod restart_with;
 mod rollout;

@@ -218,6 +218,13 @@ fn a_sets_key_stands_for_its_members() {
     bench.write("site.yaml", &set(3));
     assert!(bench.expect(0, "apply --yes --only containerset/web").stdout.contains("container/w2"));
     assert!(bench.expect(1, "get web-1").stderr.contains("there is no container/web-1"));
+    assert!(bench.expect(0, "stop containerset/web --force").stdout.contains("container/w2"));
+    assert_eq!(bench.expect(0, "holds").stdout.lines().count(), 4, "a head and three members");
+    assert!(bench.expect(1, "start w0 w7").stderr.contains("there is no container/w7"));
+    bench.expect(0, "start w0 w2");
+    assert_eq!(bench.expect(0, "holds").stdout.lines().count(), 2);
+    bench.expect(0, "resume containerset/web");
+    assert_eq!(bench.expect(0, "holds").stdout, "no holds\n");
     bench.write("site.yaml", &set(1));
     let said = bench.expect(2, "plan").stdout;
     assert!(

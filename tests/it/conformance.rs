@@ -5,6 +5,7 @@ use crate::reconcile_support::{SECOND, look, server};
 use bayplan::driver::conformance::{self, Fixture};
 use bayplan::driver::{Driver, StepContext};
 use bayplan::model::object::{Image, ImageSource};
+use bayplan::model::ready::ReadyProbe;
 use bayplan::model::step::{Action, Outcome, Step};
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -27,7 +28,14 @@ fn fixture() -> Fixture {
 
 #[test]
 fn the_modelled_host_conforms() {
-    conformance::run(&server(), &fixture(), &|name| println!("{name}"));
+    let host = server();
+    let unserved = conformance::script::unserved().map(|probe| match probe {
+        ReadyProbe::Tcp(port) => port.to_string(),
+        ReadyProbe::Http(probe) => format!("{}{}", probe.port, probe.path),
+        other => panic!("nobody serves {other:?}"),
+    });
+    host.edit_host(|host| host.unserved.extend(unserved));
+    conformance::run(&host, &fixture(), &|name| println!("{name}"));
 }
 
 /// One step of a recording, and what the real host made of it (tests/host/conformance.rs writes them).

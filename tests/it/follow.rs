@@ -85,10 +85,19 @@ fn without_approval_they_wait_until_somebody_approves() {
 #[test]
 fn a_verb_restarts_them_too() {
     let host = host();
-    converge(&host, &Goal::Restart(Key::container("db")), &approving());
+    converge(&host, &Goal::Restart([Key::container("db")].into()), &approving());
     assert_eq!(incarnations(&host), [2, 2, 2, 1]);
-    converge(&host, &Goal::Restart(Key::container("app")), &approving());
+    converge(&host, &Goal::Restart([Key::container("app")].into()), &approving());
     assert_eq!(incarnations(&host), [2, 3, 3, 1]);
+    assert_settled(&host, &chain(false));
+}
+
+#[test]
+fn a_verb_on_both_restarts_each_once() {
+    let host = host();
+    let both = [Key::container("db"), Key::container("app")];
+    converge(&host, &Goal::Restart(both.into()), &approving());
+    assert_eq!(incarnations(&host), [2, 2, 2, 1]);
     assert_settled(&host, &chain(false));
 }
 
@@ -98,10 +107,10 @@ fn it_counts_from_when_it_is_declared() {
     let loose =
         site(&[("db", container()), ("app", container()), ("front", container()), ("alone", container())]);
     converge(&host, &Goal::Site(&loose), &options());
-    converge(&host, &Goal::Restart(Key::container("db")), &approving());
+    converge(&host, &Goal::Restart([Key::container("db")].into()), &approving());
     converge(&host, &Goal::Site(&chain(false)), &approving());
     assert_eq!(incarnations(&host), [2, 1, 1, 1], "to declare it restarts nobody");
-    converge(&host, &Goal::Restart(Key::container("db")), &approving());
+    converge(&host, &Goal::Restart([Key::container("db")].into()), &approving());
     assert_eq!(incarnations(&host), [3, 2, 2, 1]);
     assert_settled(&host, &chain(false));
 }

@@ -144,7 +144,7 @@ fn hold() {
     let host = running();
     let until = Some(jiff::Timestamp::from_second(SECOND + 3600).unwrap());
     let key = Key::container("web-1");
-    let stop = Goal::Power { key, power: Power::Stopped, until };
+    let stop = Goal::Power { keys: [key].into(), power: Power::Stopped, until };
     golden("stop", &planned(&host, &stop, &options()));
     converge(&host, &stop, &options());
     golden("hold", &planned(&host, &Goal::Site(&desired(&[("web-1", WEB), ("web-2", WEB)])), &options()));

@@ -503,7 +503,7 @@ fn protection_from_start_refuses_every_plan_that_would_start() {
     converge(&host, &Goal::Site(&desired(&text)), &options());
     let key = Key::container("web-1");
     assert!(runs(&host, &key));
-    let said = message(propose(&host, &Goal::Restart(key.clone()), &options()).unwrap_err());
+    let said = message(propose(&host, &Goal::Restart([key.clone()].into()), &options()).unwrap_err());
     assert!(said.contains("security.protection.start forbids it"), "{said}");
     host.kill_init(&key);
     let healed = planned(&host, &Goal::Recorded, &options());
@@ -524,7 +524,7 @@ fn by_hand_a_container_is_parked_or_deleted_at_once() {
     let until = look(&host).records[&key].parked.clone().unwrap().until;
     assert_eq!(until, Timestamp::from_second(SECOND + 3600).unwrap(), "its site's grace");
     assert!(planned(&host, &park, &options()).is_empty());
-    for goal in [Goal::Restart(key.clone()), Goal::Resume(key.clone())] {
+    for goal in [Goal::Restart([key.clone()].into()), Goal::Resume([key.clone()].into())] {
         let said = message(propose(&host, &goal, &options()).unwrap_err());
         assert!(said.starts_with("container/web-1 is parked until "), "{said}");
     }

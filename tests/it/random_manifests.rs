@@ -55,6 +55,8 @@ pub struct Document {
     pub follows: BTreeSet<u8>,
     /// By number in [`UPDATES`].
     pub update: usize,
+    /// By number in [`READIES`].
+    pub ready: usize,
     pub persisted: BTreeSet<usize>,
     /// Ignores its first setting, its nic.
     pub ignores: (bool, bool),
@@ -81,6 +83,13 @@ const UPDATES: [&str; 5] = [
     "{restart: deny}",
     "{image: replace}",
     "{restart: allow, image: replace, keepReplaced: 1d}",
+];
+const READIES: [&str; 5] = [
+    "{}",
+    "{tcp: 80}",
+    "{http: 8080, interval: 1s}",
+    "{http: {port: 8080, path: \"/${values.memory}\"}, timeout: 10s}",
+    "{exec: [check, it]}",
 ];
 const DELETIONS: [Option<&str>; 4] = [None, Some("park"), Some("delete"), Some("retain")];
 
@@ -117,11 +126,12 @@ impl Document {
             14 => self.is_ephemeral = from.is_ephemeral,
             15 => self.deletion = from.deletion,
             16 => self.label = from.label,
+            17 => self.ready = from.ready,
             _ => self.is_fast = from.is_fast,
         }
     }
 
-    pub const PARTS: usize = 18;
+    pub const PARTS: usize = 19;
 }
 
 impl Manifests {
@@ -206,6 +216,7 @@ impl Manifests {
         }
         *text += &format!("spec:\n  image: i{image}\n  state: {}\n", document.state.word());
         *text += &format!("  update: {}\n", UPDATES[document.update]);
+        *text += &format!("  ready: {}\n", READIES[document.ready]);
         let profiles = document.profiles.iter().filter(|profile| self.profiles.contains_key(profile));
         let profiles: String = profiles.map(|profile| format!(", p{profile}")).collect();
         *text += &format!("  profiles: [default{profiles}]\n");
@@ -306,11 +317,23 @@ pub fn document() -> impl Strategy<Value = Document> {
         prop_oneof![3 => Just(0_usize), 2 => 0..DELETIONS.len()],
         0_u8..3,
         prop::bool::weighted(0.2),
+        prop_oneof![2 => Just(0_usize), 3 => 0..READIES.len()],
     );
     (content, rest).prop_map(|(content, rest)| {
         let (image, mut profiles, config, takes_value, nic, disk, files, secrets, state) = content;
-        let (needs, needs_set, follows, update, persisted, ignores, is_ephemeral, deletion, label, is_fast) =
-            rest;
+        let (
+            needs,
+            needs_set,
+            follows,
+            update,
+            persisted,
+            ignores,
+            is_ephemeral,
+            deletion,
+            label,
+            is_fast,
+            ready,
+        ) = rest;
         profiles.dedup();
         profiles.truncate(if profiles.first() == profiles.get(1) { 1 } else { 2 });
         Document {
@@ -328,6 +351,7 @@ pub fn document() -> impl Strategy<Value = Document> {
             needs_set,
             follows,
             update,
+            ready,
             persisted,
             ignores,
             is_ephemeral,

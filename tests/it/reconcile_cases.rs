@@ -104,11 +104,11 @@ fn a_stop_by_hand_is_a_hold_that_a_start_ends() {
     let key = Key::container("web-1");
     converge(&host, &Goal::Site(&desired), &options());
     let until = Some(jiff::Timestamp::from_second(SECOND + 3600).unwrap());
-    converge(&host, &Goal::Power { key: key.clone(), power: Power::Stopped, until }, &options());
+    converge(&host, &Goal::Power { keys: [key.clone()].into(), power: Power::Stopped, until }, &options());
     let plan = planned(&host, &Goal::Site(&desired), &options());
     assert!(plan.is_empty() && plan.holds.len() == 1, "{plan:#?}");
     assert!(host.host().runs.is_empty());
-    converge(&host, &Goal::Power { key, power: Power::Running, until }, &options());
+    converge(&host, &Goal::Power { keys: [key].into(), power: Power::Running, until }, &options());
     let plan = planned(&host, &Goal::Site(&desired), &options());
     assert!(plan.is_empty() && plan.holds.is_empty() && host.host().runs.len() == 1, "{plan:#?}");
 }
@@ -162,7 +162,7 @@ fn a_verb_on_what_is_being_deleted_is_refused() {
     let key = Key::container("web-1");
     let plan = planned(&host, &Goal::Delete([key.clone()].into()), &options());
     carry_out(&Faulty::new(&host, Fault::Crash { at: 1, side: Side::After }), &plan, 1);
-    let error = propose(&host, &Goal::Restart(key), &options()).unwrap_err();
+    let error = propose(&host, &Goal::Restart([key].into()), &options()).unwrap_err();
     assert_eq!(error.to_string(), "container/web-1 is being deleted");
 }
 
@@ -316,6 +316,31 @@ fn content_that_nothing_names_goes_once_when_several_images_go() {
     assert!(look(&host).images.is_empty());
     let deletes = plan.steps.iter().filter(|step| matches!(step.action, Action::DeleteImage { .. }));
     assert_eq!(deletes.count(), 4);
+}
+
+#[test]
+fn content_that_two_images_name_goes_once_when_both_go_and_after_all_roots_on_it() {
+    for (first, second) in [("web-1", "web-2"), ("web-2", "web-1")] {
+        let host = server();
+        let mut desired = site(&[(first, container())]);
+        desired.objects.insert(Key::image("also"), object(desired.objects[&Key::image("tiny")].spec.clone()));
+        let other = Container { image: Key::image("also"), ..container() };
+        desired.objects.insert(Key::container(second), object(Spec::Container(Box::new(other))));
+        converge(&host, &Goal::Site(&desired), &options());
+        assert_eq!(look(&host).images.len(), 1, "both have the same content");
+        let all = look(&host).records.keys().cloned().collect();
+        let plan = converge(&host, &Goal::Delete(all), &options());
+        assert!(look(&host).images.is_empty());
+        let places = |wanted: fn(&Action) -> bool| -> Vec<usize> {
+            let found = plan.steps.iter().enumerate().filter(|(_, step)| wanted(&step.action));
+            found.map(|(at, _)| at).collect()
+        };
+        let deletes = places(|action| matches!(action, Action::DeleteImage { .. }));
+        assert_eq!(deletes.len(), 1, "{:#?}", plan.steps);
+        for root in places(|action| matches!(action, Action::DeleteRoot { .. })) {
+            assert!(waits(&plan.steps, deletes[0], root), "{:#?}", plan.steps);
+        }
+    }
 }
 
 fn other_image(path: &str) -> Object {

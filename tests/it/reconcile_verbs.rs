@@ -1,6 +1,7 @@
 //! `--only`, verbs, holds and their end, lost images, and applies that are interrupted.
 
 use crate::reconcile_support::*;
+use bayplan::driver::faulty::{Fault, Faulty, Side};
 use bayplan::driver::memory::Memory;
 use bayplan::driver::{Driver, Error, Scope, StepContext};
 use bayplan::model::content::{Content, Contents};
@@ -71,17 +72,17 @@ fn only_heals_what_it_names_alone() {
 
 fn stop(until: Option<i64>) -> Goal<'static> {
     let until = until.map(|seconds| Timestamp::from_second(SECOND + seconds).unwrap());
-    Goal::Power { key: Key::container("web-3"), power: Power::Stopped, until }
+    Goal::Power { keys: [Key::container("web-3")].into(), power: Power::Stopped, until }
 }
 
 #[test]
 fn resume_ends_a_hold_and_goes_back_to_what_is_declared() {
     let host = running();
     converge(&host, &stop(Some(3600)), &options());
-    let plan = converge(&host, &Goal::Resume(Key::container("web-3")), &options());
+    let plan = converge(&host, &Goal::Resume([Key::container("web-3")].into()), &options());
     assert_eq!(words(&plan), ["record web-3", "start web-3", "wait until ready web-3"]);
     assert!(planned(&host, &Goal::Recorded, &options()).is_empty());
-    assert!(planned(&host, &Goal::Resume(Key::container("web-3")), &options()).is_empty());
+    assert!(planned(&host, &Goal::Resume([Key::container("web-3")].into()), &options()).is_empty());
 }
 
 #[test]
@@ -112,7 +113,7 @@ fn a_hold_ends_by_its_time_by_the_next_apply_or_by_another_declaration() {
 fn restart_is_a_stop_and_a_start_of_that_container_alone() {
     let host = running();
     let before = host.host().runs;
-    let plan = converge(&host, &Goal::Restart(Key::container("web-3")), &options());
+    let plan = converge(&host, &Goal::Restart([Key::container("web-3")].into()), &options());
     assert_eq!(words(&plan), ["stop web-3", "start web-3", "wait until ready web-3"]);
     let after = host.host().runs;
     let touched: Vec<&str> = after
@@ -122,7 +123,7 @@ fn restart_is_a_stop_and_a_start_of_that_container_alone() {
         .collect();
     assert_eq!(touched, ["web-3"]);
     assert!(planned(&host, &Goal::Site(&two()), &options()).is_empty());
-    let error = propose(&host, &Goal::Restart(Key::network("bay0")), &options()).unwrap_err();
+    let error = propose(&host, &Goal::Restart([Key::network("bay0")].into()), &options()).unwrap_err();
     assert_eq!(error.to_string(), "network/bay0 is no container");
 }
 
@@ -189,6 +190,23 @@ fn an_ephemeral_container_that_powered_off_is_made_afresh_and_a_killed_one_is_no
         ["delete root job", "create root job", "start job", "wait until ready job"]
     );
     assert!(planned(&host, &Goal::Recorded, &options()).is_empty());
+}
+
+#[test]
+fn a_verb_by_hand_waits_for_no_disk_and_all_else_does() {
+    let host = running();
+    let web = Key::container("web-3");
+    let driver = Faulty::new(&host, Fault::Once { at: u64::MAX, side: Side::Before });
+    for power in [Power::Stopped, Power::Running, Power::Frozen] {
+        let goal = Goal::Power { keys: [web.clone()].into(), power, until: Some(Timestamp::MAX) };
+        assert!(carry_out(&driver, &planned(&driver, &goal, &options()), 1).is_done());
+        assert_eq!(driver.settled(), 0, "{power:?}");
+    }
+    let goals = [Goal::Park([web.clone()].into()), Goal::Undelete([web].into())];
+    for (goal, told) in goals.iter().zip(1..) {
+        assert!(carry_out(&driver, &planned(&driver, goal, &options()), 1).is_done());
+        assert_eq!(driver.settled(), told, "{goal:?}");
+    }
 }
 
 /// Sets the flag while the step with this number runs, as Ctrl-C does.

@@ -90,7 +90,7 @@ fn a_renamed_container_keeps_all_and_is_not_stopped() {
 fn a_hold_goes_along() {
     let host = host();
     let until = Some(jiff::Timestamp::from_second(SECOND + 3600).unwrap());
-    converge(&host, &Goal::Power { key: front(), power: Power::Stopped, until }, &options());
+    converge(&host, &Goal::Power { keys: [front()].into(), power: Power::Stopped, until }, &options());
     converge(&host, &Goal::Site(&renamed()), &options());
     let plan = planned(&host, &Goal::Site(&renamed()), &options());
     assert!(plan.is_empty() && plan.holds.len() == 1 && plan.holds[0].key == web(), "{plan:#?}");

@@ -246,7 +246,7 @@ fn restarts_go_by_the_policy_too() {
     let host = host();
     let goal = site(OLD, "restart: deny", ", config: {security.nesting: true}");
     converge(&host, &Goal::Site(&goal), &restarts);
-    let plan = converge(&host, &Goal::Restart(web()), &restarts);
+    let plan = converge(&host, &Goal::Restart([web()].into()), &restarts);
     assert!(plan.steps.iter().any(|step| matches!(step.action, Action::Stop { .. })), "a verb always may");
     assert!(planned(&host, &Goal::Site(&goal), &options()).pending.is_empty());
 }
@@ -255,7 +255,7 @@ fn restarts_go_by_the_policy_too() {
 fn a_hold_is_kept_through_a_replace() {
     let host = host();
     let until = Some(Timestamp::from_second(SECOND + 3600).unwrap());
-    converge(&host, &Goal::Power { key: web(), power: Power::Stopped, until }, &options());
+    converge(&host, &Goal::Power { keys: [web()].into(), power: Power::Stopped, until }, &options());
     let goal = site(NEW, "image: replace", "");
     let plan = converge(&host, &Goal::Site(&goal), &approving());
     assert!(!plan.steps.iter().any(|step| matches!(step.action, Action::Start(_))));

@@ -196,7 +196,7 @@ fn a_verb_on_one_container_waits_for_nobody() {
     let host = running(&alone(3));
     break_probe(&host);
     attempt(&host, &fleet(Rollout::default(), &alone(3), true));
-    let plan = planned(&host, &Goal::Restart(key(2)), &approving());
+    let plan = planned(&host, &Goal::Restart([key(2)].into()), &approving());
     assert!(plan.rollouts.is_empty() && plan.steps.iter().all(|step| step.key == key(2)), "{plan:#?}");
 }
 

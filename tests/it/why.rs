@@ -130,7 +130,7 @@ fn what_waits_for_a_restart_is_pending_and_says_for_what() {
 fn a_hold_is_told_with_who_set_it() {
     let host = host(LAYERS);
     let until = Some(jiff::Timestamp::from_second(SECOND + 3600).unwrap());
-    converge(&host, &Goal::Power { key: web(), power: Power::Stopped, until }, &options());
+    converge(&host, &Goal::Power { keys: [web()].into(), power: Power::Stopped, until }, &options());
     has(&why(&host, &web(), None), State::Held, "held stopped by apply by test");
 }
 
@@ -295,5 +295,28 @@ fn a_part_that_nobody_wrote_is_a_default_and_not_of_the_line_around_it() {
     ] {
         assert_eq!(layer(key, written), Some((Layer::Document, true)), "{written}");
         assert_eq!(layer(key, default), Some((Layer::Default, false)), "{default}");
+    }
+}
+
+#[test]
+fn a_probe_is_of_the_line_that_names_it_in_any_of_its_forms() {
+    for (ready, written, default) in [
+        ("{systemd: true}", "ready.systemd", "ready.timeout"),
+        ("{exec: [check, it]}", "ready.exec", "ready.timeout"),
+        ("{tcp: 80}", "ready.tcp", "ready.timeout"),
+        ("{http: 80}", "ready.http.port", "ready.http.path"),
+        ("{http: {port: 80}}", "ready.http.port", "ready.http.path"),
+        ("{http: {port: 80, path: /}}", "ready.http.path", "ready.interval"),
+        ("{interval: 1s}", "ready.interval", "ready.alive"),
+    ] {
+        let manifest = LAYERS.replace("{timeout: 10s}", ready);
+        let explanation = why(&host(&manifest), &web(), Some(&manifest));
+        let layer = |field: &str| {
+            let value = explanation.values.iter().find(|value| value.field == field);
+            let origin = value.and_then(|value| value.origin.clone()).map(|origin| origin.layer);
+            origin.unwrap_or_else(|| panic!("{ready}: no {field} in {:#?}", explanation.values))
+        };
+        assert_eq!(layer(written), Layer::Document, "{ready}: {written}");
+        assert_eq!(layer(default), Layer::Default, "{ready}: {default}");
     }
 }

@@ -7,7 +7,7 @@ use crate::daemon::wiring::Bay;
 use crate::driver::Scope;
 use crate::model::desired::Desired;
 use crate::model::finding::Finding;
-use crate::model::key::Key;
+use crate::model::key::{Key, Kind};
 use crate::model::object::Object;
 use crate::model::observed::{Host, Observed};
 use crate::model::step::{Action, StopHow};
@@ -151,12 +151,13 @@ fn like<'a>(
     Ok(found)
 }
 
-/// A verb on one container needs a look at that one, and at what it refers to; a restart at all, for others may restart
-/// with it.
+/// A verb on containers needs a look at these, and at what they refer to; a restart at all, for others may restart with
+/// them; so does one on a set, whose members are not known yet.
 fn scope(goal: &GoalRequest) -> Scope {
+    let is_container = |key: &Key| key.kind == Kind::Container;
     match goal {
-        GoalRequest::Power { key, .. } | GoalRequest::Resume(key) => {
-            Scope::Keys(BTreeSet::from([key.clone()]))
+        GoalRequest::Power { keys, .. } | GoalRequest::Resume(keys) if keys.iter().all(is_container) => {
+            Scope::Keys(keys.clone())
         }
         _ => Scope::All,
     }
@@ -176,26 +177,16 @@ fn goal<'a>(
             keys.iter().try_for_each(|key| found(key, observed))?;
             Goal::Delete(keys)
         }
-        GoalRequest::Park(keys) => {
-            let keys = sets::members(keys, recorded_objects(observed));
-            keys.iter().try_for_each(|key| known(key, observed))?;
-            Goal::Park(keys)
-        }
+        GoalRequest::Park(keys) => Goal::Park(known_members(keys, observed)?),
         GoalRequest::Undelete(key) => Goal::Undelete(parked(key, observed)?),
         GoalRequest::DeleteAll => Goal::Delete(observed.records.keys().cloned().collect()),
         GoalRequest::DeleteDeclared(_) => Goal::Delete(declared_and_known(desired, observed)),
-        GoalRequest::Power { key, power, hold, .. } => {
-            known(key, observed)?;
-            Goal::Power { key: key.clone(), power: *power, until: until(*hold, now) }
+        GoalRequest::Power { keys, power, hold, .. } => {
+            let keys = known_members(keys, observed)?;
+            Goal::Power { keys, power: *power, until: until(*hold, now) }
         }
-        GoalRequest::Resume(key) => {
-            known(key, observed)?;
-            Goal::Resume(key.clone())
-        }
-        GoalRequest::Restart { key, .. } => {
-            known(key, observed)?;
-            Goal::Restart(key.clone())
-        }
+        GoalRequest::Resume(keys) => Goal::Resume(known_members(keys, observed)?),
+        GoalRequest::Restart { keys, .. } => Goal::Restart(known_members(keys, observed)?),
         GoalRequest::PowerOff => Goal::PowerOff,
         GoalRequest::Rollback(keys) => Goal::Rollback(keys.clone()),
     })
@@ -206,10 +197,19 @@ pub fn recorded_objects(observed: &Observed) -> impl Iterator<Item = (&Key, &Obj
     observed.records.iter().filter_map(|(key, record)| Some((key, recorded(record)?)))
 }
 
+/// The keys, of sets their members; fails for one without a record.
+fn known_members<'a>(
+    keys: impl IntoIterator<Item = &'a Key>,
+    observed: &'a Observed,
+) -> Result<BTreeSet<Key>, Failure> {
+    let keys = sets::members(keys, recorded_objects(observed));
+    keys.iter().try_for_each(|key| known(key, observed))?;
+    Ok(keys)
+}
+
 /// The key; of a set the members that are parked, if any is.
 fn parked(key: &Key, observed: &Observed) -> Result<BTreeSet<Key>, Failure> {
-    let mut keys = sets::members([key], recorded_objects(observed));
-    keys.iter().try_for_each(|key| known(key, observed))?;
+    let mut keys = known_members([key], observed)?;
     let is_parked = |key: &Key| observed.records.get(key).is_some_and(|record| record.parked.is_some());
     if keys.iter().any(is_parked) {
         keys.retain(is_parked);

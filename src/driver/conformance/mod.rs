@@ -53,7 +53,7 @@ pub struct Fixture {
 pub type Case = fn(&Bench<'_>);
 
 /// The whole suite, each case with what it holds.
-pub const SUITE: [(&str, Case); 17] = [
+pub const SUITE: [(&str, Case); 18] = [
     ("records are written, noted and forgotten", things::records),
     ("images are imported once and deleted", things::images),
     ("pools are made and deleted", things::pools),
@@ -63,6 +63,7 @@ pub const SUITE: [(&str, Case); 17] = [
     ("a container that runs gets another name and stays what it is", things::renaming),
     ("another root takes the place of one, and is taken back", roots::beside),
     ("a container starts, runs as asked, stops and starts anew", runs::life),
+    ("a container is ready once its service answers", runs::readiness),
     ("a container is parked, and comes back as it was", runs::parking),
     ("a container is frozen and thawed", runs::freezing),
     ("limits are changed while it runs", runs::limits),

@@ -1,9 +1,10 @@
 //! Running containers: start to stop, live changes, and what a stopped one refuses.
 
-use super::{Bench, nobody};
+use super::files::digest;
+use super::{Bench, nobody, script};
 use crate::driver::Error;
 use crate::model::observed::{ExitCause, RunFacts};
-use crate::model::ready::Ready;
+use crate::model::ready::{HttpProbe, Ready, ReadyProbe};
 use crate::model::run::{ContainerRun, Limits, MemoryEnforce, MemoryLimit, Nic};
 use crate::model::step::{Action, RecordUpdate, StopHow};
 use jiff::Timestamp;
@@ -68,6 +69,29 @@ fn assert_as_asked(facts: &RunFacts, run: &ContainerRun) {
     assert!(facts.nics.values().all(|nic| nic.up), "{:?}", facts.nics);
     assert!(run.disks.iter().all(|disk| facts.disks.contains(&disk.device)), "{:?}", facts.disks);
     assert!(facts.pid > 0);
+}
+
+/// The service is the container's own httpd, which has no page but the file that the suite writes.
+pub fn readiness(bench: &Bench<'_>) {
+    let fixture = bench.fixture;
+    started(bench);
+    let [closed, missing] = script::unserved();
+    let waits = |probe: &ReadyProbe| fixture.wait_ready(probe);
+    let digest = digest(bench, "a page");
+    bench.does(&fixture.write("/srv/page", "a page", &digest));
+    bench.does(&fixture.follow(&["httpd", "-p", &script::SERVED.to_string(), "-h", "/srv"], "/srv/page"));
+    let page = HttpProbe { port: script::SERVED, path: "/page".to_owned() };
+    for good in [ReadyProbe::Tcp(script::SERVED), ReadyProbe::Http(page)] {
+        bench.leaves(&waits(&good));
+    }
+    for (bad, why) in [(closed, "refuses connections"), (missing, "/missing answered 404")] {
+        let done = bench.execute(&waits(&bad));
+        let Err(Error::NotReady { last, .. }) = &done else { unreachable!("{bad:?}: {done:?}") };
+        assert!(last.contains(why), "{bad:?}: {last}");
+    }
+    bench.changes(&fixture.kill());
+    let done = bench.execute(&waits(&ReadyProbe::Tcp(script::SERVED)));
+    assert!(matches!(done, Err(Error::NotReady { .. })), "{done:?}");
 }
 
 /// A mark alone: stopping is a step of its own, and the root stays.

@@ -5,13 +5,25 @@ use crate::model::content::{Content, Digest};
 use crate::model::id_map::IdMap;
 use crate::model::key::Key;
 use crate::model::object::*;
-use crate::model::ready::Ready;
+use crate::model::ready::{HttpProbe, Ready, ReadyProbe};
 use crate::model::record::{Applied, Identity, Owner};
 use crate::model::run::{ContainerRun, Disk, Limits, MemoryEnforce, MemoryLimit, Nic, NicAttachment};
 use crate::model::step::*;
+use crate::model::time_span::TimeSpan;
 use ipnet::Ipv4Net;
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
+use std::num::NonZeroU16;
+
+/// The port of the service that the suite starts inside.
+pub const SERVED: NonZeroU16 = NonZeroU16::new(8080).expect("it is not zero");
+
+/// A port that nobody serves, and a page that the service does not have.
+pub fn unserved() -> [ReadyProbe; 2] {
+    const CLOSED: NonZeroU16 = NonZeroU16::new(9).expect("it is not zero");
+    let missing = HttpProbe { port: SERVED, path: "/missing".to_owned() };
+    [ReadyProbe::Tcp(CLOSED), ReadyProbe::Http(missing)]
+}
 
 /// A step with nothing around it.
 pub fn step(key: &Key, action: Action) -> Step {
@@ -206,6 +218,13 @@ impl Fixture {
             disks: vec![],
             persist: Default::default(),
         }
+    }
+
+    /// For a second at most.
+    pub fn wait_ready(&self, probe: &ReadyProbe) -> Step {
+        let time = TimeSpan::of_milliseconds;
+        let ready = Ready { probe: probe.clone(), timeout: time(1_000), interval: time(50) };
+        self.act(Action::WaitReady { uuid: self.uuid, ready })
     }
 
     /// A file of the container's root with this text, whose digest the driver has told.

@@ -7,12 +7,13 @@ use crate::driver::{Error, StepContext};
 use crate::model::content::{Content, Digest};
 use crate::model::key::Key;
 use crate::model::observed::RegularFile;
-use crate::model::ready::{Ready, ReadyProbe};
+use crate::model::ready::{HttpProbe, Ready, ReadyProbe};
 use crate::model::run::SecretUse;
 use crate::model::step::FileWrite;
 use crate::store::Records;
 use sha2::Digest as _;
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroU16;
 use uuid::Uuid;
 
 /// The digest of a content as it is now; else why there is none.
@@ -122,14 +123,20 @@ fn fails(host: &HostModel, command: &[String]) -> bool {
     command.first().is_some_and(|program| program == "false") || host.failing_commands.contains(command)
 }
 
-/// A container whose probe is a command that fails never gets ready.
+/// Probes are good but for commands that fail and for what nobody serves.
 pub fn require_ready(host: &HostModel, key: &Key, ready: &Ready) -> Result<(), Error> {
-    match &ready.probe {
-        ReadyProbe::Exec(command) if fails(host, command) => Err(Error::NotReady {
-            key: key.clone(),
-            waited_ms: ready.timeout.milliseconds(),
-            last: format!("{} ended with status 1", command.join(" ")),
-        }),
-        _ => Ok(()),
-    }
+    let is_unserved = |port: &NonZeroU16| host.unserved.contains(&port.to_string());
+    let last = match &ready.probe {
+        ReadyProbe::Exec(command) if fails(host, command) => {
+            format!("{} ended with status 1", command.join(" "))
+        }
+        ReadyProbe::Tcp(port) | ReadyProbe::Http(HttpProbe { port, .. }) if is_unserved(port) => {
+            format!("port {port} refuses connections")
+        }
+        ReadyProbe::Http(HttpProbe { port, path }) if host.unserved.contains(&format!("{port}{path}")) => {
+            format!("http://127.0.0.1:{port}{path} answered 404")
+        }
+        _ => return Ok(()),
+    };
+    Err(Error::NotReady { key: key.clone(), waited_ms: ready.timeout.milliseconds(), last })
 }

@@ -34,6 +34,9 @@ pub struct HostModel {
     /// Commands that end with status 1 inside.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub failing_commands: BTreeSet<Vec<String>>,
+    /// Ports that nobody serves, and web addresses that are not found, as `80` and `80/path`.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub unserved: BTreeSet<String>,
     /// Those that `onChange` ran, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub commands_run: Vec<Vec<String>>,

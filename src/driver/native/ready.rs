@@ -1,18 +1,28 @@
-//! Waiting until a started container is ready.
+//! Waiting until a started container is ready. What is asked over the network is asked by Bayplan itself, in the
+//! container's network namespace: its image needs no program for it.
 
-use super::Native;
 use super::containers::Running;
 use super::failure::failed;
 use super::program::{End, Program};
+use super::{Native, networks};
 use crate::driver::{Error, StepContext};
 use crate::model::key::Key;
-use crate::model::ready::{Ready, ReadyProbe};
+use crate::model::ready::{HttpProbe, Ready, ReadyProbe};
+use crate::network::http::{self, AskError};
+use crate::network::service::{self, ConnectError, Patience};
+use crate::runtime::identity::ProcessId;
 use std::io::{ErrorKind, PipeReader, Read};
+use std::net::TcpStream;
+use std::num::NonZeroU16;
+use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 use uuid::Uuid;
 
 /// Between two tries, whatever the interval says.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
+/// The longest that one question over the network is waited for.
+const ANSWER: Duration = Duration::from_secs(10);
+const NO_INIT: &str = "its init does not run";
 
 /// Tries until the probe says ready, or its time is over, or the container has ended.
 pub fn wait(
@@ -26,11 +36,15 @@ pub fn wait(
     let deadline = begun + ready.timeout.duration();
     let mut told = String::new();
     loop {
-        if let Err(Error::Precondition { .. }) = Running::find(native, key, uuid) {
-            let last = "its init does not run".to_owned();
-            return Err(Error::NotReady { key: key.clone(), waited_ms: elapsed_ms(begun), last });
-        }
-        let place = Inside { native, key, uuid, deadline, context };
+        let init = match Running::find(native, key, uuid) {
+            Ok(running) => running.init,
+            Err(Error::Precondition { .. }) => {
+                let last = NO_INIT.to_owned();
+                return Err(Error::NotReady { key: key.clone(), waited_ms: elapsed_ms(begun), last });
+            }
+            Err(error) => return Err(error),
+        };
+        let place = Inside { native, key, uuid, init, deadline, context };
         let last = match place.probe(&ready.probe)? {
             Verdict::Ready => return Ok(()),
             Verdict::NotYet(last) => last,
@@ -73,6 +87,7 @@ struct Inside<'a> {
     native: &'a Native,
     key: &'a Key,
     uuid: Uuid,
+    init: ProcessId,
     deadline: Instant,
     context: &'a StepContext<'a>,
 }
@@ -99,7 +114,57 @@ impl Inside<'_> {
                     End::Late => Verdict::CutShort(format!("{words} had not ended, and was killed")),
                 })
             }
+            ReadyProbe::Tcp(port) => {
+                let cancelled = || self.context.cancelled();
+                let connected = self.connect(*port, self.patience(&cancelled))?;
+                Ok(connected.map_or_else(|verdict| verdict, |_| Verdict::Ready))
+            }
+            ReadyProbe::Http(probe) => self.get(probe),
         }
+    }
+
+    /// For one question: its own time, or what is left of the whole wait.
+    fn patience<'p>(&self, cancelled: &'p dyn Fn() -> bool) -> Patience<'p> {
+        Patience { until: self.deadline.min(Instant::now() + ANSWER), cancelled }
+    }
+
+    /// A connection that the service took; else what its absence says.
+    fn connect(&self, port: NonZeroU16, patience: Patience<'_>) -> Result<Result<TcpStream, Verdict>, Error> {
+        let namespace = networks::net_namespace(self.key, self.init.pid as u32);
+        // Asked after its namespace was opened: it was this process's.
+        let Some(namespace) = namespace.ok().filter(|_| self.init.is_alive()) else {
+            return Ok(Err(Verdict::NotYet(NO_INIT.to_owned())));
+        };
+        match service::connect_in(namespace.as_fd(), port, patience) {
+            Ok(stream) => Ok(Ok(stream)),
+            Err(ConnectError::Cancelled) => Err(Error::Cancelled),
+            Err(ConnectError::Netlink(error)) => {
+                Err(failed(format!("{}: port {port} could not be asked", self.key), error))
+            }
+            Err(error @ ConnectError::Silent { .. }) => Ok(Err(self.silence(error.to_string()))),
+            Err(error) => Ok(Err(Verdict::NotYet(error.to_string()))),
+        }
+    }
+
+    fn get(&self, probe: &HttpProbe) -> Result<Verdict, Error> {
+        let cancelled = || self.context.cancelled();
+        let patience = self.patience(&cancelled);
+        let stream = match self.connect(probe.port, patience)? {
+            Ok(stream) => stream,
+            Err(verdict) => return Ok(verdict),
+        };
+        match http::get(stream, &probe.path, patience) {
+            Ok(answer) if answer.is_good() => Ok(Verdict::Ready),
+            Ok(answer) => Ok(Verdict::NotYet(format!("{} answered {}", answer.url, answer.status))),
+            Err(AskError::Cancelled) => Err(Error::Cancelled),
+            Err(error @ AskError::Silent { .. }) => Ok(self.silence(error.to_string())),
+            Err(error) => Ok(Verdict::NotYet(error.to_string())),
+        }
+    }
+
+    /// No answer: of the service, or because the whole wait was over.
+    fn silence(&self, told: String) -> Verdict {
+        if Instant::now() < self.deadline { Verdict::NotYet(told) } else { Verdict::CutShort(told) }
     }
 
     /// How a command inside ended, and what it wrote as far as a pipe holds it.

@@ -68,14 +68,14 @@ fn effects(scene: &Scene<'_>, key: &Key) -> Vec<Action> {
     }
 }
 
-/// The content goes with the last image that names it.
+/// The content goes with the last image that names it: of several that go at once, the last by name.
 fn image(scene: &Scene<'_>, key: &Key) -> Option<Action> {
     let content = |key: &Key| scene.observed.records.get(key)?.applied.as_ref()?.fingerprint.clone();
     let fingerprint = content(key).filter(|content| scene.observed.images.contains_key(content))?;
     let shared = scene.observed.records.keys().any(|other| {
         let goes = scene.world.leaving.get(other).is_some_and(|leaving| leaving.way == Deletion::Delete);
-        let stays = other.kind == Kind::Image && other != key && !goes;
-        stays && content(other).as_ref() == Some(&fingerprint)
+        let holds = other.kind == Kind::Image && other != key && (!goes || other > key);
+        holds && content(other).as_ref() == Some(&fingerprint)
     });
     (!shared).then_some(Action::DeleteImage { fingerprint })
 }

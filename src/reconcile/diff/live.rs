@@ -103,7 +103,9 @@ fn limit_reasons(wanted: &Limits, before: Option<&Limits>, found: &Limits) -> Ve
             Some(applied) if applied != from => Cause::ChangeAndDrift,
             _ => Cause::Change,
         };
-        reasons.push(reason(cause, &format!("config.{field}"), from.clone(), to.clone()));
+        let note = (cause == Cause::Drift).then(|| "changed in its cgroup".to_owned());
+        let reason = reason(cause, &format!("config.{field}"), from.clone(), to.clone());
+        reasons.push(Reason { note, ..reason });
     }
     reasons
 }

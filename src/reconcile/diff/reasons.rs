@@ -128,7 +128,7 @@ pub fn note_class(field: &Field) -> Class {
 pub fn restart_downtime_ms(container: &Container) -> u64 {
     match container.ready.probe {
         ReadyProbe::Alive => 1_000,
-        ReadyProbe::Systemd | ReadyProbe::Exec(_) => 10_000,
+        ReadyProbe::Systemd | ReadyProbe::Exec(_) | ReadyProbe::Tcp(_) | ReadyProbe::Http(_) => 10_000,
     }
 }
 

@@ -5,10 +5,10 @@ use super::files::{self, Files};
 use super::host::architecture;
 use super::layer;
 use super::reader::{Fields, Reader};
-use super::update;
+use super::{ready, update};
 use crate::model::key::{Key, Kind};
 use crate::model::object::{DeviceLayer, Power, Update};
-use crate::model::ready::{Ready, ReadyProbe};
+use crate::model::ready::Ready;
 use crate::spec::registry::INSTANCE;
 use crate::spec::report::Wrong;
 use crate::spec::tree::{Mark, Node, Value};
@@ -37,9 +37,6 @@ pub const FIELDS: Fields = Fields {
     ],
     later: &[],
 };
-
-const READY: Fields =
-    Fields { known: &["alive", "systemd", "exec", "timeout", "interval"], later: &["tcp", "http"] };
 
 /// Debian's words for processors.
 pub const ARCHITECTURES: [&str; 9] =
@@ -124,7 +121,10 @@ pub fn read(node: &Node, mark: Mark, reader: &mut Reader) -> Option<ContainerSpe
         state: reader.field(node, "state", "state").and_then(|n| state(n, reader)).unwrap_or_default(),
         depends_on: keys(node, "dependsOn", reader),
         restart_with: restart_with(node, reader),
-        ready: reader.field(node, "ready", "ready").and_then(|node| ready(node, reader)).unwrap_or_default(),
+        ready: reader
+            .field(node, "ready", "ready")
+            .and_then(|node| ready::read(node, reader))
+            .unwrap_or_default(),
         update: update::read(node, reader),
         persist: update::persist(node, reader),
         ignore: reader.field(node, "ignore", "ignore").map(|n| reader.texts(n, "ignore")).unwrap_or_default(),
@@ -196,48 +196,4 @@ fn keys(spec: &Node, field: &str, reader: &mut Reader) -> Vec<Key> {
         }
     }
     keys
-}
-
-fn ready(node: &Node, reader: &mut Reader) -> Option<Ready> {
-    if !reader.mapping(node, "ready", &READY) {
-        return None;
-    }
-    let probes: Vec<_> = node
-        .entries()?
-        .iter()
-        .filter(|entry| matches!(entry.key.as_ref(), "alive" | "systemd" | "exec"))
-        .collect();
-    if let [first, second, ..] = probes[..] {
-        let message = format!("ready has one probe; `{}` and `{}` are two", first.key, second.key);
-        reader.report.error(second.mark, Wrong::new("bad-value", message).help("remove one of them"));
-    }
-    let probe = probes.first().and_then(|entry| probe(&entry.key, &entry.value, reader));
-    let mut time = |name: &str| {
-        let path = format!("ready.{name}");
-        reader.field(node, name, &path).and_then(|node| reader.time_span(node, &path))
-    };
-    let default = Ready::default();
-    Some(Ready {
-        timeout: time("timeout").unwrap_or(default.timeout),
-        interval: time("interval").unwrap_or(default.interval),
-        probe: probe.unwrap_or_default(),
-    })
-}
-
-fn probe(name: &str, node: &Node, reader: &mut Reader) -> Option<ReadyProbe> {
-    let path = format!("ready.{name}");
-    if name == "exec" {
-        let command = reader.texts(node, &path);
-        if matches!(&node.value, Value::List(items) if items.is_empty()) {
-            let wrong = Wrong::new("bad-value", "ready.exec needs a command");
-            reader.report.error(node.mark, wrong.help("write `exec: [test, -e, /run/ready]`"));
-        }
-        return Some(ReadyProbe::Exec(command));
-    }
-    if !reader.flag(node, &path)? {
-        let wrong = Wrong::new("bad-value", format!("{path} can only be true"));
-        reader.report.error(node.mark, wrong.help("remove it, or choose another probe"));
-        return None;
-    }
-    Some(if name == "systemd" { ReadyProbe::Systemd } else { ReadyProbe::Alive })
 }

@@ -5,6 +5,7 @@ use super::super::registry::value::BadValue;
 use super::super::registry::{Entry, Table};
 use super::super::report::{Report, Wrong};
 use super::super::tree::{Mark, Node, Plain, Value};
+use super::ready::WITHOUT_TLS;
 use crate::model::origin::below;
 use crate::model::time_span::TimeSpan;
 use crate::model::words::{alternatives, did_you_mean};
@@ -48,9 +49,8 @@ impl<'r> Reader<'r> {
                 self.report.error(entry.mark, wrong.help("remove it; this version does without"));
                 continue;
             }
-            let placed = (name == "placement")
-                .then(|| "it stands in the spec of what is placed; a Site has `targets`".to_owned());
-            let help = placed
+            let help = elsewhere(at, name)
+                .map(str::to_owned)
                 .or_else(|| did_you_mean(name, fields.known.iter().copied()))
                 .or_else(|| did_you_mean(name, fields.later.iter().copied()))
                 .unwrap_or_else(|| match fields.known {
@@ -257,6 +257,18 @@ impl<'r> Reader<'r> {
                 None
             }
         }
+    }
+}
+
+/// How what is written here is written, where the likeness of names would mislead.
+fn elsewhere(at: &str, name: &str) -> Option<&'static str> {
+    match (at, name) {
+        (_, "placement") => Some("it stands in the spec of what is placed; a Site has `targets`"),
+        ("ready", "https") | ("ready.http", "scheme" | "tls") => Some(WITHOUT_TLS),
+        ("ready", "httpGet") => Some("write `http: {port: 80, path: /}`"),
+        ("ready", "tcpSocket") => Some("write `tcp: 80`"),
+        ("ready.http", "host" | "address") => Some("the container itself is asked, on its loopback first"),
+        _ => None,
     }
 }
 

@@ -2,7 +2,7 @@
 //! there as the loader refuses them.
 
 use crate::spec::document::API_VERSION;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 /// How documentation begins of what is refused for now.
 pub const NOT_YET: &str = "Not supported yet. ";
@@ -67,14 +67,6 @@ pub fn moving_pin() -> Value {
 /// `update.window` of a container.
 pub fn window() -> Value {
     refused("When changes that stop it may be made.", json!({"type": "object"}))
-}
-
-/// Probes of `ready` that ask over the network.
-pub fn probes() -> Map<String, Value> {
-    let port = json!({"type": "integer", "minimum": 1, "maximum": 65535});
-    let tcp = refused("A port inside takes connections.", port);
-    let http = refused("A request is answered well.", json!({"type": ["string", "object"]}));
-    Map::from_iter([("tcp".to_owned(), tcp), ("http".to_owned(), http)])
 }
 
 /// `use` of a device.

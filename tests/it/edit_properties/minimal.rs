@@ -3,6 +3,7 @@
 use super::snapshot::Snapshot;
 use super::{Case, shown};
 use crate::reconcile_support::options;
+use bayplan::driver::memory::host::RootModel;
 use bayplan::driver::{Driver, StepContext};
 use bayplan::model::key::Key;
 use bayplan::model::step::{Action, Step};
@@ -81,12 +82,19 @@ impl Case<'_> {
             Action::Retire => {
                 later.find(is_same).is_some_and(|other| !matches!(other.action, Action::ForgetRecord))
             }
-            // Files are not looked at in what is parked, or has no record.
-            Action::WriteFile { .. } | Action::RunInside { .. } => {
-                self.before.records.get(&step.key).is_none_or(|record| record.parked.is_some())
-            }
+            Action::WriteFile { file, .. } => self.is_there_unseen(&step.key, &file.path),
+            Action::RunInside { files, .. } => files.iter().all(|path| self.is_there_unseen(&step.key, path)),
             _ => false,
         }
+    }
+
+    /// Files are not looked at in what is parked, or has no record; nor one that its record does not know: it was lost
+    /// with the state folder.
+    fn is_there_unseen(&self, key: &Key, path: &str) -> bool {
+        let Some(record) = self.before.records.get(key) else { return true };
+        let has = |root: &RootModel| root.identity.key == *key && root.files.contains_key(path);
+        let is_there = self.before.host.roots.values().any(has);
+        record.parked.is_some() || (is_there && !record.files.contains_key(path))
     }
 }
 

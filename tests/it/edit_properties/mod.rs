@@ -5,8 +5,8 @@
 //! each rest of an object's steps, from one of them on. How often a container was started counts only where it
 //! follows another's restart. Three kinds of step may change nothing that lasts and are needed for another reason: a
 //! wait for readiness is a look, behind a start; the mark of a deletion is for a crash between it and the end; files
-//! of what was parked, or has no record, are written without a look. Of each plan two steps, picked at random, are
-//! left out.
+//! of what was parked, or whose record does not know them, are written without a look. Of each plan two steps, picked at
+//! random, are left out.
 
 mod explained;
 mod guarded;
@@ -162,7 +162,11 @@ impl Edge {
             Edit::Hold(number, power) => {
                 let Some(document) = self.written.containers.get(number) else { return };
                 let until = Some(self.now + SignedDuration::from_hours(2));
-                let goal = Goal::Power { key: Key::container(document.name(*number)), power: *power, until };
+                let goal = Goal::Power {
+                    keys: [Key::container(document.name(*number))].into(),
+                    power: *power,
+                    until,
+                };
                 // Refused where there is none, or it is parked.
                 if let Ok(plan) = propose(&self.host, &goal, &self.options(None)) {
                     assert!(carry_out(&self.host, &plan, 1).is_done());
