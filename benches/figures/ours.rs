@@ -213,6 +213,7 @@ pub fn carry_out(driver: &dyn Driver, plan: &Plan) -> Result<()> {
         workers: WORKERS,
         cancel: &cancel,
         deadline: None,
+        clock: &std::time::Instant::now,
         progress: &|_| (),
         now,
         actor: ACTOR,

@@ -106,13 +106,13 @@ pub fn run(session: &Session, mut change: Change<'_>) -> anyhow::Result<Exit> {
         let display = Display::new(out, plan.steps.len());
         let progress = |line| display.show(&line);
         let applied = connection.apply(&change.request, &plan, change.matching, cancel, &progress);
-        let times = display.end();
+        display.end();
         match applied {
             Err(failure) if failure.kind == FailureKind::Moved => out.progress(&failure.message),
             Err(failure) => return Err(change.excerpts.tell(failure)),
             Ok(report) => {
                 if out.chatter == Chatter::Progress {
-                    out.text(&outcomes::table(&plan, &report, &times))?;
+                    out.text(&outcomes::table(&plan, &report))?;
                 }
                 out.text(&render::report_text(&report, SHOWN))?;
                 let exit = exit(&report);

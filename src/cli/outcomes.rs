@@ -4,9 +4,9 @@ use super::table::Table;
 use crate::model::key::Key;
 use crate::model::step::StepId;
 use crate::reconcile::plan::Plan;
+use crate::reconcile::render::duration_words;
 use crate::reconcile::report::{Report, StepOutcome, StepReport};
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 /// What became of an object; the gravest of its steps counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -25,7 +25,7 @@ struct Row {
 }
 
 /// The table; empty where it would say no more than the summary.
-pub fn table(plan: &Plan, report: &Report, times: &BTreeMap<Key, Duration>) -> String {
+pub fn table(plan: &Plan, report: &Report) -> String {
     let by_id: BTreeMap<StepId, &StepReport> = report.steps.iter().map(|step| (step.id, step)).collect();
     let mut keys: Vec<&Key> = vec![];
     let mut rows: BTreeMap<&Key, Row> = BTreeMap::new();
@@ -58,10 +58,11 @@ pub fn table(plan: &Plan, report: &Report, times: &BTreeMap<Key, Duration>) -> S
     if rows.len() < 2 {
         return String::new();
     }
+    let times = report.durations_ms();
     let mut table = Table::new(["OBJECT", "OUTCOME", "TIME", "WAITS FOR"]);
     for key in keys {
         let Some(Row { fate, waits_for }) = rows.remove(key) else { continue };
-        let time = times.get(key).map_or(String::new(), |time| seconds(*time));
+        let time = times.get(key).map_or(String::new(), |ms| duration_words(*ms));
         table.row([key.to_string(), fate.word().to_owned(), time, waits_for]);
     }
     table.text_or("")
@@ -77,25 +78,5 @@ impl Fate {
             Fate::Blocked => "blocked",
             Fate::Failed => "failed",
         }
-    }
-}
-
-/// `0.3 s`, `2 min 5 s`.
-fn seconds(time: Duration) -> String {
-    match time.as_secs() {
-        0..60 => format!("{}.{} s", time.as_secs(), time.subsec_millis() / 100),
-        whole => format!("{} min {} s", whole / 60, whole % 60),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn times_are_short() {
-        assert_eq!(seconds(Duration::from_millis(340)), "0.3 s");
-        assert_eq!(seconds(Duration::from_millis(59_999)), "59.9 s");
-        assert_eq!(seconds(Duration::from_secs(125)), "2 min 5 s");
     }
 }

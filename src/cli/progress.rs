@@ -1,5 +1,5 @@
 //! What goes on while a plan is carried out: on a terminal a bar, and a line for each step that runs now; elsewhere a
-//! line for each step that changed something. And how long each object took.
+//! line for each step that changed something.
 
 use super::output::{Chatter, Output, live_terminal};
 use crate::api::types::{ProgressLine, ProgressWord};
@@ -7,7 +7,7 @@ use crate::model::key::Key;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Between two frames, so that a long step is seen to go on.
 const TICK: Duration = Duration::from_millis(200);
@@ -16,14 +16,6 @@ const TICK: Duration = Duration::from_millis(200);
 pub struct Display {
     out: Output,
     live: Option<Live>,
-    times: Mutex<BTreeMap<Key, Span>>,
-}
-
-/// From an object's first step to its last.
-#[derive(Debug, Clone, Copy)]
-struct Span {
-    begun: Instant,
-    ended: Instant,
 }
 
 /// Bars on a terminal.
@@ -36,35 +28,23 @@ struct Live {
 impl Display {
     pub fn new(out: Output, steps: usize) -> Display {
         let live = (out.chatter == Chatter::Progress && live_terminal()).then(|| Live::new(steps));
-        Display { out, live, times: Mutex::default() }
+        Display { out, live }
     }
 
     pub fn show(&self, line: &ProgressLine) {
-        self.time(line);
         match &self.live {
             Some(live) => live.show(line),
             None => plain(self.out, line),
         }
     }
 
-    /// Takes the bars away, and says how long each object took.
-    pub fn end(self) -> BTreeMap<Key, Duration> {
+    /// Takes the bars away.
+    pub fn end(self) {
         if let Some(live) = &self.live {
             live.total.finish_and_clear();
             // What cannot be taken away stays to be seen.
             let _ = live.frame.clear();
         }
-        let times = self.times.into_inner().unwrap_or_else(PoisonError::into_inner);
-        times.into_iter().map(|(key, span)| (key, span.ended - span.begun)).collect()
-    }
-
-    fn time(&self, line: &ProgressLine) {
-        let now = Instant::now();
-        if matches!(line.line, ProgressWord::Blocked | ProgressWord::Skipped) {
-            return;
-        }
-        let mut times = lock(&self.times);
-        times.entry(line.key.clone()).or_insert(Span { begun: now, ended: now }).ended = now;
     }
 }
 

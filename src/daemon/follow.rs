@@ -25,7 +25,7 @@ use crate::reconcile::controller::{Controller, Pass};
 use crate::reconcile::goal::{Goal, PlanOptions};
 use crate::reconcile::plan::{self, Plan};
 use crate::reconcile::report::{Report, StepOutcome, error_chain};
-use crate::reconcile::{Error, check, digests, reconcile, refuse_guarded, render, rollback};
+use crate::reconcile::{Error, check, looked_up, reconcile, refuse_guarded, render, rollback};
 use crate::source;
 use crate::spec::{SourceText, diagnostic};
 use jiff::{SignedDuration, Timestamp};
@@ -198,8 +198,15 @@ impl Follower {
         }
         let _writing = shared.writer();
         let actor = self.actor.clone();
-        let carrying_out =
-            ApplyOptions { workers: WORKERS, cancel, deadline: None, progress: &say, now, actor: &actor };
+        let carrying_out = ApplyOptions {
+            workers: WORKERS,
+            cancel,
+            deadline: None,
+            progress: &say,
+            clock: &Instant::now,
+            now,
+            actor: &actor,
+        };
         let passed = match self.reporting(desired.as_deref()) {
             Ok(sites) if sites.is_empty() => {
                 self.controller.pass(self.bay.driver(), &goal, &options, &carrying_out)
@@ -241,7 +248,7 @@ impl Follower {
         self.controller = Controller::new(next, SignedDuration::ZERO, PERIOD);
         let driver = self.bay.driver();
         let observed = driver.observe(&Scope::All).map_err(Error::Observe)?;
-        options.contents = digests(driver, goal, &observed, &options.only)?;
+        options = looked_up(driver, goal, &observed, options).map_err(Error::Observe)?;
         let all = plan::plan(goal, &observed, &options)?;
         refuse_guarded(&all)?;
         let split = reporting::split(&all, goal, &observed, sites);

@@ -7,6 +7,7 @@ use crate::driver::native::{Layout, Native};
 use crate::driver::{self, Driver, Scope, StepContext};
 use crate::model::content::{Content, Contents};
 use crate::model::key::Key;
+use crate::model::object::{ImageContents, ImageSource};
 use crate::model::observed::{Dropped, Observed, RootQuery};
 use crate::model::step::{Outcome, Step};
 use crate::runtime::spawner::Spawner;
@@ -99,6 +100,13 @@ impl Driver for Built {
         }
     }
 
+    fn image_contents(&self, sources: &BTreeSet<ImageSource>) -> Result<ImageContents, driver::Error> {
+        match self {
+            Built::Memory(memory) => memory.image_contents(sources),
+            Built::Native(native) => native.image_contents(sources),
+        }
+    }
+
     fn dropped(&self, roots: &BTreeMap<Key, RootQuery>) -> Result<BTreeMap<Key, Dropped>, driver::Error> {
         match self {
             Built::Memory(memory) => memory.dropped(roots),
@@ -177,6 +185,10 @@ impl Driver for Kept {
 
     fn digests(&self, contents: &BTreeSet<Content>) -> Result<Contents, driver::Error> {
         self.0.digests(contents)
+    }
+
+    fn image_contents(&self, sources: &BTreeSet<ImageSource>) -> Result<ImageContents, driver::Error> {
+        self.0.image_contents(sources)
     }
 
     fn dropped(&self, roots: &BTreeMap<Key, RootQuery>) -> Result<BTreeMap<Key, Dropped>, driver::Error> {

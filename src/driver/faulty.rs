@@ -4,6 +4,7 @@
 use super::{Driver, Error, Scope, StepContext};
 use crate::model::content::{Content, Contents};
 use crate::model::key::Key;
+use crate::model::object::{ImageContents, ImageSource};
 use crate::model::observed::{Dropped, Observed, RootQuery};
 use crate::model::step::{Outcome, Step};
 use std::collections::{BTreeMap, BTreeSet};
@@ -58,6 +59,10 @@ impl Driver for Faulty<'_> {
 
     fn digests(&self, contents: &BTreeSet<Content>) -> Result<Contents, Error> {
         self.inner.digests(contents)
+    }
+
+    fn image_contents(&self, sources: &BTreeSet<ImageSource>) -> Result<ImageContents, Error> {
+        self.inner.image_contents(sources)
     }
 
     fn dropped(&self, roots: &BTreeMap<Key, RootQuery>) -> Result<BTreeMap<Key, Dropped>, Error> {

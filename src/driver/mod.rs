@@ -12,6 +12,7 @@ pub mod records;
 
 use crate::model::content::{Content, Contents};
 use crate::model::key::Key;
+use crate::model::object::{ImageContents, ImageSource};
 use crate::model::observed::{Dropped, Observed, RootQuery};
 use crate::model::step::{Outcome, Step};
 use jiff::Timestamp;
@@ -53,6 +54,8 @@ pub trait Driver: Sync {
     fn observe(&self, scope: &Scope) -> Result<Observed, Error>;
     /// What contents are now, as digests. One that cannot be had is an entry that says why.
     fn digests(&self, contents: &BTreeSet<Content>) -> Result<Contents, Error>;
+    /// The fingerprints that imports from these sources would give now; one that only an import tells has no entry.
+    fn image_contents(&self, sources: &BTreeSet<ImageSource>) -> Result<ImageContents, Error>;
     /// What was written or removed in these roots since they were made, and is not excepted. One that cannot be looked
     /// at has no entry.
     fn dropped(&self, roots: &BTreeMap<Key, RootQuery>) -> Result<BTreeMap<Key, Dropped>, Error>;

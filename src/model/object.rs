@@ -157,7 +157,7 @@ pub struct Image {
     pub fingerprint: Option<String>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub enum ImageSource {
     /// The host's static busybox as a tiny system container.
@@ -174,6 +174,9 @@ pub enum ImageSource {
         snapshot: Option<String>,
     },
 }
+
+/// Fingerprints by the source that gives them.
+pub type ImageContents = BTreeMap<ImageSource, String>;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

@@ -35,6 +35,8 @@ pub struct ApplyOptions<'a> {
     /// After it nothing new starts.
     pub deadline: Option<Instant>,
     pub progress: &'a (dyn Fn(&Progress<'_>) + Sync),
+    /// What the deadline and the steps' durations are told by.
+    pub clock: &'a (dyn Fn() -> Instant + Sync),
     pub now: Timestamp,
     /// Who asked: `apply by root`.
     pub actor: &'a str,
@@ -51,6 +53,7 @@ pub enum Progress<'a> {
 /// The work that is shared by the workers. Steps are named by their place in the plan.
 struct Board {
     outcomes: BTreeMap<StepId, StepOutcome>,
+    durations_ms: BTreeMap<StepId, u64>,
     /// Steps whose predecessors are done; the first one in the plan's order goes first.
     ready: BTreeSet<usize>,
     /// How many predecessors of each step are not done, or have not ended where that is enough.
@@ -85,6 +88,7 @@ struct Work<'a> {
 
 /// Carries out `plan`. Every step has an entry in the report.
 pub fn apply(driver: &dyn Driver, plan: &Plan, options: &ApplyOptions<'_>) -> Report {
+    let begun = (options.clock)();
     let work = Work::new(driver, plan, options);
     std::thread::scope(|scope| {
         for _ in 0..options.workers.clamp(1, plan.steps.len().max(1)) {
@@ -95,7 +99,8 @@ pub fn apply(driver: &dyn Driver, plan: &Plan, options: &ApplyOptions<'_>) -> Re
             });
         }
     });
-    let mut outcomes = work.board.into_inner().unwrap_or_else(PoisonError::into_inner).outcomes;
+    let Board { mut outcomes, durations_ms, .. } =
+        work.board.into_inner().unwrap_or_else(PoisonError::into_inner);
     if plan.steps.iter().any(must_last)
         && let Err(error) = driver.settle()
     {
@@ -108,13 +113,15 @@ pub fn apply(driver: &dyn Driver, plan: &Plan, options: &ApplyOptions<'_>) -> Re
             id: step.id,
             key: step.key.clone(),
             what: step_words(&step.action),
+            duration_ms: durations_ms.get(&step.id).copied(),
             takes_down: is_turn(&step.action, step.class),
             outcome: outcomes.remove(&step.id).unwrap_or(StepOutcome::Skipped),
         })
         .collect();
     let rollouts = plan.rollouts.iter().filter_map(|turns| stopped(turns, &steps)).collect();
     let interrupted = steps.iter().any(|step| step.outcome == StepOutcome::Skipped);
-    Report { version: REPORT_VERSION, steps, interrupted, rollouts }
+    let duration_ms = since_ms(options, begun);
+    Report { version: REPORT_VERSION, steps, interrupted, duration_ms, rollouts }
 }
 
 /// Whether what the step leaves has to outlast a crash of the machine from the moment that apply answers. What runs
@@ -151,7 +158,13 @@ impl<'a> Work<'a> {
             }
         }
         let ready = (0..waiting.len()).filter(|at| waiting[*at] == 0).collect();
-        let board = Mutex::new(Board { outcomes: BTreeMap::new(), ready, waiting, running: 0 });
+        let board = Mutex::new(Board {
+            outcomes: BTreeMap::new(),
+            durations_ms: BTreeMap::new(),
+            ready,
+            waiting,
+            running: 0,
+        });
         Work { driver, plan, options, next, next_at_end, board, changed: Condvar::new() }
     }
 
@@ -163,7 +176,7 @@ impl<'a> Work<'a> {
     fn take(&self) -> Option<usize> {
         let mut board = self.lock();
         loop {
-            let late = self.options.deadline.is_some_and(|deadline| Instant::now() >= deadline);
+            let late = self.options.deadline.is_some_and(|deadline| (self.options.clock)() >= deadline);
             if late || self.options.cancel.load(Ordering::Relaxed) {
                 return None;
             }
@@ -181,12 +194,17 @@ impl<'a> Work<'a> {
     fn carry_out(&self, at: usize) {
         let step = &self.plan.steps[at];
         (self.options.progress)(&Progress::Begin(step));
+        let begun = (self.options.clock)();
         let outcome = run(self.driver, step, self.options);
+        let duration_ms = since_ms(self.options, begun);
         (self.options.progress)(&Progress::End(step, &outcome));
         let done = matches!(outcome, StepOutcome::Changed | StepOutcome::Unchanged);
         let failed = matches!(outcome, StepOutcome::Failed { .. });
         let mut board = self.lock();
         board.running -= 1;
+        if outcome != StepOutcome::Skipped {
+            board.durations_ms.insert(step.id, duration_ms);
+        }
         board.outcomes.insert(step.id, outcome);
         if done {
             board.release(&self.next[at]);
@@ -216,6 +234,11 @@ impl<'a> Work<'a> {
             open.extend(&self.next[at]);
         }
     }
+}
+
+fn since_ms(options: &ApplyOptions<'_>, begun: Instant) -> u64 {
+    let passed = (options.clock)().saturating_duration_since(begun);
+    u64::try_from(passed.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// What has changed is in force, and a crash of the machine may undo its record: the next apply has to write it again.

@@ -9,7 +9,7 @@ use crate::model::desired::Desired;
 use crate::model::finding::{Finding, Severity};
 use crate::model::key::Key;
 use crate::model::object::{Container, ImageSource, Object, Power, Spec};
-use crate::model::observed::{ExitCause, Host, Observed};
+use crate::model::observed::{Host, Observed};
 use crate::model::origin::Place;
 use crate::model::run::{CpuLimit, Disk, Limits};
 use crate::model::step::BridgeNetwork;
@@ -142,8 +142,7 @@ fn protection(findings: &mut Findings<'_>, container: &Container, joined: &Joine
         let help = "declare `state: stopped`, or leave the protection out";
         findings.error("protected", "config.security.protection.start", message, help);
     }
-    let complete = view.run.is_none() && view.exit.is_some_and(|exit| exit.cause == ExitCause::PowerOff);
-    if typed::protected_from_delete(&container.config) && container.ephemeral && up && complete {
+    if typed::protected_from_delete(&container.config) && container.ephemeral && up && view.is_complete() {
         let message = format!(
             "{} is ephemeral and complete, and security.protection.delete forbids that its root goes",
             findings.key

@@ -1,12 +1,13 @@
 //! Which contents a plan needs to know. What they are now is asked of the driver: the planner sees digests only.
 
 use super::goal::Goal;
-use super::world::{recorded, with_needs};
+use super::needs::with_needs;
+use super::world::recorded;
 use crate::model::content::{Content, Contents, Digest};
-use crate::model::key::Key;
-use crate::model::object::{Container, Object, Spec};
+use crate::model::key::{Key, Kind};
+use crate::model::object::{Container, Image, ImageContents, ImagePolicy, ImageSource, Object, Spec};
 use crate::model::observed::Observed;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The contents of the files and secrets of every container that `goal` may change; where `only` is not empty, of those
 /// and what they need.
@@ -35,6 +36,59 @@ pub fn wanted(goal: &Goal<'_>, observed: &Observed, only: &BTreeSet<Key>) -> BTr
         }
         Goal::Recorded | Goal::Undelete(_) | Goal::Rollback(_) => recalled(with_needs(only, recorded)),
     }
+}
+
+/// The sources of the images whose content is not known before they are imported, where it matters whether the host has
+/// it: a container would get it in the place of another, or an image that is no longer declared may go for it.
+pub fn image_sources(goal: &Goal<'_>, observed: &Observed) -> BTreeSet<ImageSource> {
+    if observed.images.is_empty() {
+        return BTreeSet::new(); // the usual case of a first apply: nothing to compare with
+    }
+    let objects: BTreeMap<&Key, &Object> = match goal {
+        Goal::Site(desired) => desired.objects.iter().collect(),
+        Goal::Recorded => {
+            observed.records.iter().filter_map(|(key, record)| Some((key, recorded(record)?))).collect()
+        }
+        _ => BTreeMap::new(),
+    };
+    let image = |(key, object): (&&Key, &&Object)| match &object.spec {
+        Spec::Image(image) if wanted_content(observed, key, image, &ImageContents::new()).is_none() => {
+            Some(((*key).clone(), image.source.clone()))
+        }
+        _ => None,
+    };
+    let unknown: Vec<(Key, ImageSource)> = objects.iter().filter_map(image).collect();
+    if unknown.is_empty() {
+        return BTreeSet::new();
+    }
+    let one_may_go = observed.records.keys().any(|key| key.kind == Kind::Image && !objects.contains_key(key));
+    let replaced = |image: &Key| {
+        objects.iter().any(|(key, object)| match &object.spec {
+            Spec::Container(container) => {
+                let replaces = container.update.image == ImagePolicy::Replace && container.image == *image;
+                replaces && observed.records.contains_key(*key)
+            }
+            _ => false,
+        })
+    };
+    unknown.into_iter().filter(|(key, _)| one_may_go || replaced(key)).map(|(_, source)| source).collect()
+}
+
+/// The content that an image is to have, as far as it is known before an import: as it is pinned, as it was established
+/// from the same source, or as its source would give it now where the host has that already.
+pub fn wanted_content(
+    observed: &Observed,
+    key: &Key,
+    image: &Image,
+    given: &ImageContents,
+) -> Option<String> {
+    let applied = observed.records.get(key).and_then(|record| record.applied.as_ref());
+    let established = applied.and_then(|applied| match &applied.object.spec {
+        Spec::Image(before) if before.source == image.source => applied.fingerprint.clone(),
+        _ => None,
+    });
+    let given = || given.get(&image.source).filter(|content| observed.images.contains_key(*content)).cloned();
+    image.fingerprint.clone().or(established).or_else(given)
 }
 
 /// Of an object, and of what was established where it ignores what is declared.

@@ -3,10 +3,10 @@
 use super::apply::{ApplyOptions, apply};
 use super::goal::{Goal, PlanOptions};
 use super::near::is_near;
+use super::needs::around;
 use super::plan::Plan;
 use super::queue::Queue;
 use super::report::{Report, StepOutcome};
-use super::world::around;
 use super::{Error, plan_on, refuse_guarded};
 use crate::driver::{Driver, Scope};
 use crate::model::key::Key;

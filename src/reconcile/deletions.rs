@@ -35,8 +35,14 @@ impl Leaving {
 }
 
 /// `delete`: these go at once.
-pub fn delete<'a>(world: &mut World<'a>, keys: &BTreeSet<Key>, observed: &'a Observed, joined: &Joined<'a>) {
-    for key in free(world, keys, observed, joined) {
+pub fn delete<'a>(
+    world: &mut World<'a>,
+    keys: &BTreeSet<Key>,
+    observed: &'a Observed,
+    joined: &Joined<'a>,
+    options: &PlanOptions,
+) {
+    for key in free(world, keys, observed, joined, options) {
         world.leaving.insert(key, Leaving::asked("delete"));
     }
 }
@@ -49,7 +55,7 @@ pub fn park<'a>(
     joined: &Joined<'a>,
     options: &PlanOptions,
 ) {
-    for key in free(world, keys, observed, joined) {
+    for key in free(world, keys, observed, joined, options) {
         let record = observed.records.get(&key);
         let (Some(record), Kind::Container) = (record, key.kind) else {
             let message = format!("{key} cannot be parked: only containers with a record are");
@@ -78,8 +84,9 @@ fn free<'a>(
     keys: &BTreeSet<Key>,
     observed: &'a Observed,
     joined: &Joined<'a>,
+    options: &PlanOptions,
 ) -> Vec<Key> {
-    let all_users = users(world, observed, joined);
+    let all_users = users(world, observed, joined, options);
     let mut free = vec![];
     for key in keys {
         if !observed.records.contains_key(key) && joined.view(key).root.is_none() {
@@ -108,7 +115,7 @@ pub fn user_words(key: &Key, observed: &Observed) -> String {
 }
 
 /// Deletions that were begun go on, but for what is declared again or needed again.
-pub fn retire<'a>(world: &mut World<'a>, observed: &'a Observed, joined: &Joined<'a>) {
+pub fn retire<'a>(world: &mut World<'a>, observed: &'a Observed, joined: &Joined<'a>, options: &PlanOptions) {
     let retiring = observed.records.iter().filter(|(_, record)| record.retiring);
     let mut keys: BTreeSet<Key> = retiring.map(|(key, _)| key.clone()).collect();
     keys.retain(|key| !world.targets.contains_key(key));
@@ -119,7 +126,7 @@ pub fn retire<'a>(world: &mut World<'a>, observed: &'a Observed, joined: &Joined
     let mut leaving = keys.clone();
     leaving.extend(world.leaving.iter().filter(|(_, leaving)| goes(leaving)).map(|(key, _)| key.clone()));
     let needed: BTreeSet<Key> = world.targets.values().flat_map(|target| references(target.object)).collect();
-    let users = users(world, observed, joined);
+    let users = users(world, observed, joined, options);
     keys.retain(|key| {
         let mut users = users.get(key).into_iter().flatten();
         !needed.contains(key) && users.all(|user| leaving.contains(user))

@@ -3,6 +3,7 @@
 use crate::model::content::Contents;
 use crate::model::desired::Desired;
 use crate::model::key::Key;
+use crate::model::object::ImageContents;
 use crate::model::object::Power;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -77,6 +78,8 @@ pub struct PlanOptions {
     pub missing_paths: BTreeSet<PathBuf>,
     /// The digests of [`super::contents::wanted`].
     pub contents: Contents,
+    /// What the sources of [`super::contents::image_sources`] give.
+    pub image_contents: ImageContents,
     /// Containers that are not started before this time: their inits end as soon as they begin.
     pub not_before: BTreeMap<Key, Timestamp>,
 }
@@ -95,6 +98,7 @@ impl PlanOptions {
             actor: actor.into(),
             missing_paths: BTreeSet::new(),
             contents: Contents::new(),
+            image_contents: ImageContents::new(),
             not_before: BTreeMap::new(),
         }
     }

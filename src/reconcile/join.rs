@@ -1,8 +1,9 @@
 //! Records and host facts side by side: one view per container. A record alone is never taken for the host.
 
 use crate::model::key::Key;
-use crate::model::observed::{ExitFacts, Observed, RootFacts, RunFacts};
-use crate::model::record::{Identity, Record};
+use crate::model::observed::{ExitCause, ExitFacts, Observed, RootFacts, RunFacts};
+use crate::model::record::{Identity, Record, Replaced};
+use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
@@ -20,6 +21,27 @@ impl<'a> ContainerView<'a> {
     pub fn identity(&self) -> Option<&'a Identity> {
         let recorded = self.record.and_then(|record| record.identity.as_ref());
         recorded.or_else(|| self.root.map(|root| &root.identity.identity))
+    }
+
+    /// Whether its last incarnation was stopped by `bayplan power-off`.
+    pub fn was_powered_off(&self) -> bool {
+        let applied = self.record.and_then(|record| record.applied.as_ref());
+        let stopped = applied.and_then(|applied| applied.powered_off);
+        self.exit.is_some_and(|exit| stopped == Some(exit.incarnation))
+    }
+
+    /// Whether it was powered off from inside, and does not run since.
+    pub fn is_complete(&self) -> bool {
+        let ended = self.exit.is_some_and(|exit| exit.cause == ExitCause::PowerOff);
+        self.run.is_none() && ended && !self.was_powered_off()
+    }
+
+    /// Whether a root is kept beside its own whose time is over: what looks at the container drops it.
+    pub fn drops_replaced(&self, now: Timestamp) -> bool {
+        let applied = self.record.and_then(|record| record.applied.as_ref());
+        let is_over = |replaced: &Replaced| replaced.proven && replaced.until <= now;
+        let is_there = self.root.is_some_and(|root| root.replaced.is_some());
+        is_there && applied.and_then(|applied| applied.replaced.as_ref()).is_some_and(is_over)
     }
 
     /// Whether it is on the host without a record: a candidate for re-adoption.

@@ -10,6 +10,7 @@
 //! | --- | --- |
 //! | `goal` | what a plan is for: a site, healing, or a verb |
 //! | `world` | goal ⊕ records ⊕ overrides: the objects as they should be, and who may change them |
+//! | `verbs`, `needs` | what a verb wants of recorded containers; what objects need, and `--only` |
 //! | `deletions` | what is to go because it was asked for; what protects from it |
 //! | `prune`, `candidates`, `users`, `intent` | what a site no longer declares: how it goes, who needs it, what stops it |
 //! | `parking`, `undelete` | parked objects: their time is over, or they come back |
@@ -52,6 +53,7 @@ pub mod imprint;
 pub mod intent;
 pub mod join;
 pub mod near;
+pub mod needs;
 pub mod ownership;
 pub mod parking;
 pub mod plan;
@@ -68,18 +70,16 @@ pub mod spans;
 pub mod undelete;
 pub mod unmanaged;
 pub mod users;
+pub mod verbs;
 pub mod why;
 pub mod world;
 
 use crate::driver::{Driver, Scope};
-use crate::model::content::Contents;
-use crate::model::key::Key;
 use crate::model::observed::Observed;
 use apply::ApplyOptions;
 use goal::{Goal, PlanOptions};
 use plan::Plan;
 use report::Report;
-use std::collections::BTreeSet;
 
 /// Why a pass ended before its first step.
 #[derive(Debug, thiserror::Error)]
@@ -116,8 +116,8 @@ pub fn plan_on(
     observed: &Observed,
     options: &PlanOptions,
 ) -> Result<Plan, Error> {
-    let contents = digests(driver, goal, observed, &options.only)?;
-    Ok(plan::plan(goal, observed, &PlanOptions { contents, ..options.clone() })?)
+    let options = looked_up(driver, goal, observed, options.clone()).map_err(Error::Observe)?;
+    Ok(plan::plan(goal, observed, &options)?)
 }
 
 /// The plan with what its replaces would take along.
@@ -130,14 +130,16 @@ pub fn with_dropped(driver: &dyn Driver, plan: Plan, observed: &Observed) -> Res
     Ok(Plan { dropped, ..plan })
 }
 
-/// What the contents of a goal are now; where `only` is not empty, of those objects and what they need.
-pub fn digests(
+/// The options with what the contents of a goal are now; where `only` is not empty, of those objects and what they need.
+pub fn looked_up(
     driver: &dyn Driver,
     goal: &Goal<'_>,
     observed: &Observed,
-    only: &BTreeSet<Key>,
-) -> Result<Contents, Error> {
-    driver.digests(&contents::wanted(goal, observed, only)).map_err(Error::Observe)
+    options: PlanOptions,
+) -> Result<PlanOptions, crate::driver::Error> {
+    let contents = driver.digests(&contents::wanted(goal, observed, &options.only))?;
+    let image_contents = driver.image_contents(&contents::image_sources(goal, observed))?;
+    Ok(PlanOptions { contents, image_contents, ..options })
 }
 
 /// One pass: looks, plans and carries out.

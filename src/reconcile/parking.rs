@@ -24,7 +24,7 @@ pub fn recorded_sites(
         return;
     }
     let declared = world.targets.keys().cloned().collect();
-    let users = users(world, observed, joined);
+    let users = users(world, observed, joined, options);
     let view = View { observed, joined, users, declared, owners: Owners::All };
     let old = expired(&view, options);
     let mut settled = old.clone();

@@ -53,7 +53,7 @@ pub fn site(
     if !observed.records.iter().any(is_left) {
         return; // the usual case costs one look at each record
     }
-    let users = users(world, observed, joined);
+    let users = users(world, observed, joined, options);
     let declared = world.targets.keys().cloned().collect();
     let view = View { observed, joined, users, declared, owners: Owners::These(owners) };
     let site = Key::site(&desired.site);

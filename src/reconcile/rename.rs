@@ -74,10 +74,10 @@ pub fn begin_with(renames: &Renames, diffs: &mut BTreeMap<Key, ObjectDiff>) {
     }
 }
 
-/// A rename from what another site has, or to a name that is taken by what is parked.
+/// A rename from what another site has, or to a name that something else has.
 pub fn refused(desired: &Desired, observed: &Observed) -> Vec<Finding> {
     let owners = owners(desired);
-    let mut findings = onto_parked(desired, observed);
+    let mut findings = onto_taken(desired, observed);
     let foreign = desired.renamed_from.iter().filter_map(|(now, former)| {
         let owner = &observed.records.get(former)?.owner;
         (!observed.records.contains_key(now) && !owners.contains(owner)).then_some((now, former, owner))
@@ -91,19 +91,29 @@ pub fn refused(desired: &Desired, observed: &Observed) -> Vec<Finding> {
     findings
 }
 
-/// Without a word the parked one would come back under that name, and the one that is meant would be pruned.
-fn onto_parked(desired: &Desired, observed: &Observed) -> Vec<Finding> {
+/// Without a word the other one would stay under that name, or come back, and the one that is meant would be pruned.
+fn onto_taken(desired: &Desired, observed: &Observed) -> Vec<Finding> {
     let owners = owners(desired);
     let onto = |(now, former): (&Key, &Key)| {
         let before = observed.records.get(former).filter(|record| owners.contains(&record.owner))?;
         let in_service = before.parked.is_none() && !before.retiring && !desired.objects.contains_key(former);
         let taken = observed.records.get(now).filter(|record| in_service && !is_copy(record, before))?;
-        let parked = taken.parked.as_ref()?;
-        let message =
-            format!("{now} is renamed from {former}, and another {now} is parked until {:.0}", parked.until);
-        let help =
-            format!("`bayplan delete {now}` removes the parked one; without renamedFrom it comes back");
-        Some(Finding { place: place(desired, now), ..error("renamed-parked", now, message, &help) })
+        let renamed = format!("{now} is renamed from {former}, and another {now} is");
+        let (code, message, help) = match &taken.parked {
+            Some(parked) => (
+                "renamed-parked",
+                format!("{renamed} parked until {:.0}", parked.until),
+                format!("`bayplan delete {now}` removes the parked one; without renamedFrom it comes back"),
+            ),
+            None => (
+                "renamed-taken",
+                format!("{renamed} there beside it"),
+                format!(
+                    "`bayplan delete {now}` removes that one; without renamedFrom it stays, and {former} is no longer declared"
+                ),
+            ),
+        };
+        Some(Finding { place: place(desired, now), ..error(code, now, message, &help) })
     };
     let declared = desired.renamed_from.iter().filter(|(now, _)| desired.objects.contains_key(*now));
     declared.filter_map(onto).collect()

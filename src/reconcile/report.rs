@@ -5,7 +5,7 @@ use crate::model::key::Key;
 use crate::model::record::Owner;
 use crate::model::step::StepId;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The version of a report's JSON.
 pub const REPORT_VERSION: u32 = 1;
@@ -18,6 +18,9 @@ pub struct Report {
     pub steps: Vec<StepReport>,
     /// Whether Ctrl-C or the deadline kept steps from starting.
     pub interrupted: bool,
+    /// From the first step's begin until all was made last.
+    #[serde(default)]
+    pub duration_ms: u64,
     /// The rollouts that a failure stopped.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rollouts: Vec<RolloutStop>,
@@ -45,6 +48,9 @@ pub struct StepReport {
     /// The step in a few words: `start`.
     pub what: String,
     pub outcome: StepOutcome,
+    /// None: it was not begun.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duration_ms: Option<u64>,
     /// It takes a running container down to bring it up again.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub takes_down: bool,
@@ -76,6 +82,15 @@ impl Report {
     /// Whether any step changed something.
     pub fn changed(&self) -> bool {
         self.steps.iter().any(|step| step.outcome == StepOutcome::Changed)
+    }
+
+    /// How long each object's steps took, together; objects of which none was begun have no entry.
+    pub fn durations_ms(&self) -> BTreeMap<&Key, u64> {
+        let mut durations = BTreeMap::new();
+        for (step, duration_ms) in self.steps.iter().filter_map(|step| Some((step, step.duration_ms?))) {
+            *durations.entry(&step.key).or_insert(0) += duration_ms;
+        }
+        durations
     }
 
     /// The exit code of `apply`: 0 done, 3 steps failed or were not begun.

@@ -1,11 +1,13 @@
 //! Who needs an object: by references, by what stands on it, by what is plugged into it. An object that is converged
 //! counts as it will be; every other as its record and the host have it.
 
+use super::contents::wanted_content;
+use super::goal::PlanOptions;
 use super::ignore;
 use super::join::Joined;
-use super::world::World;
+use super::world::{Target, World};
 use crate::model::key::{Key, Kind};
-use crate::model::object::Object;
+use crate::model::object::{Object, Spec};
 use crate::model::observed::Observed;
 use crate::model::record::{Owner, Record};
 use crate::model::references::references;
@@ -14,9 +16,9 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Each key's users.
 pub type Users = BTreeMap<Key, BTreeSet<Key>>;
 
-pub fn users(world: &World<'_>, observed: &Observed, joined: &Joined<'_>) -> Users {
+pub fn users(world: &World<'_>, observed: &Observed, joined: &Joined<'_>, options: &PlanOptions) -> Users {
     let mut users = Users::new();
-    let mut contents: BTreeMap<&str, Vec<&Key>> = BTreeMap::new();
+    let mut contents: BTreeMap<String, Vec<&Key>> = BTreeMap::new();
     for (key, record) in &observed.records {
         let target = world.targets.get(key);
         let applied = record.applied.as_ref().map(|applied| &applied.object);
@@ -30,8 +32,13 @@ pub fn users(world: &World<'_>, observed: &Observed, joined: &Joined<'_>) -> Use
         if let Owner::Site(site) = target.map_or(&record.owner, |target| &target.owner) {
             users.entry(Key::site(site)).or_default().insert(key.clone());
         }
-        let content = record.applied.as_ref().and_then(|applied| applied.fingerprint.as_deref());
-        if let (Kind::Image, Some(content)) = (key.kind, content) {
+        let content = record.applied.as_ref().and_then(|applied| applied.fingerprint.clone());
+        if let (Kind::Image, Some(content), None) = (key.kind, content, target) {
+            contents.entry(content).or_default().push(key);
+        }
+    }
+    for (key, target) in &world.targets {
+        if let Some(content) = content(observed, key, target, options) {
             contents.entry(content).or_default().push(key);
         }
     }
@@ -43,8 +50,10 @@ pub fn users(world: &World<'_>, observed: &Observed, joined: &Joined<'_>) -> Use
     for (key, view) in &joined.containers {
         if let Some(root) = view.root {
             users.entry(Key::pool(&root.pool)).or_default().insert(key.clone());
-            for content in root.contents() {
-                for image in bearers(contents.get(content.as_str()), world) {
+            let drops = world.targets.contains_key(key) && view.drops_replaced(options.now);
+            for content in root.contents().filter(|content| !drops || root.replaced.as_ref() != Some(content))
+            {
+                for image in bearers(contents.get(content), world) {
                     users.entry(image.clone()).or_default().insert(key.clone());
                 }
             }
@@ -62,6 +71,13 @@ pub fn users(world: &World<'_>, observed: &Observed, joined: &Joined<'_>) -> Use
     users
 }
 
+/// The content that an image has, once this plan is done.
+fn content(observed: &Observed, key: &Key, target: &Target<'_>, options: &PlanOptions) -> Option<String> {
+    let Spec::Image(image) = &target.object.spec else { return None };
+    let wanted = wanted_content(observed, key, image, &options.image_contents);
+    wanted.or_else(|| observed.records.get(key)?.applied.as_ref()?.fingerprint.clone())
+}
+
 /// The images of a content that roots stand on: one that is declared bears it for all.
 fn bearers<'a>(images: Option<&Vec<&'a Key>>, world: &World<'_>) -> Vec<&'a Key> {
     let images = images.cloned().unwrap_or_default();
@@ -77,7 +93,12 @@ fn former_references(record: &Record) -> BTreeSet<Key> {
 
 /// The converged objects that let go of each key that leaves: it goes after them. Not so a container: it needs things
 /// itself, goes before they are changed, and they come before what is converged on them.
-pub fn former_users(world: &World<'_>, observed: &Observed, joined: &Joined<'_>) -> Users {
+pub fn former_users(
+    world: &World<'_>,
+    observed: &Observed,
+    joined: &Joined<'_>,
+    options: &PlanOptions,
+) -> Users {
     let mut users = Users::new();
     if world.leaving.is_empty() {
         return users;
@@ -89,6 +110,16 @@ pub fn former_users(world: &World<'_>, observed: &Observed, joined: &Joined<'_>)
         let leaves = |key: &Key| key.kind != Kind::Container && world.leaving.contains_key(key);
         for former in recorded.into_iter().chain(bridges).filter(leaves) {
             users.entry(former).or_default().insert(key.clone());
+        }
+        let view = joined.view(key);
+        if let Some(dropped) = view.root.and_then(|root| root.replaced.as_ref())
+            && view.drops_replaced(options.now)
+        {
+            let content = |key: &Key| observed.records.get(key)?.applied.as_ref()?.fingerprint.as_ref();
+            let leaving = world.leaving.keys().filter(|key| key.kind == Kind::Image);
+            for image in leaving.filter(|image| content(image) == Some(dropped)) {
+                users.entry(image.clone()).or_default().insert(key.clone());
+            }
         }
     }
     users

@@ -1,22 +1,23 @@
 //! Goal ⊕ records ⊕ overrides: the objects as they should be, who owns them, and what is left alone.
 
-use super::deletions::{self, Leaving, delete, park, refuse_protected, retire};
+use super::deletions::{Leaving, delete, park, refuse_protected, retire};
 use super::goal::{Goal, PlanOptions};
 use super::intent::{Guard, Intent};
 use super::join::Joined;
+use super::needs::narrow;
 use super::ownership::{moves, orphans, owned_elsewhere};
 use super::plan::{Hold, SetChange, site_owner};
 use super::undelete::undelete;
-use super::{external, follow, ignore, parking, prune, sets};
+use super::verbs::{power_off, rollback, verb};
+use super::{external, ignore, parking, prune, sets};
 use crate::model::desired::Desired;
 use crate::model::finding::{Finding, Severity};
-use crate::model::key::{Key, Kind};
+use crate::model::key::Key;
 use crate::model::object::{Object, Power, Spec};
 use crate::model::observed::Observed;
 use crate::model::origin::FieldOrigins;
 use crate::model::prune::Deletion;
 use crate::model::record::{Override, OverrideField, Owner, Record};
-use crate::model::references::{references, restarts_with};
 use crate::model::words::meant;
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
@@ -94,14 +95,14 @@ pub fn world<'a>(
             external::check(&mut world, desired, observed, joined);
             prune::site(&mut world, desired, observed, joined, options);
             ignored_needs(&mut world, desired, observed, options);
-            retire(&mut world, observed, joined);
+            retire(&mut world, observed, joined, options);
         }
         Goal::Recorded => {
             all_recorded(&mut world, observed, options);
             parking::recorded_sites(&mut world, observed, joined, options);
-            retire(&mut world, observed, joined);
+            retire(&mut world, observed, joined, options);
         }
-        Goal::Delete(keys) => delete(&mut world, keys, observed, joined),
+        Goal::Delete(keys) => delete(&mut world, keys, observed, joined, options),
         Goal::Park(keys) => park(&mut world, keys, observed, joined, options),
         Goal::Undelete(keys) => undelete(&mut world, keys, observed, options),
         Goal::PowerOff => power_off(&mut world, joined, options),
@@ -111,7 +112,7 @@ pub fn world<'a>(
         }
     }
     if !options.only.is_empty() {
-        narrow(&mut world, options);
+        narrow(&mut world, observed, options);
     }
     refuse_protected(&mut world, observed);
     world
@@ -120,6 +121,11 @@ pub fn world<'a>(
 /// What a record says should be: the last declaration, else what was established.
 pub fn recorded(record: &Record) -> Option<&Object> {
     record.desired.as_ref().or(record.applied.as_ref().map(|applied| &applied.object))
+}
+
+/// An object as steps established it.
+pub fn established<'o>(observed: &'o Observed, key: &Key) -> Option<&'o Object> {
+    observed.records.get(key)?.applied.as_ref().map(|applied| &applied.object)
 }
 
 fn site<'a>(
@@ -185,8 +191,7 @@ fn ignored_needs<'a>(
     };
     let mut needed = BTreeSet::new();
     for (key, target) in world.targets.iter().filter(|(_, target)| ignores(target.object)) {
-        let applied = observed.records.get(key).and_then(|record| record.applied.as_ref());
-        needed.extend(ignore::references(target.object, applied.map(|applied| &applied.object)));
+        needed.extend(ignore::references(target.object, established(observed, key)));
     }
     let site = site_owner(&desired.site);
     let ours = |owner: &Owner| *owner == Owner::System || *owner == site;
@@ -226,140 +231,6 @@ pub fn recorded_target<'a>(record: &'a Record, options: &PlanOptions) -> Option<
     })
 }
 
-fn power_off<'a>(world: &mut World<'a>, joined: &Joined<'a>, options: &PlanOptions) {
-    for (key, view) in joined.containers.iter().filter(|(_, view)| view.run.is_some()) {
-        if let Some(target) = view.record.and_then(|record| recorded_target(record, options)) {
-            world.targets.insert(key.clone(), Target { powered_off: true, verb: true, ..target });
-        }
-    }
-}
-
-fn rollback<'a>(world: &mut World<'a>, keys: &BTreeSet<Key>, observed: &'a Observed, options: &PlanOptions) {
-    let in_service = |record: &&Record| !record.retiring && record.parked.is_none();
-    for key in keys.iter().filter(|key| key.kind == Kind::Container) {
-        let record = observed.records.get(key).filter(in_service);
-        if let Some(target) = record.and_then(|record| recorded_target(record, options)) {
-            world.targets.insert(key.clone(), Target { rollback: true, ..target });
-        }
-    }
-}
-
-fn verb<'a>(
-    world: &mut World<'a>,
-    goal: &Goal<'_>,
-    key: &Key,
-    observed: &'a Observed,
-    options: &PlanOptions,
-) {
-    let record = observed.records.get(key);
-    if record.is_some_and(|record| record.retiring) {
-        world.findings.push(deletions::leaving(key));
-        return;
-    }
-    if let Some(parked) = record.and_then(|record| record.parked.as_ref()) {
-        world.findings.push(deletions::parked(key, parked));
-        return;
-    }
-    let target = record.and_then(|record| recorded_target(record, options));
-    let (Some(mut target), Kind::Container) = (target, key.kind) else {
-        world.findings.push(match record {
-            Some(_) if key.kind != Kind::Container => no_container(key),
-            _ => no_such(key, observed.records.keys()),
-        });
-        return;
-    };
-    let declared = declared_power(target.object);
-    match goal {
-        Goal::Power { power: wanted, until, .. } => {
-            target.power = *wanted;
-            let led_back = *wanted == declared || declared == Power::Any;
-            target.overrides = if led_back {
-                vec![]
-            } else {
-                let field = OverrideField::State(*wanted);
-                let by = options.actor.clone();
-                vec![Override { field, by, at: options.now, until: *until, declared }]
-            };
-        }
-        Goal::Resume(_) => {
-            target.overrides = vec![];
-            target.power = declared;
-        }
-        _ => {
-            target.restart = true;
-            for follower in follow::followers(observed, key) {
-                let record = observed.records.get(&follower).filter(|record| record.parked.is_none());
-                if let Some(target) = record.and_then(|record| recorded_target(record, options)) {
-                    // One that the verb names, too, has its own.
-                    world.targets.entry(follower).or_insert(target);
-                }
-            }
-        }
-    }
-    target.verb = true;
-    let starts = target.restart || matches!(target.power, Power::Running | Power::Frozen);
-    if starts {
-        for needed in references(target.object) {
-            let record = observed.records.get(&needed);
-            if let Some(needs) = record.and_then(|record| recorded_target(record, options))
-                && needed.kind != Kind::Container
-            {
-                world.targets.insert(needed, needs);
-            }
-        }
-    }
-    world.targets.insert(key.clone(), target);
-}
-
-/// These keys, and what they need as the goal declares it; what is recorded says the rest.
-pub fn around(goal: &Goal<'_>, keys: &[Key]) -> BTreeSet<Key> {
-    match goal {
-        Goal::Site(desired) => {
-            let mut around = with_needs(keys, |key| desired.objects.get(key));
-            let objects = around.iter().filter_map(|key| desired.objects.get(key));
-            let others: Vec<Key> = objects.flat_map(restarts_with).collect();
-            around.extend(others);
-            around
-        }
-        _ => keys.iter().cloned().collect(),
-    }
-}
-
-/// These keys, and all that they need.
-pub fn with_needs<'k, 'o>(
-    keys: impl IntoIterator<Item = &'k Key>,
-    object: impl Fn(&Key) -> Option<&'o Object>,
-) -> BTreeSet<Key> {
-    let mut open: Vec<Key> = keys.into_iter().cloned().collect();
-    let mut all = BTreeSet::new();
-    while let Some(key) = open.pop() {
-        if !all.contains(&key) {
-            open.extend(object(&key).map(references).unwrap_or_default());
-            all.insert(key);
-        }
-    }
-    all
-}
-
-/// Keeps what `--only` names, and what that needs.
-fn narrow(world: &mut World<'_>, options: &PlanOptions) {
-    let is_known = |key: &&Key| world.targets.contains_key(*key) || world.leaving.contains_key(*key);
-    let (known, unknown): (Vec<&Key>, Vec<&Key>) = options.only.iter().partition(is_known);
-    let wanted = with_needs(known, |key| world.targets.get(key).map(|target| target.object));
-    let all = world.targets.keys().chain(world.leaving.keys());
-    let findings: Vec<Finding> = unknown.into_iter().map(|key| no_such(key, all.clone())).collect();
-    world.findings.extend(findings);
-    world.targets.retain(|key, _| wanted.contains(key));
-    world.kept.retain(|key, _| wanted.contains(key));
-    world.parked.retain(|key, _| wanted.contains(key));
-    world.leaving.retain(|key, _| wanted.contains(key));
-    // A part of a load does not tell how many a set is to have.
-    world.sets.clear();
-    world.findings.retain(|finding| {
-        finding.code == "no-such-object" || finding.key.as_ref().is_none_or(|key| wanted.contains(key))
-    });
-}
-
 /// The overrides that still say something: not past their time, of the value that is declared now, and, for those
 /// without a time, as long as no manifest is applied.
 fn left(record: Option<&Record>, object: &Object, options: &PlanOptions, is_apply: bool) -> Vec<Override> {
@@ -381,7 +252,8 @@ fn power(object: &Object, overrides: &[Override]) -> Power {
     }
 }
 
-fn declared_power(object: &Object) -> Power {
+/// As declared; `Any` for what is no container.
+pub fn declared_power(object: &Object) -> Power {
     match &object.spec {
         Spec::Container(container) => container.state,
         _ => Power::Any,
@@ -397,17 +269,5 @@ pub fn no_such<'a>(key: &Key, keys: impl Iterator<Item = &'a Key> + Clone) -> Fi
         key: Some(key.clone()),
         message: format!("there is no {key}"),
         help: meant(key, keys).or_else(|| Some("`bayplan get` lists what there is".to_owned())),
-    }
-}
-
-/// The finding for a verb on what does not run.
-fn no_container(key: &Key) -> Finding {
-    Finding {
-        severity: Severity::Error,
-        code: "no-container",
-        place: None,
-        key: Some(key.clone()),
-        message: format!("{key} is no container"),
-        help: Some("name a container, for example `web-1`".to_owned()),
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! A value is named by its document (the n-th of the text) and its path; or by the place where a scalar begins.
 
+pub mod remove;
+
 use super::spans::{self, Node, Shape, byte_at};
 use super::tree::{Plain, classify};
 use crate::model::origin::Place;

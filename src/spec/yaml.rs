@@ -5,6 +5,8 @@
 //! skipped; a byte-order mark at the start is ignored. What a plain scalar means is for the reader to say
 //! ([`super::tree::Plain`]): it knows which type is wanted.
 
+mod separate;
+
 use super::report::{Report, Wrong};
 use super::tree::{Entry, Mark, Node, Style, Value};
 use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError, Span, StrInput, Tag};
@@ -22,7 +24,7 @@ pub fn documents<'a>(text: &'a str, file: u32, report: &mut Report) -> Vec<Node<
     loop {
         let mut builder = Builder::new(file, &mut budget);
         match builder.read_document(&mut parser, report) {
-            Ok(Next::Document(node)) => documents.push(node),
+            Ok(Next::Document(node)) => documents.extend(separate::separated(node, report)),
             Ok(Next::Nothing) => {}
             Ok(Next::End) => return documents,
             Err(error) => {
@@ -174,13 +176,23 @@ impl<'a, 'b> Builder<'a, 'b> {
         if anchor != 0 {
             self.anchors.insert(anchor, node.clone());
         }
+        let is_root = self.stack.len() == 1;
         match self.stack.last_mut() {
             None => self.root = Some(node),
             Some(Open::List { items, .. }) => items.push(node),
             Some(Open::Map { key: key @ None, .. }) => *key = Some(pending_key(node, report)),
             Some(Open::Map { entries, merges, key, .. }) => {
-                if let Some(key) = key.take() {
-                    insert(entries, merges, key, node, report);
+                let Some(key) = key.take() else { return };
+                match key.text {
+                    _ if key.merge => merges.push(node),
+                    None => {}
+                    Some(text) => {
+                        let first = entries.iter().find(|entry| entry.key == text).filter(|_| !is_root);
+                        match first {
+                            Some(first) => separate::twice(first, &text, key.mark, report),
+                            None => entries.push(Entry { key: text, mark: key.mark, value: node }),
+                        }
+                    }
                 }
             }
         }
@@ -200,25 +212,6 @@ fn pending_key<'a>(node: Node<'a>, report: &mut Report) -> PendingKey<'a> {
             PendingKey { text: None, mark, merge: false }
         }
     }
-}
-
-fn insert<'a>(
-    entries: &mut Vec<Entry<'a>>,
-    merges: &mut Vec<Node<'a>>,
-    key: PendingKey<'a>,
-    value: Node<'a>,
-    report: &mut Report,
-) {
-    if key.merge {
-        return merges.push(value);
-    }
-    let Some(text) = key.text else { return };
-    if let Some(first) = entries.iter().find(|entry| entry.key == text) {
-        let message = format!("`{text}` is given twice");
-        let help = format!("the first one is in line {}; remove one", first.mark.line);
-        return report.error(key.mark, Wrong::new("duplicate-field", message).help(help));
-    }
-    entries.push(Entry { key: text, mark: key.mark, value });
 }
 
 /// `<<: *base` or `<<: [*a, *b]`: adds what is not there yet.

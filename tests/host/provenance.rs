@@ -34,7 +34,7 @@ fn a_limit_edited_by_hand_is_explained_and_adopted_into_its_line() {
             "site.yaml:",
             "(document)",
             "host has   77",
-            "drift [live]: 77 -> 100, by `set limits`",
+            "drift [live]: 77 -> 100: changed in its cgroup, by `set limits`",
         ] {
             assert!(said.contains(part), "{part}: {said}");
         }

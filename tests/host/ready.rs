@@ -126,7 +126,7 @@ fn a_firewall_inside_that_drops_what_asks_is_told_as_silence() {
     product.declare(&(product.base() + &serving("a", "", &ready("tcp: 8080", 8))));
     let mut command = product.command(&["apply", "-f", &product.manifest().to_string_lossy(), "--yes"]);
     let mut apply = Ended(command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap());
-    eventually(20, "the container runs", || {
+    eventually(60, "the container runs", || {
         product.run(&["get", "container/a"]).status == 0 && product.pid("a") != 0
     });
     let rules = "add table inet t; add chain inet t in { type filter hook input priority 0; }; \
@@ -146,7 +146,7 @@ fn ctrl_c_ends_the_wait_for_an_answer_that_does_not_come() {
     let script = "nc -ll -p 8080 -e sleep 1000 &";
     product.declare(&(product.base() + &serving("a", script, &ready("http: 8080", 300))));
     let mut apply = Ended(product.spawn(&["apply", "-f", &product.manifest().to_string_lossy(), "--yes"]));
-    eventually(20, "the service is asked", || {
+    eventually(60, "the service is asked", || {
         let listed = product.run(&["get", "container/a", "-o", "json"]);
         listed.status == 0 && product.pid("a") != 0 && !product.inside("a", "pidof sleep || true").is_empty()
     });

@@ -47,6 +47,23 @@ const REPLACE: &str =
     "update: {image: replace, keepReplaced: 1h}, ready: {exec: [grep, -q, good, /etc/version], timeout: 1s}";
 
 #[test]
+fn an_image_with_another_name_and_the_same_content_stops_nothing() {
+    let product = Product::new();
+    let (one, two) = (tree(&product, "one", "good 1"), tree(&product, "two", "good 1"));
+    product.declare(&site(&product, &one, REPLACE));
+    product.apply().expect(0);
+    let (pid, before) = (product.pid("web"), likeness(&product));
+    // Another folder with the same in it, under another name.
+    let moved = site(&product, &two, REPLACE).replace("busybox", "mini");
+    product.declare(&moved);
+    apply(&product, "replace,delete").expect(0);
+    assert_eq!((product.pid("web"), likeness(&product)), (pid, before));
+    product.plan().expect(0);
+    product.run(&["get", "image/mini"]).expect(0);
+    product.run(&["get", "image/busybox"]).expect(1);
+}
+
+#[test]
 fn a_container_is_replaced_without_the_loss_of_what_it_persists() {
     let product = Product::new();
     let kept = patient(5);

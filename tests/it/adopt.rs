@@ -133,7 +133,7 @@ spec:
 }
 
 #[test]
-fn a_limit_taken_away_by_hand_becomes_null_and_a_single_processor_stays_a_set() {
+fn a_limit_taken_away_by_hand_goes_with_its_line_and_a_single_processor_stays_a_set() {
     let bench = applied(
         "kind: Container\nmetadata: {name: a}\nspec: {image: busybox, config: {limits.memory: 1GiB, limits.cpu: 2}}\n",
     );
@@ -141,7 +141,7 @@ fn a_limit_taken_away_by_hand_becomes_null_and_a_single_processor_stays_a_set() 
     by_hand(&bench, "a", |run| run["limits"]["cpus"] = serde_json::json!({"set": "1"}));
     insta::assert_snapshot!(adopt(&bench, "a"), @r"
     -spec: {image: busybox, config: {limits.memory: 1GiB, limits.cpu: 2}}
-    +spec: {image: busybox, config: {limits.memory: null, limits.cpu: 1-1}}
+    +spec: {image: busybox, config: {limits.cpu: 1-1}}
     ");
 }
 
@@ -259,7 +259,7 @@ spec: {image: busybox}
     -      type: disk
     -      source: /srv/web
     -      path: /srv   # inside
-    +    data: {type: none}   # inside
+    +    # inside
     -spec: {image: busybox}
     +spec: {image: busybox, devices: {eth0: {type: none}}}
     ");
@@ -296,7 +296,7 @@ spec:
     -    /etc/a: {content: a, mode: "0600"}   # secret-ish
     +    /etc/a: {content: a, mode: "0644", owner: www-data}   # secret-ish
     -  files: {/etc/gone: {content: x}, /etc/key: {secretRef: {env: KEY}}}
-    +  files: {/etc/gone: null, /etc/key: {secretRef: {env: KEY}}}
+    +  files: {/etc/key: {secretRef: {env: KEY}}}
     "#);
     // Contents of a modelled host are known by their digests alone; a secret's is taken from no host.
     for (path, words) in [("/etc/a", "is modelled, without a content"), ("/etc/key", "it is a secret's")] {
@@ -383,6 +383,67 @@ fn members_of_a_set_are_adopted_in_the_template_when_they_agree_and_in_their_own
         "{lines}"
     );
 }
+
+#[test]
+fn what_a_profile_gives_and_is_gone_is_taken_away_in_the_container() {
+    let bench = applied(PROFILE);
+    by_hand(&bench, "web-1", |run| run["limits"]["memory"] = Value::Null);
+    insta::assert_snapshot!(adopt(&bench, ""), @r"
+    -spec: {image: busybox, profiles: [default, web]}
+    +spec: {image: busybox, profiles: [default, web], config: {limits.memory: null}}
+    ");
+    // A line that hides the profile's: without it the profile's would come back.
+    by_hand(&bench, "web-2", memory(2 * GIB));
+    adopt(&bench, "");
+    by_hand(&bench, "web-2", |run| run["limits"]["memory"] = Value::Null);
+    insta::assert_snapshot!(adopt(&bench, ""), @r"
+    -spec: {image: busybox, profiles: [default, web], config: {limits.memory: 2GiB}}
+    +spec: {image: busybox, profiles: [default, web], config: {limits.memory: null}}
+    ");
+}
+
+#[test]
+fn what_can_be_adopted_is_and_the_rest_is_named_unless_it_was_asked_for() {
+    let web =
+        |name: &str| format!("---\nkind: Container\nmetadata: {{name: {name}}}\nspec: {{image: busybox}}\n");
+    let bench = applied(&format!("{PROFILE}{SET_AFTER}{}{}", web("odd"), web("plain")));
+    by_hand(&bench, "odd", |run| run["supervised"] = false.into());
+    by_hand(&bench, "odd", memory(GIB));
+    by_hand(&bench, "plain", memory(GIB));
+    by_hand(&bench, "web-1", memory(2 * GIB));
+    // Two members that agree are one group, and are adopted together.
+    by_hand(&bench, "runner-a", |run| run["limits"]["processes"] = 7.into());
+    by_hand(&bench, "runner-b", |run| run["limits"]["processes"] = 7.into());
+    let before = read(&bench, "site.yaml");
+    for (words, code) in
+        [("adopt odd --write", 1), ("adopt odd plain --write", 1), ("adopt --into profile", 3)]
+    {
+        bench.expect(code, words);
+        assert_eq!(read(&bench, "site.yaml"), before, "{words}");
+    }
+    let said = bench.expect(3, "adopt --into profile --write").stderr;
+    for not in [
+        "not adopted:\n  container/odd monitor: its monitor is gone",
+        "\n  container/web-1: container/web-2: it would change too: the same lines declare it\n",
+    ] {
+        assert!(said.contains(not), "{said}");
+    }
+    insta::assert_snapshot!(changed_lines(&before, &read(&bench, "site.yaml")), @r"
+    -spec: {for: {a: {}, b: {}}, template: {image: busybox, config: {limits.processes: 50}}}
+    +spec: {for: {a: {}, b: {}}, template: {image: busybox, config: {limits.processes: 7}}}
+    -spec: {image: busybox}
+    +spec: {image: busybox, config: {limits.memory: 1GiB}}
+    ");
+    let json: Value = serde_json::from_str(&bench.expect(1, "adopt --into profile -o json").stdout).unwrap();
+    assert_eq!(json["error"]["kind"], "refused", "nothing that is left can be adopted: {json}");
+}
+
+const SET_AFTER: &str = "\
+---
+kind: ContainerSet
+metadata: {name: runner}
+spec: {for: {a: {}, b: {}}, template: {image: busybox, config: {limits.processes: 50}}}
+";
 
 #[test]
 fn what_no_manifest_can_say_is_refused_by_name_and_nothing_is_written() {

@@ -1,6 +1,7 @@
 //! Edits of texts: one value changes, every other byte stays, and what is written is read back.
 
 use bayplan::model::origin::Place;
+use bayplan::spec::edit::remove::remove;
 use bayplan::spec::edit::{New, append, document_at, replace, set, written};
 
 #[track_caller]
@@ -141,4 +142,49 @@ fn a_document_is_appended_behind_what_is_there() {
     assert_eq!(append("a: 1", "b: 2\n"), "a: 1\n---\nb: 2\n");
     assert_eq!(append("# only a comment\n", "b: 2\n"), "# only a comment\nb: 2\n");
     assert_eq!(append("a: 1\n---\n", "b: 2\n"), "a: 1\n---\nb: 2\n");
+}
+
+#[test]
+fn an_entry_goes_with_the_mappings_that_it_alone_is_in_and_comments_stay() {
+    let path = ["spec", "config", "limits.memory"];
+    for (before, after) in [
+        (
+            "spec: {image: a, config: {limits.memory: 1GiB, user.a: b}}\n",
+            "spec: {image: a, config: {user.a: b}}\n",
+        ),
+        (
+            "spec: {image: a, config: {user.a: b, limits.memory: 1GiB}}\n",
+            "spec: {image: a, config: {user.a: b}}\n",
+        ),
+        ("spec: {config: {limits.memory: 1GiB}, image: a}\n", "spec: {image: a}\n"),
+        ("spec: {image: a, config: {\"limits.memory\": '1GiB', }}\n", "spec: {image: a}\n"),
+        (
+            "spec:\n  image: a\n  # how much\n  config:\n    limits.memory: 1GiB   # as agreed\n# end\n",
+            "spec:\n  image: a\n  # how much\n  # as agreed\n# end\n",
+        ),
+        (
+            "\u{feff}spec:\r\n  config:\r\n    limits.memory: 1GiB\r\n    user.a: 'x # y'",
+            "\u{feff}spec:\r\n  config:\r\n    user.a: 'x # y'",
+        ),
+        ("spec:\n  config:\n    user.a: b\n    limits.memory:\n", "spec:\n  config:\n    user.a: b\n"),
+    ] {
+        assert_eq!(remove(before, 0, &path).unwrap(), after);
+    }
+    let file = ["spec", "files", "/etc/a"];
+    let lines = "spec:\n  files:\n    /etc/a:\n      content: | # c\n        # no comment\n\n        b\n      # d\n      mode: \"0600\"\n    /etc/b: {}\n";
+    assert_eq!(remove(lines, 0, &file).unwrap(), "spec:\n  files:\n    # c\n    # d\n    /etc/b: {}\n");
+}
+
+#[test]
+fn an_entry_that_something_else_hangs_on_is_not_removed() {
+    let path = ["spec", "config", "limits.memory"];
+    for text in [
+        "spec: {config: {limits.memory: 1GiB}}\n",
+        "spec: {image: a, config: {limits.memory: &much 1GiB, user.a: *much}}\n",
+        "a: &a {limits.memory: 2GiB}\nspec: {image: a, config: {<<: *a, limits.memory: 1GiB}}\n",
+        "spec: {image: a, config: {user.a: b, # c\n  limits.memory: 1GiB}}\n",
+        "spec: {image: a}\n",
+    ] {
+        assert!(remove(text, 0, &path).is_err(), "{text}");
+    }
 }

@@ -9,9 +9,8 @@ use bayplan::model::object::Power;
 use bayplan::model::observed::{NetworkFacts, Observed, Usage};
 use bayplan::reconcile::goal::Goal;
 use bayplan::reconcile::imprint::imprint;
-use bayplan::reconcile::{digests, plan_on};
+use bayplan::reconcile::{looked_up, plan_on};
 use proptest::prelude::*;
-use std::collections::BTreeSet;
 
 /// A look at the same host at another time: started anew, more in use, written by somebody else.
 fn at_another_time(mut observed: Observed) -> Observed {
@@ -56,7 +55,8 @@ proptest! {
         let goal = Goal::Site(&desired);
         // Contents are no part of the host's objects: a saved plan finds them by planning again.
         let ground = |host: &Memory| {
-            let contents = digests(host, &goal, &look(host), &BTreeSet::new()).unwrap();
+            let looked = looked_up(host, &goal, &look(host), options()).unwrap();
+            let contents = (looked.contents, looked.image_contents);
             (imprint(&look(host)), planned(host, &goal, &options()), contents)
         };
         let mut before = ground(&host);

@@ -130,8 +130,11 @@ fn what_an_ignored_device_is_on_is_not_pruned() {
     let plan = converge(&host, &Goal::Site(&after), &options());
     assert_eq!(plan.kept_because[&Key::network("bay1")], "container/web-1 uses it");
     assert!(host.host().networks.contains_key("bay1"));
-    // It is made again with what needs it.
+    // It is made again with what needs it, also where that is asked for alone.
     host.reboot_host();
+    let only = PlanOptions { only: [web()].into(), ..options() };
+    let plan = planned(&host, &Goal::Site(&after), &only);
+    assert!(plan.steps.iter().any(|step| step.key == Key::network("bay1")), "{plan:#?}");
     converge(&host, &Goal::Site(&after), &options());
     assert!(host.host().runs.len() == 1 && host.host().networks.contains_key("bay1"));
     assert!(planned(&host, &Goal::Site(&after), &options()).is_empty());

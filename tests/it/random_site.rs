@@ -135,51 +135,36 @@ fn site_strategy() -> impl Strategy<Value = RandomSite> {
         .prop_map(|(subnets, nat, containers)| RandomSite { subnets, nat, containers })
 }
 
-fn container_strategy() -> impl Strategy<Value = RandomContainer> {
-    (
-        prop::bool::weighted(0.2),
-        prop::sample::select(vec![Power::Running, Power::Running, STATES[1], STATES[2], STATES[3]]),
-        prop::collection::vec(0..CONFIG.len(), 0..4),
-        prop::collection::vec(0_usize..7, 0..3),
-        prop::collection::vec(0_u8..6, 0..2),
-        prop::bool::weighted(0.1),
-        0_u8..2,
-        prop::collection::vec((0..PATHS.len(), 0_usize..5), 0..3),
-        prop::collection::vec(0_usize..2, 0..2),
-        prop_oneof![3 => Just(vec![]), 1 => prop::collection::vec(0..IGNORED.len(), 1..3)],
-        (prop::collection::vec(0..PERSISTED.len(), 0..2), prop::bool::weighted(0.4)),
-    )
-        .prop_map(
-            |(
-                other_image,
-                state,
-                options,
-                devices,
-                needs,
-                ephemeral,
-                note,
-                files,
-                secrets,
-                ignored,
-                roots,
-            )| {
-                let (persisted, replaces) = roots;
-                RandomContainer {
-                    other_image,
-                    state,
-                    options,
-                    devices,
-                    needs,
-                    ephemeral,
-                    note,
-                    files,
-                    secrets,
-                    ignored,
-                    persisted,
-                    replaces,
-                }
-            },
-        )
+prop_compose! {
+    fn container_strategy()(
+        other_image in prop::bool::weighted(0.2),
+        state in prop::sample::select(vec![Power::Running, Power::Running, STATES[1], STATES[2], STATES[3]]),
+        options in prop::collection::vec(0..CONFIG.len(), 0..4),
+        devices in prop::collection::vec(0_usize..7, 0..3),
+        needs in prop::collection::vec(0_u8..6, 0..2),
+        ephemeral in prop::bool::weighted(0.1),
+        note in 0_u8..2,
+        files in prop::collection::vec((0..PATHS.len(), 0_usize..5), 0..3),
+        secrets in prop::collection::vec(0_usize..2, 0..2),
+        ignored in prop_oneof![3 => Just(vec![]), 1 => prop::collection::vec(0..IGNORED.len(), 1..3)],
+        persisted in prop::collection::vec(0..PERSISTED.len(), 0..2),
+        replaces in prop::bool::weighted(0.4),
+    ) -> RandomContainer {
+        RandomContainer {
+            other_image,
+            state,
+            options,
+            devices,
+            needs,
+            ephemeral,
+            note,
+            files,
+            secrets,
+            ignored,
+            persisted,
+            replaces,
+        }
+    }
 }
 
 fn name(number: u8) -> String {

@@ -16,7 +16,9 @@ use bayplan::reconcile::report::Report;
 use bayplan::store::memory::MemoryRecords;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 use std::sync::atomic::AtomicBool;
+use std::time::Instant;
 
 pub const SECOND: i64 = 1_800_000_000;
 
@@ -103,13 +105,20 @@ pub fn planned(driver: &dyn Driver, goal: &Goal<'_>, options: &PlanOptions) -> P
     propose(driver, goal, options).unwrap()
 }
 
-/// One worker, without a deadline, in silence.
+/// A clock that stands still.
+fn stopped_clock() -> Instant {
+    static BEGUN: LazyLock<Instant> = LazyLock::new(Instant::now);
+    *BEGUN
+}
+
+/// One worker, without a deadline, in silence, in no time.
 pub fn apply_options(cancel: &AtomicBool) -> ApplyOptions<'_> {
     ApplyOptions {
         workers: 1,
         cancel,
         deadline: None,
         progress: &|_| (),
+        clock: &stopped_clock,
         now: options().now,
         actor: "apply by test",
     }

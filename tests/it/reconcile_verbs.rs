@@ -7,10 +7,11 @@ use bayplan::driver::{Driver, Error, Scope, StepContext};
 use bayplan::model::content::{Content, Contents};
 use bayplan::model::desired::Desired;
 use bayplan::model::key::Key;
-use bayplan::model::object::Power;
+use bayplan::model::object::{ImageContents, ImageSource, Power};
 use bayplan::model::observed::{Dropped, ExitCause, Observed, RootQuery};
 use bayplan::model::step::{Outcome, Step};
 use bayplan::reconcile::apply::{ApplyOptions, apply};
+use bayplan::reconcile::drift::drift;
 use bayplan::reconcile::goal::{Goal, PlanOptions};
 use bayplan::reconcile::plan::Plan;
 use bayplan::reconcile::propose;
@@ -136,12 +137,28 @@ fn a_power_off_stops_all_dependents_first_and_the_next_pass_runs_what_is_declare
     assert_eq!(words(&plan), ["stop web-2", "stop web-1"]);
     assert!(plan.steps[1].after.contains(&plan.steps[0].id), "who needs another goes first: {plan:#?}");
     let after = look(&host);
-    assert_eq!(after.records, records, "nothing is held, and nothing else written");
+    for (key, mut record) in after.records {
+        let stopped = record.applied.as_mut().and_then(|applied| applied.powered_off.take());
+        assert_eq!(
+            stopped.is_some(),
+            [Key::container("web-1"), Key::container("web-2")].contains(&key),
+            "{key}"
+        );
+        assert_eq!(record, records[&key], "nothing is held, and nothing else written");
+    }
     assert!(host.host().runs.is_empty());
     assert!(planned(&host, &Goal::PowerOff, &options()).is_empty());
+    let why = |plan: &Plan| -> Vec<Option<String>> {
+        drift(plan).rows.iter().map(|row| row.cause.clone()).collect()
+    };
     let plan = converge(&host, &Goal::Recorded, &options());
     let starts: Vec<String> = words(&plan).into_iter().filter(|words| words.starts_with("start")).collect();
     assert_eq!(starts, ["start web-1", "start web-2"], "web-3 is still held");
+    assert_eq!(why(&plan), vec![Some("powered off by `bayplan power-off`".to_owned()); 2]);
+    // The next end is another one's.
+    host.power_off_inside(&Key::container("web-2"));
+    let plan = converge(&host, &Goal::Recorded, &options());
+    assert_eq!(why(&plan), [Some("powered off from inside".to_owned())]);
 }
 
 #[test]
@@ -184,6 +201,8 @@ fn an_ephemeral_container_that_powered_off_is_made_afresh_and_a_killed_one_is_no
     converge(&host, &Goal::Site(&desired), &options());
     host.end_init(&Key::container("job"), ExitCause::Killed);
     assert_eq!(words(&converge(&host, &Goal::Recorded, &options())), ["start job", "wait until ready job"]);
+    converge(&host, &Goal::PowerOff, &options());
+    assert_eq!(words(&converge(&host, &Goal::Recorded, &options())), ["start job", "wait until ready job"]);
     host.power_off_inside(&Key::container("job"));
     assert_eq!(
         words(&converge(&host, &Goal::Recorded, &options())),
@@ -224,6 +243,10 @@ impl Driver for Interrupting<'_> {
 
     fn digests(&self, contents: &BTreeSet<Content>) -> Result<Contents, Error> {
         self.host.digests(contents)
+    }
+
+    fn image_contents(&self, sources: &BTreeSet<ImageSource>) -> Result<ImageContents, Error> {
+        self.host.image_contents(sources)
     }
 
     fn dropped(&self, roots: &BTreeMap<Key, RootQuery>) -> Result<BTreeMap<Key, Dropped>, Error> {
@@ -270,7 +293,11 @@ fn after_the_deadline_or_a_ctrl_c_before_the_first_step_nothing_is_done() {
         let host = server();
         let plan = planned(&host, &Goal::Site(&two()), &options());
         let cancel = AtomicBool::new(cancelled);
-        let report = apply(&host, &plan, &ApplyOptions { workers: 4, deadline, ..apply_options(&cancel) });
+        let report = apply(
+            &host,
+            &plan,
+            &ApplyOptions { workers: 4, deadline, clock: &Instant::now, ..apply_options(&cancel) },
+        );
         assert!(report.interrupted && !report.changed(), "{report:#?}");
         assert!(look(&host).records.is_empty());
     }

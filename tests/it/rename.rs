@@ -12,7 +12,7 @@ use bayplan::model::object::Power;
 use bayplan::model::record::Owner;
 use bayplan::model::step::{Action, Class};
 use bayplan::reconcile::goal::{Goal, PlanOptions};
-use bayplan::reconcile::plan::Plan;
+use bayplan::reconcile::plan::{Error, Plan};
 use bayplan::reconcile::render::{TextOptions, plan_text};
 use bayplan::reconcile::{Error as PassError, propose};
 use proptest::prelude::*;
@@ -130,6 +130,27 @@ fn another_sites_object_is_not_taken_by_a_rename() {
         }
         other => panic!("{other:#?}"),
     }
+}
+
+#[test]
+fn a_rename_onto_a_name_that_is_in_service_is_refused_and_names_both() {
+    let host = server();
+    let both = site(&[("name: front", WEB), ("name: web-1", ""), ("name: app", "")]);
+    converge(&host, &Goal::Site(&both), &options());
+    let records = look(&host).records;
+    match propose(&host, &Goal::Site(&renamed()), &options()) {
+        Err(PassError::Plan(Error::Findings(findings))) => {
+            let said: Vec<(&str, &str)> =
+                findings.iter().map(|finding| (finding.code, finding.message.as_str())).collect();
+            let both = "container/web-1 is renamed from container/front, and another container/web-1 is there beside it";
+            assert_eq!(said, [("renamed-taken", both)]);
+            assert!(findings[0].place.is_some() && findings[0].help.is_some());
+        }
+        other => panic!("{other:#?}"),
+    }
+    converge(&host, &Goal::Delete([web()].into()), &options());
+    converge(&host, &Goal::Site(&renamed()), &options());
+    assert_eq!(look(&host).records[&web()].identity, records[&front()].identity);
 }
 
 #[test]

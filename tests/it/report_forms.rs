@@ -3,9 +3,12 @@
 
 use crate::cli::{Bench, SITE};
 use crate::golden::{assert_golden, folder};
+use crate::reconcile_support::{apply_options, container, options, planned, server, site};
 use bayplan::model::finding::{Finding, Severity};
 use bayplan::model::key::Key;
 use bayplan::model::origin::Place;
+use bayplan::reconcile::apply::{ApplyOptions, apply};
+use bayplan::reconcile::goal::Goal;
 use bayplan::reconcile::render::junit::junit;
 use bayplan::reconcile::render::markdown::markdown;
 use bayplan::reconcile::render::outline::{self, Level, Outline, Remark, Row, Verdict};
@@ -14,6 +17,8 @@ use proptest::prelude::*;
 use pulldown_cmark::{Event, Options, Parser, Tag};
 use serde_json::Value;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 
 fn vendored(name: &str) -> String {
     std::fs::read_to_string(folder("tests/it/vendored").join(name)).unwrap()
@@ -150,6 +155,41 @@ fn drift_validate_and_apply_have_every_form() {
     bench.expect(64, "delete web-1 -o junit");
 }
 
+/// Passes a quarter of a second whenever it is looked at.
+fn slow_clock() -> impl Fn() -> Instant + Sync {
+    let (begun, looks) = (Instant::now(), AtomicU32::new(0));
+    move || begun + Duration::from_millis(250) * looks.fetch_add(1, Ordering::Relaxed)
+}
+
+#[test]
+fn every_form_of_a_report_says_how_long_each_step_took() {
+    let (host, desired) = (server(), site(&[("web-1", container())]));
+    let plan = planned(&host, &Goal::Site(&desired), &options());
+    let (cancel, clock) = (AtomicBool::new(false), slow_clock());
+    let report = apply(&host, &plan, &ApplyOptions { clock: &clock, ..apply_options(&cancel) });
+    assert!(report.is_done(), "{report:#?}");
+    assert!(report.steps.iter().all(|step| step.duration_ms == Some(250)), "{report:#?}");
+    assert_eq!(serde_json::to_value(&report).unwrap()["steps"][0]["durationMs"], 250);
+    let outline = outline::report(&plan, &report);
+    let text = junit(&outline);
+    assert_junit(&text);
+    assert_golden("tests/it/forms/apply.junit.xml", &text);
+    assert_golden("tests/it/forms/apply.md", &markdown(&outline));
+}
+
+#[test]
+fn a_step_that_was_not_begun_took_no_time() {
+    let (host, desired) = (server(), site(&[("web-1", container())]));
+    let plan = planned(&host, &Goal::Site(&desired), &options());
+    let (cancel, clock) = (AtomicBool::new(true), slow_clock());
+    let report = apply(&host, &plan, &ApplyOptions { clock: &clock, ..apply_options(&cancel) });
+    assert!(!report.steps.is_empty() && report.steps.iter().all(|step| step.duration_ms.is_none()));
+    assert!(
+        !junit(&outline::report(&plan, &report))
+            .contains("<testcase name=\"container/web-1\" classname=\"bayplan.container\" time")
+    );
+}
+
 #[test]
 fn what_no_site_owns_is_a_note_where_the_site_wants_to_know() {
     let bench = Bench::new();
@@ -276,8 +316,10 @@ fn row() -> impl Strategy<Value = Row> {
                 text,
                 help: Some(help),
                 field: String::new(),
+                duration_ms: None,
             }],
             diff: diff.lines().map(str::to_owned).collect(),
+            duration_ms: None,
         },
     )
 }
@@ -287,7 +329,7 @@ proptest! {
 
     #[test]
     fn no_value_is_markup_in_markdown(rows in prop::collection::vec(row(), 1..4), site in hostile(), summary in hostile()) {
-        let outline = Outline { verb: "plan", site: Some(site), summary, rows };
+        let outline = Outline { verb: "plan", site: Some(site), summary, rows, duration_ms: None };
         let text = markdown(&outline);
         let mut cells = 0;
         for event in Parser::new_ext(&text, Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH) {
@@ -314,7 +356,7 @@ proptest! {
 
     #[test]
     fn no_value_breaks_junit_or_sarif(rows in prop::collection::vec(row(), 0..4), summary in hostile()) {
-        let outline = Outline { verb: "plan", site: None, summary, rows };
+        let outline = Outline { verb: "plan", summary, rows, ..Outline::default() };
         assert_junit(&junit(&outline));
         let document = assert_sarif(&sarif(&outline));
         prop_assert_eq!(document["runs"][0]["results"].as_array().unwrap().len(), outline.rows.len());

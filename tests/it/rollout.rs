@@ -225,6 +225,10 @@ impl Driver for Watching<'_> {
         self.inner.digests(contents)
     }
 
+    fn image_contents(&self, sources: &BTreeSet<ImageSource>) -> Result<ImageContents, Error> {
+        self.inner.image_contents(sources)
+    }
+
     fn dropped(&self, roots: &BTreeMap<Key, RootQuery>) -> Result<BTreeMap<Key, Dropped>, Error> {
         self.inner.dropped(roots)
     }

@@ -88,8 +88,16 @@ fn rendered(counts: &mut Counts, steps: [&'static str; 2], plan: &Plan) {
 fn carried_out(host: &Memory, plan: &Plan) {
     let cancel = AtomicBool::new(false);
     let now = options().now;
-    let options =
-        ApplyOptions { workers: 1, cancel: &cancel, deadline: None, progress: &|_| (), now, actor: "test" };
+    let begun = std::time::Instant::now();
+    let options = ApplyOptions {
+        workers: 1,
+        cancel: &cancel,
+        deadline: None,
+        progress: &|_| (),
+        clock: &|| begun,
+        now,
+        actor: "test",
+    };
     assert!(apply(host, plan, &options).is_done());
 }
 

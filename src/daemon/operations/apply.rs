@@ -9,6 +9,7 @@ use crate::reconcile::render;
 use crate::reconcile::report::{Report, StepOutcome};
 use jiff::Timestamp;
 use std::sync::atomic::AtomicBool;
+use std::time::Instant;
 
 /// What stands around an apply.
 pub struct Surroundings<'a> {
@@ -28,6 +29,7 @@ impl Bay {
             cancel: around.cancel,
             deadline: None,
             progress: &progress,
+            clock: &Instant::now,
             now: Timestamp::now(),
             actor: around.actor,
         };

@@ -16,7 +16,7 @@ use crate::reconcile::goal::{Goal, PlanOptions};
 use crate::reconcile::near::is_near;
 use crate::reconcile::plan::{self, Plan};
 use crate::reconcile::world::recorded;
-use crate::reconcile::{check, contents, render, with_dropped};
+use crate::reconcile::{check, looked_up, render, with_dropped};
 use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
@@ -78,9 +78,8 @@ impl Bay {
         if let Goal::Site(desired) = goal {
             options.missing_paths = self.missing(check::paths_to_check(desired));
         }
-        let wanted = contents::wanted(&goal, observed, &options.only);
-        options.contents =
-            self.driver().digests(&wanted).map_err(|error| Failure::from_error(FailureKind::Host, &error))?;
+        let options = looked_up(self.driver(), &goal, observed, options)
+            .map_err(|error| Failure::from_error(FailureKind::Host, &error))?;
         let plan = plan::plan(&goal, observed, &options).map_err(plan_failure)?;
         let mut plan = with_dropped(self.driver(), plan, observed)
             .map_err(|error| Failure::from_error(FailureKind::Host, &error))?;

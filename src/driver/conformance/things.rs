@@ -8,6 +8,7 @@ use crate::model::object::Image;
 use crate::model::record::Owner;
 use crate::model::step::{Action, ImageContent};
 use ipnet::{IpNet, Ipv4Net};
+use std::collections::BTreeSet;
 
 pub fn records(bench: &Bench<'_>) {
     let fixture = bench.fixture;
@@ -34,7 +35,12 @@ pub fn images(bench: &Bench<'_>) {
     let done = bench.execute(&fixture.import());
     assert!(matches!(done, Err(Error::NoRecord { .. })), "an import without a record: {done:?}");
     bench.changes(&fixture.put(&fixture.image_key(), &fixture.image_object(), "one"));
+    let source = fixture.image.source.clone();
+    let before = bench.look().images;
+    let foretold = bench.driver.image_contents(&BTreeSet::from([source.clone()])).expect("image contents");
+    assert_eq!(bench.look().images, before, "it is a look");
     let fingerprint = import(bench);
+    assert_eq!(foretold.get(&source), Some(&fingerprint), "what an import would give");
     let observed = bench.look();
     assert!(observed.images.contains_key(&fingerprint), "{:?}", observed.images);
     let applied = observed.records[&fixture.image_key()].applied.clone().expect("an applied image");

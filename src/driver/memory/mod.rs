@@ -18,6 +18,7 @@ use super::part::Part;
 use super::{Driver, Error, Scope, StepContext, records};
 use crate::model::content::{Content, Contents};
 use crate::model::key::Key;
+use crate::model::object::{ImageContents, ImageSource};
 use crate::model::observed::{ContainerFacts, Dropped, FileFacts, Observed, RootFacts, RootQuery};
 use crate::model::record::Record;
 use crate::model::step::{Action, Outcome, Step};
@@ -132,6 +133,13 @@ impl Driver for Memory {
     fn digests(&self, wanted: &BTreeSet<Content>) -> Result<Contents, Error> {
         let host = self.lock();
         Ok(wanted.iter().map(|content| (content.clone(), contents::digest(&host, content))).collect())
+    }
+
+    fn image_contents(&self, sources: &BTreeSet<ImageSource>) -> Result<ImageContents, Error> {
+        let host = self.lock();
+        let is_known = |source: &&ImageSource| !matches!(source, ImageSource::Bootstrap { .. });
+        let known = sources.iter().filter(is_known);
+        Ok(known.map(|source| (source.clone(), steps::given(&host, source))).collect())
     }
 
     fn dropped(&self, queries: &BTreeMap<Key, RootQuery>) -> Result<BTreeMap<Key, Dropped>, Error> {

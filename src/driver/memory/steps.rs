@@ -5,7 +5,7 @@ use super::host::{HostModel, RootModel};
 use super::roots;
 use crate::driver::{Error, StepContext, records};
 use crate::model::key::Key;
-use crate::model::object::{Image, StoragePool};
+use crate::model::object::{Image, ImageSource, StoragePool};
 use crate::model::observed::{
     ExitCause, ExitFacts, ImageFacts, NetworkFacts, NicFacts, PoolFacts, RunFacts, Usage,
 };
@@ -143,11 +143,11 @@ fn import(host: &mut HostModel, key: &Key, image: &Image) -> Result<Outcome, Err
     if let Some(pin) = image.fingerprint.as_ref().filter(|pin| host.images.contains_key(*pin)) {
         return answer(false, pin.clone());
     }
-    let source = serde_json::to_string(&image.source).unwrap_or_default();
-    let given = host.contents.get(&source).cloned();
-    let given = given.or_else(|| image.fingerprint.clone()).unwrap_or_else(|| {
-        Sha256::digest(source.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
-    });
+    let source = written(&image.source);
+    let given = match (host.contents.get(&source), &image.fingerprint) {
+        (None, Some(pin)) => pin.clone(),
+        _ => given(host, &image.source),
+    };
     if let Some(pin) = &image.fingerprint
         && *pin != given
     {
@@ -156,6 +156,17 @@ fn import(host: &mut HostModel, key: &Key, image: &Image) -> Result<Outcome, Err
     host.contents.insert(source, given.clone());
     let changed = host.images.insert(given.clone(), ImageFacts { size: 1 << 20 }).is_none();
     answer(changed, given)
+}
+
+/// What an import from this source gives.
+pub fn given(host: &HostModel, source: &ImageSource) -> String {
+    let source = written(source);
+    let made = || Sha256::digest(source.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
+    host.contents.get(&source).cloned().unwrap_or_else(made)
+}
+
+fn written(source: &ImageSource) -> String {
+    serde_json::to_string(source).unwrap_or_default()
 }
 
 fn content(records: &dyn Records, image: &ImageContent) -> Result<String, Error> {

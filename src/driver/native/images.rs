@@ -7,9 +7,9 @@ use crate::image::bootstrap::BootstrapSpec;
 use crate::image::source::Source;
 use crate::image::store::ImageStore;
 use crate::model::key::Key;
-use crate::model::object::{Image, ImageSource};
+use crate::model::object::{Image, ImageContents, ImageSource};
 use crate::model::observed::ImageFacts;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 /// Imports an image; answers its fingerprint, and whether the store changed. Pinned content that is in the store
@@ -27,7 +27,8 @@ pub fn import(
     {
         return Ok((pinned.clone(), false));
     }
-    let imported = store.import(&source(image), context.progress).map_err(|error| failed(what(), error))?;
+    let imported =
+        store.import(&source(&image.source), context.progress).map_err(|error| failed(what(), error))?;
     match &image.fingerprint {
         Some(pinned) if *pinned != imported.fingerprint => {
             if imported.changed {
@@ -69,8 +70,15 @@ pub fn observe(layout: &Layout) -> Result<BTreeMap<String, ImageFacts>, Error> {
     Ok(images.into_iter().map(|image| (image.fingerprint, ImageFacts { size: image.meta.bytes })).collect())
 }
 
-fn source(image: &Image) -> Source {
-    match &image.source {
+/// What imports from these sources would give. A source that cannot be read has no entry: its import says why.
+pub fn contents(layout: &Layout, sources: &BTreeSet<ImageSource>) -> ImageContents {
+    let Ok(store) = ImageStore::open(&layout.images()) else { return ImageContents::new() };
+    let known = |from: &ImageSource| Some((from.clone(), store.foretell(&source(from)).ok().flatten()?));
+    sources.iter().filter_map(known).collect()
+}
+
+fn source(source: &ImageSource) -> Source {
+    match source {
         ImageSource::Busybox {} => Source::Busybox,
         ImageSource::Directory { path } => Source::Directory { path: path.clone() },
         ImageSource::Bootstrap { suite, include, snapshot } => Source::Bootstrap(BootstrapSpec {

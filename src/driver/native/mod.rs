@@ -36,6 +36,7 @@ use crate::driver::{Driver, Error, Scope, StepContext};
 use crate::model::content::{Content, Contents, Digest};
 use crate::model::key::Key;
 use crate::model::object::Spec;
+use crate::model::object::{ImageContents, ImageSource};
 use crate::model::observed::{Dropped, Observed, RootQuery};
 use crate::model::step::{Action, ImageContent, Outcome, Step};
 use crate::model::typed;
@@ -289,6 +290,10 @@ impl Driver for Native {
             digests.insert(content.clone(), digest);
         }
         Ok(digests)
+    }
+
+    fn image_contents(&self, sources: &BTreeSet<ImageSource>) -> Result<ImageContents, Error> {
+        Ok(images::contents(&self.layout, sources))
     }
 
     fn dropped(&self, queries: &BTreeMap<Key, RootQuery>) -> Result<BTreeMap<Key, Dropped>, Error> {

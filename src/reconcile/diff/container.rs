@@ -12,8 +12,8 @@ use super::reasons::{change_reasons, note_class, restart_downtime_ms, restart_re
 use super::starting::{kept_secrets, secrets};
 use super::{ObjectDiff, Scene, because, live, record_update, replace};
 use crate::model::key::Key;
-use crate::model::object::{Container, Object, Power, RestartPolicy, Spec};
-use crate::model::observed::{ExitCause, RunFacts};
+use crate::model::object::{Container, ImagePolicy, Object, Power, RestartPolicy, Spec};
+use crate::model::observed::RunFacts;
 use crate::model::record::{Applied, Identity};
 use crate::model::run::{ContainerRun, SecretUse};
 use crate::model::step::{Action, Cause, Class, ImageContent, Reason, StopHow};
@@ -134,10 +134,9 @@ impl<'a> Walk<'a> {
         }
         let completed = self.desired.ephemeral
             && up
-            && self.view.run.is_none()
             && !self.was_parked()
             && !typed::protected_from_delete(&self.desired.config)
-            && self.view.exit.is_some_and(|exit| exit.cause == ExitCause::PowerOff);
+            && self.view.is_complete();
         match (self.view.root, self.view.run) {
             (None, None) => self.create_root(vec![]),
             (Some(root), None) if completed => {
@@ -150,7 +149,9 @@ impl<'a> Walk<'a> {
             }
             _ => {}
         }
-        if !self.is_broken_content() && replace::diff(self) {
+        if self.is_broken_content() {
+            replace::clear(self);
+        } else if replace::diff(self) {
             return;
         }
         let starts =
@@ -290,8 +291,9 @@ impl<'a> Walk<'a> {
         if self.applied.is_none() {
             return; // nothing is established yet: its root could not be planned
         }
-        let rest: BTreeSet<Field> =
-            self.changed.iter().filter(|field| !field.serves_creation()).cloned().collect();
+        let is_noted =
+            |field: &&Field| !field.serves_creation() || (**field == Field::Image && self.has_content());
+        let rest: BTreeSet<Field> = self.changed.iter().filter(is_noted).cloned().collect();
         let reasons = self.reasons_of(|field| rest.contains(field));
         let class = rest.iter().map(note_class).max().unwrap_or(Class::Record);
         for field in &rest {
@@ -303,6 +305,15 @@ impl<'a> Walk<'a> {
         if !rest.is_empty() {
             self.diff.push(Action::Note, class, reasons, self.applied.clone());
         }
+    }
+
+    /// Whether it takes each content of its image, and its root has the present one: then the image has another name only.
+    fn has_content(&self) -> bool {
+        let current = self.scene.images.get(&self.desired.image).map(|state| &state.content);
+        let stands = self.view.root.map(|root| &root.identity.fingerprint);
+        self.desired.update.image == ImagePolicy::Replace
+            && !self.has_fresh_root()
+            && matches!((current, stands), (Some(ImageContent::Fingerprint(current)), Some(stands)) if current == stands)
     }
 
     fn stale(&mut self) {
@@ -423,7 +434,8 @@ impl<'a> Walk<'a> {
         let spec = Spec::Container(Box::new(desired));
         let object = Object { meta: self.target.object.meta.clone(), spec };
         let before = self.applied.take().unwrap_or_else(|| Applied::plain(object.clone()));
-        self.applied = Some(Applied { object, fingerprint: kept, remakes: self.remakes, ..before });
+        self.applied =
+            Some(Applied { object, fingerprint: kept, remakes: self.remakes, powered_off: None, ..before });
         self.changed.retain(Field::serves_creation);
     }
 }

@@ -77,7 +77,7 @@ fn image(scene: &Scene<'_>, key: &Key) -> Option<Action> {
         let holds = other.kind == Kind::Image && other != key && (!goes || other > key);
         holds && content(other).as_ref() == Some(&fingerprint)
     });
-    (!shared).then_some(Action::DeleteImage { fingerprint })
+    (!shared && !orphans::becomes_named(scene, &fingerprint)).then_some(Action::DeleteImage { fingerprint })
 }
 
 fn container(scene: &Scene<'_>, key: &Key) -> Vec<Action> {

@@ -5,6 +5,7 @@ use crate::model::key::Key;
 use crate::model::object::{Image, ImagePolicy, Spec};
 use crate::model::record::{Applied, Record};
 use crate::model::step::{Action, Cause, Class, ImageContent, Reason};
+use crate::reconcile::contents::wanted_content;
 use crate::reconcile::world::Target;
 use std::collections::BTreeSet;
 
@@ -42,7 +43,10 @@ pub fn diff(scene: &Scene<'_>, key: &Key, target: &Target<'_>, image: &Image) ->
         let class = if before.is_none() { Class::Create } else { Class::Live };
         diff.push(Action::ImportImage { image: pinned }, class, need.reasons, Some(applied));
     } else if before.map(|before| &before.object) != Some(target.object) {
-        let reasons = object_reasons(before.map(|before| &before.object), target.object);
+        let reasons = match before {
+            Some(before) => object_reasons(Some(&before.object), target.object),
+            None => vec![because(Cause::Change, "", "the host has its content already")],
+        };
         diff.push(Action::Note, Class::Record, reasons, Some(applied));
     }
     diff
@@ -54,13 +58,8 @@ fn need(scene: &Scene<'_>, key: &Key, target: &Target<'_>, image: &Image) -> Nee
     let Some(applied) = record.and_then(|record| record.applied.as_ref()) else {
         return first(scene, key, target, image, record);
     };
-    let source_kept = matches!(&applied.object.spec, Spec::Image(before) if before.source == image.source);
     let content = applied.fingerprint.clone();
-    let wanted = match (&image.fingerprint, source_kept) {
-        (Some(pin), _) => Some(pin.clone()),
-        (None, true) => content.clone(),
-        (None, false) => None,
-    };
+    let wanted = wanted_content(scene.observed, key, image, &scene.options.image_contents);
     let bearer =
         wanted.as_ref().filter(|_| wanted == content).and_then(|lost| bearer(scene, key, image, lost));
     let reasons = match &wanted {
@@ -113,8 +112,13 @@ fn first(scene: &Scene<'_>, key: &Key, target: &Target<'_>, image: &Image, recor
     let is_lost =
         || scene.joined.containers.values().filter_map(|view| view.root).any(|root| !root.image_present);
     let adopts = record.is_none() && !is_lost();
-    let known = image.fingerprint.as_ref().or_else(|| if adopts { roots() } else { None });
-    match known.filter(present) {
+    let stands = || if adopts { roots().cloned() } else { None };
+    let given = || wanted_content(scene.observed, key, image, &scene.options.image_contents);
+    let known = image.fingerprint.clone().or_else(stands);
+    if let Some(fingerprint) = given().filter(|_| known.is_none()) {
+        return Need { known: Some(fingerprint), reasons: vec![], adopted: None, bearer: None };
+    }
+    match known.filter(|fingerprint| present(&fingerprint)) {
         Some(fingerprint) => {
             let adopted =
                 Applied { fingerprint: Some(fingerprint.clone()), ..Applied::plain(target.object.clone()) };

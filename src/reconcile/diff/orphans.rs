@@ -1,10 +1,11 @@
 //! Content in the store that no image names any more and no root stands on: it goes with the next image that goes.
 
-use super::Scene;
+use super::{ImageState, Scene};
 use crate::model::key::{Key, Kind};
 use crate::model::object::Spec;
 use crate::model::prune::Deletion;
 use crate::model::references::references;
+use crate::model::step::ImageContent;
 use std::collections::BTreeSet;
 
 /// What goes with this image, besides its own content. Each content goes with one image only.
@@ -26,18 +27,27 @@ fn free(scene: &Scene<'_>, image: &Key) -> BTreeSet<String> {
     contents.filter(|content| !is_named(scene, content) && !carries(scene, content, image)).cloned().collect()
 }
 
-fn is_named(scene: &Scene<'_>, content: &str) -> bool {
-    scene.observed.records.values().any(|record| {
-        let applied = record.applied.as_ref();
-        let objects = record.desired.iter().chain(applied.map(|applied| &applied.object));
-        let pins = objects.filter_map(|object| match &object.spec {
-            Spec::Image(image) => image.fingerprint.as_deref(),
-            _ => None,
-        });
-        let established = applied.filter(|applied| matches!(applied.object.spec, Spec::Image(_)));
-        let mut names = pins.chain(established.and_then(|applied| applied.fingerprint.as_deref()));
-        names.any(|name| name == content)
+/// Whether an image that stays has this content once the plan is done.
+pub fn becomes_named(scene: &Scene<'_>, content: &str) -> bool {
+    scene.images.iter().any(|(image, ImageState { content: becomes, .. })| {
+        let is_it = matches!(becomes, ImageContent::Fingerprint(becomes) if becomes == content);
+        is_it && scene.world.targets.contains_key(image)
     })
+}
+
+fn is_named(scene: &Scene<'_>, content: &str) -> bool {
+    becomes_named(scene, content)
+        || scene.observed.records.values().any(|record| {
+            let applied = record.applied.as_ref();
+            let objects = record.desired.iter().chain(applied.map(|applied| &applied.object));
+            let pins = objects.filter_map(|object| match &object.spec {
+                Spec::Image(image) => image.fingerprint.as_deref(),
+                _ => None,
+            });
+            let established = applied.filter(|applied| matches!(applied.object.spec, Spec::Image(_)));
+            let mut names = pins.chain(established.and_then(|applied| applied.fingerprint.as_deref()));
+            names.any(|name| name == content)
+        })
 }
 
 /// Whether a root stands on it that is not gone before the image: one whose container stays, or needs another image.

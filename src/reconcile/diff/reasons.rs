@@ -29,7 +29,11 @@ impl Walk<'_> {
                     Some("stopped".to_owned()),
                     Some(self.target.power.word().to_owned()),
                 );
-                let note = self.view.exit.map_or_else(|| "it does not run".to_owned(), exit_words);
+                let note = match self.view.exit {
+                    Some(_) if self.view.was_powered_off() => "powered off by `bayplan power-off`".to_owned(),
+                    Some(exit) => exit_words(exit),
+                    None => "it does not run".to_owned(),
+                };
                 reasons.push(Reason { note: Some(note), ..plain });
             }
         }
@@ -118,6 +122,8 @@ fn others_restarted(walk: &Walk<'_>) -> Vec<Reason> {
 /// What a change that only a record takes is shown as.
 pub fn note_class(field: &Field) -> Class {
     match field.class() {
+        // Noted where it is another name of the same content alone.
+        _ if *field == Field::Image => Class::Record,
         Class::Record => Class::Record,
         Class::Live => Class::Live,
         _ => Class::Deferred,

@@ -39,7 +39,7 @@ pub fn diff(walk: &mut Walk<'_>) -> bool {
         Some(Turn::Replaced(content)) => swap(walk, root, ImageContent::Fingerprint(content), vec![]),
         Some(Turn::Restore) => restore(walk, root),
         None => {
-            clear(walk, root);
+            clear(walk);
             return false;
         }
     }
@@ -229,10 +229,8 @@ fn go_on(walk: &mut Walk<'_>, up: bool, reasons: Vec<Reason>) {
 }
 
 /// What is left of earlier replaces: roots whose time is over, or that nobody waits for.
-fn clear(walk: &mut Walk<'_>, root: &RootFacts) {
-    if walk.has_fresh_root() {
-        return;
-    }
+pub fn clear(walk: &mut Walk<'_>) {
+    let Some(root) = walk.view.root.filter(|_| !walk.has_fresh_root()) else { return };
     let drop_root = |walk: &Walk<'_>, which| Action::DropRoot {
         pool: root.pool.clone(),
         uuid: walk.identity.uuid,

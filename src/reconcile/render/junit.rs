@@ -2,6 +2,7 @@
 //!
 //! What differs is a failure, what is wrong an error, what waits is skipped.
 
+use super::duration_words;
 use super::outline::{Outline, Remark, Row, Verdict};
 use std::fmt::Write;
 
@@ -11,7 +12,8 @@ pub fn junit(outline: &Outline) -> String {
     let (errors, skipped) = (count(Verdict::Wrong), count(Verdict::Waits));
     let suite = outline.site.as_ref().map_or("this host".to_owned(), |site| format!("site {site}"));
     let mut text = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n".to_owned();
-    let numbers = format!("tests=\"{tests}\" failures=\"{failures}\" errors=\"{errors}\"");
+    let time = time(outline.duration_ms);
+    let numbers = format!("tests=\"{tests}\" failures=\"{failures}\" errors=\"{errors}\"{time}");
     let _ = writeln!(text, "<testsuites name=\"bayplan {}\" {numbers}>", outline.verb);
     let _ = writeln!(text, "  <testsuite name=\"{}\" {numbers} skipped=\"{skipped}\">", escaped(&suite));
     for row in &outline.rows {
@@ -24,8 +26,8 @@ pub fn junit(outline: &Outline) -> String {
 
 fn case(text: &mut String, row: &Row) {
     let kind = row.name.split(['/', ' ']).next().unwrap_or_default();
-    let head =
-        format!("    <testcase name=\"{}\" classname=\"bayplan.{}\"", escaped(&row.name), escaped(kind));
+    let (name, kind, time) = (escaped(&row.name), escaped(kind), time(row.duration_ms));
+    let head = format!("    <testcase name=\"{name}\" classname=\"bayplan.{kind}\"{time}");
     let lines: Vec<String> = row.remarks.iter().map(line).chain(row.diff.iter().cloned()).collect();
     let body = escaped(&lines.join("\n"));
     let element = match row.verdict {
@@ -49,6 +51,11 @@ fn case(text: &mut String, row: &Row) {
     );
 }
 
+/// In seconds.
+fn time(duration_ms: Option<u64>) -> String {
+    duration_ms.map_or(String::new(), |ms| format!(" time=\"{}.{:03}\"", ms / 1000, ms % 1000))
+}
+
 fn line(remark: &Remark) -> String {
     let mut line = String::new();
     if let Some(place) = &remark.place {
@@ -57,6 +64,9 @@ fn line(remark: &Remark) -> String {
     line.push_str(&remark.text);
     if let Some(help) = &remark.help {
         let _ = write!(line, " (help: {help})");
+    }
+    if let Some(duration_ms) = remark.duration_ms {
+        let _ = write!(line, " ({})", duration_words(duration_ms));
     }
     line
 }

@@ -3,6 +3,7 @@
 //! What comes from manifests or from the host stands in code spans and code blocks alone, fenced longer than any run of
 //! backticks in it: there it is no markup, no HTML, no link and no mention.
 
+use super::duration_words;
 use super::outline::{Outline, Remark, Row};
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -15,7 +16,8 @@ const QUIET: [&str; 4] = ["unchanged", "valid", "as applied", "done"];
 
 pub fn markdown(outline: &Outline) -> String {
     let site = outline.site.as_ref().map_or(String::new(), |site| format!(" of site {}", code(site)));
-    let mut text = format!("**bayplan {}**{site}: {}\n", outline.verb, code(&outline.summary));
+    let took = outline.duration_ms.map_or(String::new(), |ms| format!(" in {}", duration_words(ms)));
+    let mut text = format!("**bayplan {}**{site}: {}{took}\n", outline.verb, code(&outline.summary));
     let mut classes: BTreeMap<(usize, &str), Vec<&Row>> = BTreeMap::new();
     for row in &outline.rows {
         let rank = FIRST.iter().position(|class| *class == row.class).unwrap_or(FIRST.len());
@@ -38,11 +40,19 @@ fn table(text: &mut String, class: &str, rows: &[&Row]) {
     if told.is_empty() {
         return;
     }
-    text.push_str("\n| object | what | where |\n| --- | --- | --- |\n");
+    let timed = told.iter().any(|(_, remark)| remark.duration_ms.is_some());
+    text.push_str(match timed {
+        true => "\n| object | what | where | time |\n| --- | --- | --- | --- |\n",
+        false => "\n| object | what | where |\n| --- | --- | --- |\n",
+    });
     for (row, remark) in told {
         let place = remark.place.as_ref().map_or(String::new(), |place| code(&place.to_string()));
         let help = remark.help.as_ref().map_or(String::new(), |help| format!(" {}", code(help)));
-        let _ = writeln!(text, "| {} | {}{help} | {place} |", code(&row.name), code(&remark.text));
+        let _ = write!(text, "| {} | {}{help} | {place} |", code(&row.name), code(&remark.text));
+        if timed {
+            let _ = write!(text, " {} |", remark.duration_ms.map_or(String::new(), duration_words));
+        }
+        text.push('\n');
     }
 }
 

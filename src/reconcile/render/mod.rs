@@ -243,7 +243,7 @@ fn unmanaged_text(text: &mut String, plan: &Plan) {
 }
 
 fn pending_text(text: &mut String, plan: &Plan, pending: &Pending, options: TextOptions) {
-    let downtime = seconds(pending.downtime_ms);
+    let downtime = duration_words(pending.downtime_ms);
     let what = class_word(pending.class);
     let head = match pending.downtime_ms {
         0 => format!("± {}  pending: {what}", pending.key),
@@ -311,8 +311,12 @@ pub fn class_word(class: Class) -> &'static str {
     }
 }
 
-fn seconds(ms: u64) -> String {
-    format!("{}.{} s", ms / 1000, ms % 1000 / 100)
+/// `0.3 s`, `2 min 5 s`.
+pub fn duration_words(ms: u64) -> String {
+    match ms / 1000 {
+        seconds @ 0..60 => format!("{seconds}.{} s", ms % 1000 / 100),
+        whole => format!("{} min {} s", whole / 60, whole % 60),
+    }
 }
 
 fn line(text: &mut String, options: TextOptions, colour: AnsiColor, words: &str) {
@@ -322,4 +326,16 @@ fn line(text: &mut String, options: TextOptions, colour: AnsiColor, words: &str)
     } else {
         writeln!(text, "{words}")
     };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::duration_words;
+
+    #[test]
+    fn durations_are_short() {
+        assert_eq!(duration_words(340), "0.3 s");
+        assert_eq!(duration_words(59_999), "59.9 s");
+        assert_eq!(duration_words(125_000), "2 min 5 s");
+    }
 }

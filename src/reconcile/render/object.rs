@@ -1,6 +1,6 @@
 //! One object of a plan: what happens to it, why, and its differences.
 
-use super::{TextOptions, class_word, line, seconds};
+use super::{TextOptions, class_word, duration_words, line};
 use crate::model::key::Key;
 use crate::model::object::Object;
 use crate::model::origin::Origin;
@@ -108,8 +108,11 @@ pub fn object_text(
 ) {
     let (mark, colour, word) = sign.look();
     let downtime: u64 = steps_of(index, key).map(|step| step.downtime_ms).sum();
-    let downtime =
-        if downtime > 0 { format!(", about {} without service", seconds(downtime)) } else { String::new() };
+    let downtime = if downtime > 0 {
+        format!(", about {} without service", duration_words(downtime))
+    } else {
+        String::new()
+    };
     let place = place(change, "").map_or(String::new(), |place| format!("  ({place})"));
     line(text, options, colour, &format!("{mark} {key}  {word}{downtime}{place}"));
     let asked = steps_of(index, key).flat_map(|step| &step.reasons).all(|reason| reason.cause == Cause::Verb);

@@ -23,10 +23,12 @@ pub struct Outline {
     pub summary: String,
     /// In the order of their names.
     pub rows: Vec<Row>,
+    /// What was carried out: how long it took.
+    pub duration_ms: Option<u64>,
 }
 
 /// One object; or a guard, or a file that is about no object.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Row {
     /// `container/web-1`.
     pub name: String,
@@ -36,12 +38,15 @@ pub struct Row {
     pub remarks: Vec<Remark>,
     /// A unified diff's lines.
     pub diff: Vec<String>,
+    /// What was carried out: how long its steps took, together.
+    pub duration_ms: Option<u64>,
 }
 
 /// How a row counts; the graver one wins.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verdict {
     /// As it should be.
+    #[default]
     Good,
     /// Something waits: neither change nor drift.
     Waits,
@@ -52,7 +57,7 @@ pub enum Verdict {
 }
 
 /// One thing that is said about a row.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Remark {
     /// A stable word: `drift`, `unknown-field`.
     pub rule: &'static str,
@@ -62,10 +67,13 @@ pub struct Remark {
     /// The field that it is about; empty: all of it.
     pub field: String,
     pub place: Option<Place>,
+    /// What was carried out: how long it took.
+    pub duration_ms: Option<u64>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
+    #[default]
     Note,
     Warning,
     Error,
@@ -77,8 +85,7 @@ struct Rows(BTreeMap<String, Row>);
 
 impl Rows {
     fn put(&mut self, name: String, class: &'static str, verdict: Verdict) -> &mut Row {
-        let empty = Row { name: name.clone(), class, verdict, remarks: vec![], diff: vec![] };
-        let row = self.0.entry(name).or_insert(empty);
+        let row = self.0.entry(name.clone()).or_insert(Row { name, class, verdict, ..Row::default() });
         if verdict > row.verdict {
             row.verdict = verdict;
             row.class = class;
@@ -101,6 +108,7 @@ impl Rows {
             help: finding.help.clone(),
             field: String::new(),
             place: finding.place.clone(),
+            duration_ms: None,
         });
     }
 
@@ -111,7 +119,7 @@ impl Rows {
 
 impl Remark {
     fn new(rule: &'static str, level: Level, text: impl Into<String>) -> Remark {
-        Remark { rule, level, text: text.into(), help: None, field: String::new(), place: None }
+        Remark { rule, level, text: text.into(), ..Remark::default() }
     }
 
     /// About a field of an object, with the line where it was written.
@@ -134,7 +142,8 @@ pub fn plan(plan: &Plan) -> Outline {
         row.remarks.push(Remark::new("guard", Level::Error, guard.words()));
     }
     plan.warnings.iter().for_each(|warning| rows.finding(warning));
-    Outline { verb: "plan", site: plan.site.clone(), summary: summary_line(plan), rows: rows.list() }
+    let (site, summary) = (plan.site.clone(), summary_line(plan));
+    Outline { verb: "plan", site, summary, rows: rows.list(), duration_ms: None }
 }
 
 fn changed(rows: &mut Rows, index: &Index<'_>, key: &Key, change: &ObjectChange) {
@@ -242,7 +251,7 @@ pub fn drift(plan: &Plan, drift: &Drift) -> Outline {
         1 => "1 difference".to_owned(),
         count => format!("{count} differences"),
     };
-    Outline { verb: "drift", site: None, summary, rows: rows.list() }
+    Outline { verb: "drift", summary, rows: rows.list(), ..Outline::default() }
 }
 
 fn drift_words(row: &drift::Row) -> String {
@@ -273,7 +282,7 @@ pub fn findings<'a>(
         1 => "1 finding".to_owned(),
         count => format!("{count} findings"),
     };
-    Outline { verb, site: None, summary, rows: rows.list() }
+    Outline { verb, summary, rows: rows.list(), ..Outline::default() }
 }
 
 /// A command that was not done.
@@ -282,7 +291,7 @@ pub fn failure(message: &str, list: &[Finding]) -> Outline {
     if list.is_empty() {
         let remarks = vec![Remark::new("failed", Level::Error, message)];
         let (name, class, verdict) = ("bayplan".to_owned(), "error", Verdict::Wrong);
-        outline.rows.push(Row { name, class, verdict, remarks, diff: vec![] });
+        outline.rows.push(Row { name, class, verdict, remarks, ..Row::default() });
     }
     Outline { summary: message.to_owned(), ..outline }
 }
@@ -314,13 +323,18 @@ pub fn report(of: &Plan, report: &Report) -> Outline {
                     ("not begun", Verdict::Waits, Remark::new("not-begun", Level::Note, text))
                 }
             };
-            rows.put(step.key.to_string(), class, verdict).remarks.push(remark.on("", change));
+            let remark = Remark { duration_ms: step.duration_ms, ..remark.on("", change) };
+            rows.put(step.key.to_string(), class, verdict).remarks.push(remark);
         }
+    }
+    for (key, duration_ms) in report.durations_ms() {
+        rows.put(key.to_string(), "done", Verdict::Good).duration_ms = Some(duration_ms);
     }
     for stop in &report.rollouts {
         let text = format!("stopped: {} of {} are left as they were", stop.left.len(), stop.total);
         let row = rows.put(format!("rollout of {}", stop.owner), "failed", Verdict::Wrong);
         row.remarks.push(Remark::new("rollout-stopped", Level::Error, text));
     }
-    Outline { verb: "apply", site: of.site.clone(), summary: report_line(report), rows: rows.list() }
+    let (site, summary) = (of.site.clone(), report_line(report));
+    Outline { verb: "apply", site, summary, rows: rows.list(), duration_ms: Some(report.duration_ms) }
 }

@@ -54,22 +54,6 @@ impl Case<'_> {
         Ok(Snapshot::of(&host))
     }
 
-    /// What frees the name of an image that is no longer declared only once it is done: an import that turned out to give
-    /// what the host had under that name, and the end of a replaced root. The next plan may prune it; that plan's
-    /// next is empty again. A known weakness of the planner: it ought to be one plan.
-    pub fn frees_an_image(&self, after: &Snapshot) -> bool {
-        let known = |image: &Key| {
-            let given =
-                after.records[image].applied.as_ref().and_then(|applied| applied.fingerprint.as_ref());
-            given.is_some_and(|content| self.before.host.images.contains_key(content))
-        };
-        self.plan.steps.iter().any(|step| match &step.action {
-            Action::ImportImage { image } => image.fingerprint.is_none() && known(&step.key),
-            Action::DropRoot { .. } => true,
-            _ => false,
-        })
-    }
-
     /// A look, and a mark for a crash.
     fn changes_nothing_that_lasts(&self, step: &Step) -> bool {
         let mut earlier = self.plan.steps.iter().take_while(|other| other.id != step.id);

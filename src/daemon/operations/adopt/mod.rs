@@ -36,24 +36,33 @@ pub enum Value {
     /// There is none.
     Null,
     Scalar(String),
-    /// YAML in flow style.
-    Flow(String),
+    /// A device that there is none of.
+    NoDevice,
 }
+
+/// What takes a device away that a weaker layer gives.
+const NO_DEVICE: &str = "{type: none}";
 
 impl Value {
     fn as_new(&self) -> New<'_> {
         match self {
             Value::Null => New::Null,
             Value::Scalar(text) => New::Scalar(text),
-            Value::Flow(yaml) => New::Flow(yaml),
+            Value::NoDevice => New::Flow(NO_DEVICE),
         }
     }
 
     fn words(&self) -> &str {
         match self {
             Value::Null => "none",
-            Value::Scalar(text) | Value::Flow(text) => text,
+            Value::Scalar(text) => text,
+            Value::NoDevice => NO_DEVICE,
         }
+    }
+
+    /// Whether there is nothing where the manifests declare something.
+    fn is_absence(&self) -> bool {
+        matches!(self, Value::Null | Value::NoDevice)
     }
 }
 
@@ -61,7 +70,7 @@ impl Serialize for Value {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Value::Null => serializer.serialize_none(),
-            Value::Scalar(text) | Value::Flow(text) => serializer.serialize_str(text),
+            Value::Scalar(_) | Value::NoDevice => serializer.serialize_str(self.words()),
         }
     }
 }
@@ -76,8 +85,15 @@ pub struct Difference {
     pub value: Value,
 }
 
+impl Difference {
+    fn refused(&self, why: String) -> NotAdopted {
+        NotAdopted { key: self.key.clone(), field: self.field.clone(), why }
+    }
+}
+
 /// What cannot be adopted, and why.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
+#[serde(rename_all = "camelCase")]
 #[error("{key}{}{field}: {why}", if .field.is_empty() { "" } else { " " })]
 pub struct NotAdopted {
     pub key: Key,
@@ -88,12 +104,13 @@ pub struct NotAdopted {
 /// What files inside hold; else why it is no text that could be written. By container and path.
 pub type FileTexts = BTreeMap<(Key, String), Result<String, String>>;
 
-/// The drift of these objects (of all, if there are none) as values; an object's drift is adopted whole or not at all.
+/// The drift of these objects (of all, if there are none) as values, and what of it is none. An object's drift is adopted
+/// whole or not at all.
 pub fn differences(
     plan: &Plan,
     keys: &BTreeSet<Key>,
     texts: &FileTexts,
-) -> Result<Vec<Difference>, Vec<NotAdopted>> {
+) -> (Vec<Difference>, Vec<NotAdopted>) {
     let (mut differences, mut not) = (vec![], vec![]);
     for (step, reason) in drifted(plan, keys) {
         match value::values(plan, step, reason, texts) {
@@ -111,7 +128,7 @@ pub fn differences(
     differences.sort_by(|a, b| (&a.key, &a.field).cmp(&(&b.key, &b.field)));
     differences.dedup();
     not.dedup();
-    if not.is_empty() { Ok(differences) } else { Err(not) }
+    (differences, not)
 }
 
 fn drifted<'p>(plan: &'p Plan, keys: &BTreeSet<Key>) -> impl Iterator<Item = (&'p Step, &'p Reason)> {

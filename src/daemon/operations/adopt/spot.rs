@@ -38,6 +38,9 @@ fn goes_into_profile(origin: &Origin, field: &str, into: Into) -> bool {
     is_profile && (into == Into::Profile || file_part(field).is_some())
 }
 
+/// What is written at each spot.
+type Edits<'d> = BTreeMap<Spot, Vec<&'d Difference>>;
+
 /// The texts with every difference written where its value comes from.
 pub fn edited(
     texts: &[SourceText],
@@ -45,55 +48,94 @@ pub fn edited(
     differences: &[Difference],
     into: Into,
 ) -> Result<Vec<SourceText>, Vec<NotAdopted>> {
-    let mut not = vec![];
-    let mut edits: BTreeMap<Spot, (&Difference, &Value)> = BTreeMap::new();
-    for difference in differences {
-        let refused =
-            |why: String| NotAdopted { key: difference.key.clone(), field: difference.field.clone(), why };
-        let origins = plan.objects.get(&difference.key).map(|change| &change.origins);
-        let spot = match origins.map(|origins| spot(texts, origins, difference, into)) {
-            Some(Ok(spot)) => spot,
-            Some(Err(why)) => {
-                not.push(refused(why));
-                continue;
-            }
-            None => {
-                not.push(refused("it is not in these manifests".to_owned()));
-                continue;
-            }
-        };
-        let value = &difference.value;
-        match edits.get(&spot) {
-            Some((other, taken)) if *taken != value => {
-                not.push(refused(format!(
-                    "one line declares it for both, and they do not agree: {} has {}, {} has {}",
-                    other.key,
-                    taken.words(),
-                    difference.key,
-                    value.words()
-                )));
-            }
-            _ => drop(edits.insert(spot, (difference, value))),
-        }
-    }
+    let (edits, mut not) = edits(texts, plan, differences, into);
     let mut texts = texts.to_vec();
     // Single values first and from the end: they move no line, and no place before them.
     let values = edits.iter().rev().filter(|(spot, _)| matches!(spot, Spot::Value { .. }));
     let fields = edits.iter().filter(|(spot, _)| !matches!(spot, Spot::Value { .. }));
-    for (spot, (difference, value)) in values.chain(fields) {
+    for (spot, difference) in values.chain(fields).filter_map(|(spot, all)| Some((spot, *all.first()?))) {
         let text = &mut texts[spot.file()];
-        match apply(&text.text, spot, value) {
+        match apply(&text.text, spot, &difference.value, is_alone(plan, difference)) {
             Ok(new) => text.text = new,
-            Err(error) => {
-                let (key, field) = (difference.key.clone(), difference.field.clone());
-                not.push(NotAdopted { key, field, why: format!("{}: {error}", text.path) });
-            }
+            Err(error) => not.push(difference.refused(format!("{}: {error}", text.path))),
         }
     }
     if not.is_empty() { Ok(texts) } else { Err(not) }
 }
 
-fn apply(text: &str, spot: &Spot, value: &Value) -> Result<String, edit::Unedited> {
+/// The differences in groups that share no line: each can be written without the others. And those that cannot be
+/// written at all, with whatever would be written with them.
+pub fn groups(
+    texts: &[SourceText],
+    plan: &Plan,
+    differences: &[Difference],
+    into: Into,
+) -> (Vec<Vec<Difference>>, Vec<NotAdopted>) {
+    let (edits, not) = edits(texts, plan, differences, into);
+    let mut groups: Vec<BTreeSet<&Key>> = vec![];
+    let singles = differences.iter().map(|difference| BTreeSet::from([&difference.key]));
+    let shared = edits.values().map(|all| all.iter().map(|difference| &difference.key).collect());
+    for mut group in singles.chain(shared) {
+        let apart = |other: &BTreeSet<&Key>| other.is_disjoint(&group);
+        let (others, mut joined): (Vec<_>, Vec<_>) = groups.into_iter().partition(apart);
+        joined.iter_mut().for_each(|other| group.append(other));
+        groups = others;
+        groups.push(group);
+    }
+    groups.retain(|group| !not.iter().any(|not| group.contains(&not.key)));
+    groups.sort();
+    let of = |group: &BTreeSet<&Key>| {
+        differences.iter().filter(|difference| group.contains(&difference.key)).cloned().collect()
+    };
+    (groups.iter().map(of).collect(), not)
+}
+
+fn edits<'d>(
+    texts: &[SourceText],
+    plan: &Plan,
+    differences: &'d [Difference],
+    into: Into,
+) -> (Edits<'d>, Vec<NotAdopted>) {
+    let (mut edits, mut not) = (Edits::new(), vec![]);
+    for difference in differences {
+        let origins = plan.objects.get(&difference.key).map(|change| &change.origins);
+        let found = origins.ok_or_else(|| "it is not in these manifests".to_owned());
+        match found.and_then(|origins| spot(texts, origins, difference, into)) {
+            Ok(spot) => edits.entry(spot).or_default().push(difference),
+            Err(why) => not.push(difference.refused(why)),
+        }
+    }
+    for all in edits.values() {
+        let Some((one, other)) =
+            all.first().and_then(|one| Some((one, all.iter().find(|other| other.value != one.value)?)))
+        else {
+            continue;
+        };
+        not.push(other.refused(format!(
+            "one line declares it for both, and they do not agree: {} has {}, {} has {}",
+            one.key,
+            one.value.words(),
+            other.key,
+            other.value.words()
+        )));
+    }
+    (edits, not)
+}
+
+/// Whether what is absent is declared in one layer alone: where its line goes, nothing else comes in its place.
+fn is_alone(plan: &Plan, difference: &Difference) -> bool {
+    let Some(origins) = plan.objects.get(&difference.key).map(|change| &change.origins) else { return false };
+    let field = difference.field.as_str();
+    let below =
+        |path: &str| path.strip_prefix(field).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+    let own = origins.get("").map(|origin| &origin.layer);
+    let mut parts = origins.iter().filter(|(path, _)| below(path)).peekable();
+    difference.value.is_absence()
+        && parts.peek().is_some()
+        && parts.all(|(_, origin)| Some(&origin.layer) == own && origin.overrides.is_empty() && !origin.unset)
+}
+
+fn apply(text: &str, spot: &Spot, value: &Value, is_alone: bool) -> Result<String, edit::Unedited> {
     // A text that has `${` in it would be filled.
     let escaped = match value {
         Value::Scalar(text) => Value::Scalar(fill::escape(text)),
@@ -103,6 +145,10 @@ fn apply(text: &str, spot: &Spot, value: &Value) -> Result<String, edit::Unedite
         Spot::Text { .. } => Ok(escaped.words().to_owned()),
         Spot::Field { document, path, .. } => {
             let path: Vec<&str> = path.iter().map(String::as_str).collect();
+            let removed = is_alone.then(|| edit::remove::remove(text, *document, &path).ok()).flatten();
+            if let Some(removed) = removed {
+                return Ok(removed);
+            }
             edit::set(text, *document, &path, escaped.as_new())
         }
         Spot::Value { place, .. } => {

@@ -66,7 +66,7 @@ pub fn values(
             (Some((_, "mode")), _) => plain(found),
             (Some(_), _) => plain(found.map(name_of)),
             (None, Some(name)) if found == Some("none") => {
-                Ok(vec![(format!("devices.{name}"), Value::Flow("{type: none}".to_owned()))])
+                Ok(vec![(format!("devices.{name}"), Value::NoDevice)])
             }
             _ if field.starts_with("files./") && found == Some("nothing") => plain(None),
             _ => Err(unspeakable(reason)),

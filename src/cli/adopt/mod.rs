@@ -1,5 +1,7 @@
 //! `adopt`: what was changed on the host by hand goes into the user's own manifests; nothing is written unless the plan
-//! of what would be written has nothing left to do for the adopted objects.
+//! of what would be written has nothing left to do for the adopted objects. `desk` finds out what that is.
+
+mod desk;
 
 use super::connection::{Connection, Shown as Match};
 use super::exit::Exit;
@@ -7,17 +9,16 @@ use super::failure::Usage;
 use super::interrupt;
 use super::key::parse_key;
 use super::manifests::{FromArgs, Shown};
-use super::output::Format;
+use super::output::{Format, complain};
 use super::progress::Display;
 use super::session::Session;
 use crate::api::error::{Failure, FailureKind};
-use crate::api::types::{ExportRequest, FileRequest, GoalRequest, Manifests, OUTPUT_VERSION, PlanRequest};
-use crate::daemon::operations::adopt::{self, Difference, FileTexts, Into, NotAdopted, spot, value};
-use crate::daemon::operations::listing::Selection;
+use crate::api::types::{OUTPUT_VERSION, PlanRequest};
+use crate::daemon::operations::adopt::{self, Difference, Into, NotAdopted};
 use crate::model::key::Key;
-use crate::reconcile::plan::Plan;
 use crate::source::{self, STDIN};
-use crate::spec::{SourceText, TextRole, edit, emit};
+use crate::spec::SourceText;
+use desk::{Desk, request};
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -47,12 +48,15 @@ enum IntoArg {
 }
 
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 struct AdoptJson<'a> {
     version: u32,
     values: &'a [Difference],
     /// Objects that got a document of their own.
     documents: &'a BTreeSet<Key>,
     files: Vec<&'a str>,
+    /// What is left as it is in the manifests, and why.
+    not_adopted: &'a [NotAdopted],
     written: bool,
 }
 
@@ -64,6 +68,8 @@ struct Adoption {
     documents: BTreeSet<Key>,
     /// Written for what takes its values from them.
     profiles: BTreeSet<Key>,
+    /// What cannot be adopted, where everything was to be.
+    not: Vec<NotAdopted>,
 }
 
 pub fn run(session: &Session, args: &Args) -> anyhow::Result<Exit> {
@@ -75,97 +81,21 @@ pub fn run(session: &Session, args: &Args) -> anyhow::Result<Exit> {
         true => Connection::writer(session, "adopt")?,
         false => Connection::reader(session)?,
     };
-    let request = |texts: &[SourceText]| {
-        PlanRequest::new(GoalRequest::Site(Manifests::new(texts)), session.actor("adopt"))
+    let desk = Desk::new(session, &connection, before, args.into())?;
+    let adoption = match args.keys.is_empty() {
+        true => desk.all()?,
+        false => desk.named(&args.keys, &args.from)?,
     };
-    let planned = |texts: &[SourceText]| {
-        let shown = Shown { texts: texts.to_vec() };
-        connection.plan(&request(texts)).map_err(|failure| shown.tell(failure))
-    };
-    let plan = planned(&before.texts)?;
-    let mut adoption = adoption(&connection, args, before, &plan)?;
-    if adoption.is_empty() {
-        return adoption.tell(session, args.write);
-    }
-    let mut after = planned(&adoption.after)?;
-    if !adoption.documents.is_empty() {
-        // What they have by hand is known only now that they are declared.
-        let documents = adoption.documents.clone();
-        adoption.take(&connection, &after, &documents, args.into())?;
-        after = planned(&adoption.after)?;
-    }
-    let left = adopt::left(&plan, &after, &adoption.keys());
-    if !left.is_empty() {
-        return Err(refused(&left).into());
-    }
-    if !args.write {
+    if !args.write || adoption.is_empty() {
         return adoption.tell(session, args.write);
     }
     adoption.write()?;
-    adoption.tell(session, args.write)?;
-    let only = adoption.keys();
-    record(session, &connection, &PlanRequest { only, ..request(&adoption.after) })
-}
-
-fn adoption(connection: &Connection, args: &Args, before: Shown, plan: &Plan) -> anyhow::Result<Adoption> {
-    let mut keys = BTreeSet::new();
-    for key in &args.keys {
-        // Named, so it must be there: a mistyped key is no empty adoption. A set stands for its members.
-        let objects = connection.list(&Selection::Key(key.clone()))?.objects;
-        keys.extend(objects.into_iter().map(|object| object.key));
-    }
-    let documents: BTreeSet<Key> = keys.iter().filter(|key| is_undeclared(plan, key)).cloned().collect();
-    let after = before.texts.clone();
-    let mut adoption = Adoption { before, after, values: vec![], documents, profiles: BTreeSet::new() };
-    adoption.take(connection, plan, &keys, args.into())?;
-    for key in &adoption.documents {
-        let wanted = ExportRequest { keys: [key.clone()].into(), alone: true, ..ExportRequest::default() };
-        let text = emit::documents(&connection.export(&wanted)?.documents);
-        add_document(&mut adoption.after, args, key, &text)?;
-    }
-    Ok(adoption)
-}
-
-/// What the files hold that were changed by hand.
-fn file_texts(connection: &Connection, plan: &Plan, keys: &BTreeSet<Key>) -> FileTexts {
-    let read = |(key, path): (Key, String)| {
-        let request = FileRequest { key: key.clone(), path: path.clone() };
-        let text = connection.file_text(&request).map(|file| file.text).map_err(|failure| failure.message);
-        ((key, path), text)
-    };
-    value::wanted_contents(plan, keys).into_iter().map(read).collect()
-}
-
-/// Owned by the site, and in no manifest of it.
-fn is_undeclared(plan: &Plan, key: &Key) -> bool {
-    let waits = plan.prune.iter().any(|intent| intent.keys.contains(key));
-    waits || plan.kept.contains(key)
-}
-
-/// A folder of manifests gets a new file, a single manifest another document.
-fn add_document(texts: &mut Vec<SourceText>, args: &Args, key: &Key, text: &str) -> Result<(), Failure> {
-    let home = args.from.file.last().cloned().unwrap_or_else(source::default_path);
-    if !home.is_dir() {
-        if let Some(last) = texts.iter_mut().rfind(|text| text.role == TextRole::Manifest) {
-            last.text = edit::append(&last.text, text);
-        }
-        return Ok(());
-    }
-    let path = home.join(format!("{}-{}.yaml", key.kind.slug(), key.name));
-    if path.exists() {
-        let message = format!("{} is there already; move it, or declare {key} by hand", path.display());
-        return Err(Failure::new(FailureKind::Refused, message));
-    }
-    let base = texts.first().map_or_else(|| home.clone(), |text| text.root.clone());
-    let shown = path.strip_prefix(".").unwrap_or(&path).display().to_string();
-    let (text, root, role) = (text.to_owned(), base.clone(), TextRole::Manifest);
-    texts.push(SourceText { path: shown, text, base, root, role });
-    Ok(())
-}
-
-fn refused(not: &[NotAdopted]) -> Failure {
-    let causes: Vec<String> = not.iter().map(|not| format!("\n  {not}")).collect();
-    Failure::new(FailureKind::Refused, format!("nothing was written:{}", causes.concat()))
+    let told = adoption.tell(session, args.write)?;
+    let recorded = PlanRequest { only: adoption.keys(), ..request(session, &adoption.after) };
+    Ok(match record(session, &connection, &recorded)? {
+        Exit::Done => told,
+        other => other,
+    })
 }
 
 impl Args {
@@ -178,20 +108,10 @@ impl Args {
 }
 
 impl Adoption {
-    /// Writes what drifted of these objects into the texts.
-    fn take(
-        &mut self,
-        connection: &Connection,
-        plan: &Plan,
-        keys: &BTreeSet<Key>,
-        into: Into,
-    ) -> Result<(), Failure> {
-        let texts = file_texts(connection, plan, keys);
-        let values = adopt::differences(plan, keys, &texts).map_err(|not| refused(&not))?;
-        self.after = spot::edited(&self.after, plan, &values, into).map_err(|not| refused(&not))?;
-        self.profiles.extend(spot::profiles(plan, &values, into));
-        self.values.extend(values);
-        Ok(())
+    fn new(before: Shown) -> Adoption {
+        let after = before.texts.clone();
+        let (documents, profiles) = (BTreeSet::new(), BTreeSet::new());
+        Adoption { before, after, values: vec![], documents, profiles, not: vec![] }
     }
 
     fn keys(&self) -> BTreeSet<Key> {
@@ -220,8 +140,13 @@ impl Adoption {
         }
         let files = self.changes().map(|(_, new)| new.path.as_str()).collect();
         let (values, documents) = (&self.values[..], &self.documents);
-        out.json(&AdoptJson { version: OUTPUT_VERSION, values, documents, files, written })?;
-        Ok(Exit::Done)
+        let not_adopted = &self.not[..];
+        out.json(&AdoptJson { version: OUTPUT_VERSION, values, documents, files, not_adopted, written })?;
+        if self.not.is_empty() {
+            return Ok(Exit::Done);
+        }
+        complain(&format!("not adopted:{}", lines(&self.not)));
+        Ok(Exit::Incomplete)
     }
 
     fn summary(&self, written: bool) -> String {
@@ -259,6 +184,11 @@ impl Adoption {
         }
         Ok(())
     }
+}
+
+/// Each on a line of its own, below a head.
+fn lines(not: &[NotAdopted]) -> String {
+    not.iter().map(|not| format!("\n  {not}")).collect()
 }
 
 /// As `git apply` takes it.
