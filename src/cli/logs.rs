@@ -3,6 +3,7 @@
 use super::exit::Exit;
 use super::interrupt;
 use super::key::parse_key;
+use super::output;
 use super::session::Session;
 use crate::daemon::wiring::Bay;
 use crate::model::key::Key;
@@ -32,6 +33,9 @@ pub fn run(session: &Session, args: &Args) -> anyhow::Result<Exit> {
     let cancel = interrupt::flag();
     while !cancel.load(Ordering::Relaxed) {
         std::thread::sleep(POLL);
+        if output::nobody_reads() {
+            return Ok(Exit::Unread);
+        }
         let (text, next) = bay.console_log(&args.key, offset)?;
         session.out.raw(&text)?;
         offset = next;

@@ -7,6 +7,7 @@ use crate::reconcile::render::markdown::markdown;
 use crate::reconcile::render::outline::Outline;
 use crate::reconcile::render::sarif::sarif;
 use anstream::ColorChoice;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use serde::Serialize;
 use std::io::{self, IsTerminal, Write};
 use std::os::fd::AsFd;
@@ -152,6 +153,13 @@ pub fn choose_colors(color: Color) {
         Color::Never => ColorChoice::Never,
     }
     .write_global();
+}
+
+/// Whether standard output is a pipe whose reader has gone; told before anything is written.
+pub fn nobody_reads() -> bool {
+    let (stdout, now) = (io::stdout(), Timespec { tv_sec: 0, tv_nsec: 0 });
+    let mut fds = [PollFd::new(&stdout, PollFlags::empty())];
+    poll(&mut fds, Some(&now)).is_ok() && fds[0].revents().contains(PollFlags::ERR)
 }
 
 /// Whether a frame can be drawn on standard error.

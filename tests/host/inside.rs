@@ -238,3 +238,18 @@ fn what_cannot_be_run_as_asked_is_told_in_the_users_words() {
         product.run(&["resume", "a"]).expect(0);
     });
 }
+
+#[test]
+fn a_log_that_is_followed_ends_with_its_reader_though_nothing_is_logged() {
+    let product = running();
+    product.inside("a", "echo one > /dev/console");
+    let mut follow = product.command(&["logs", "a", "--follow"]);
+    let mut child = follow.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let mut stderr = child.stderr.take().unwrap();
+    assert_eq!(ends(child, "a followed log without a reader"), Some(141));
+    let mut said = String::new();
+    stderr.read_to_string(&mut said).unwrap();
+    assert_eq!(said, "");
+}
