@@ -3,7 +3,10 @@
 
 use super::attributes::Attributes;
 use super::error::ImageError;
+use super::fingerprint::{self, Plain};
 use super::place::Tree;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -80,30 +83,43 @@ pub fn find() -> Result<PathBuf, ImageError> {
 
 /// Makes the tree in the existing folder `into`.
 pub fn build(busybox: &Path, into: &Path) -> Result<(), ImageError> {
-    let binary = std::fs::read(busybox).map_err(|error| ImageError::io("read", busybox, error))?;
-    let applets = applets(busybox)?;
     let mut tree = Tree::open(into)?;
-    for (path, mode) in FOLDERS {
-        tree.folder(Path::new(path), Attributes::plain(mode))?;
-    }
-    write(&mut tree, Path::new("bin/busybox"), 0o755, &binary)?;
-    for (path, mode, content) in FILES {
-        write(&mut tree, Path::new(path), mode, content.as_bytes())?;
-    }
-    for (folder, name) in applets.iter().map(|name| ("bin", name.as_str())).chain([("sbin", "init")]) {
-        let target = if folder == "bin" { "busybox" } else { "../bin/busybox" };
-        tree.symlink(&Path::new(folder).join(name), Path::new(target), &Attributes::plain(0o777))?;
-    }
-    for name in ["reboot", "poweroff", "halt"] {
-        tree.symlink(&Path::new("sbin").join(name), Path::new("../bin/busybox"), &Attributes::plain(0o777))?;
+    for (path, (mode, name)) in names(busybox)? {
+        let attributes = Attributes::plain(mode);
+        match name {
+            Plain::Folder => tree.folder(&path, attributes)?,
+            Plain::Symlink(target) => tree.symlink(&path, target, &attributes)?,
+            Plain::File(content) => {
+                let mut file = tree.file(&path)?;
+                file.write_all(&content).map_err(|error| ImageError::io("write", &path, error))?;
+                tree.finish_file(&path, &file, &attributes)?;
+            }
+        }
     }
     tree.finish()
 }
 
-fn write(tree: &mut Tree, path: &Path, mode: u32, content: &[u8]) -> Result<(), ImageError> {
-    let mut file = tree.file(path)?;
-    file.write_all(content).map_err(|error| ImageError::io("write", path, error))?;
-    tree.finish_file(path, &file, &Attributes::plain(mode))
+/// The tree's fingerprint, without making it.
+pub fn fingerprint(busybox: &Path) -> Result<String, ImageError> {
+    Ok(fingerprint::of_plain(&names(busybox)?))
+}
+
+/// All names of the tree; a folder comes before what is in it.
+fn names(busybox: &Path) -> Result<BTreeMap<PathBuf, (u32, Plain<'static>)>, ImageError> {
+    const PROGRAM: &str = "../bin/busybox";
+    let binary = std::fs::read(busybox).map_err(|error| ImageError::io("read", busybox, error))?;
+    let link = |folder: &str, name: &str, target| {
+        (Path::new(folder).join(name), (0o777, Plain::Symlink(Path::new(target))))
+    };
+    let folders = FOLDERS.map(|(path, mode)| (PathBuf::from(path), (mode, Plain::Folder)));
+    let files = FILES.map(|(path, mode, content)| {
+        (PathBuf::from(path), (mode, Plain::File(Cow::Borrowed(content.as_bytes()))))
+    });
+    let program = (PathBuf::from("bin/busybox"), (0o755, Plain::File(Cow::Owned(binary))));
+    let system = ["init", "reboot", "poweroff", "halt"].map(|name| link("sbin", name, PROGRAM));
+    let mut names: BTreeMap<_, _> = folders.into_iter().chain(files).chain([program]).chain(system).collect();
+    names.extend(applets(busybox)?.iter().map(|name| link("bin", name, "busybox")));
+    Ok(names)
 }
 
 /// What `busybox --list` names, sorted; plain names only.

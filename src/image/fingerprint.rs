@@ -6,6 +6,8 @@ use super::attributes::Attributes;
 use super::error::ImageError;
 use super::walk::{self, Content, Found};
 use sha2::{Digest, Sha256};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
@@ -25,9 +27,7 @@ pub struct Summary {
 
 /// Reads the whole tree at `top` and sums it up.
 pub fn summarise(top: &Path) -> Result<Summary, ImageError> {
-    let mut hasher = Sha256::new();
-    // The form of the list below; another form is another first line.
-    hasher.update(b"bayplan-tree-1\n");
+    let mut hasher = list();
     let mut summary = Summary { fingerprint: String::new(), bytes: 0, names: 0, skipped: Vec::new() };
     walk::walk(top, &mut |found| {
         if matches!(found.content, Content::Skipped) {
@@ -44,7 +44,33 @@ pub fn summarise(top: &Path) -> Result<Summary, ImageError> {
     Ok(summary)
 }
 
-/// Every field has a fixed length or its length before it, so that no two trees give the same bytes.
+/// A name of a tree that is on no disk: root's, without xattrs.
+#[derive(Debug)]
+pub enum Plain<'a> {
+    Folder,
+    File(Cow<'a, [u8]>),
+    Symlink(&'a Path),
+}
+
+/// The fingerprint of a tree of plain names with their modes; the top is "".
+pub fn of_plain(names: &BTreeMap<PathBuf, (u32, Plain<'_>)>) -> String {
+    let mut hasher = list();
+    for (path, (mode, name)) in names {
+        let (kind, content) = match name {
+            Plain::Folder => (b'd', Vec::new()),
+            Plain::File(content) => (b'f', Sha256::digest(content).to_vec()),
+            Plain::Symlink(target) => (b'l', target.as_os_str().as_bytes().to_vec()),
+        };
+        add_name(&mut hasher, (kind, path), &Attributes::plain(*mode), &content);
+    }
+    hex::encode(hasher.finalize())
+}
+
+/// The form of the list; another form is another first line.
+fn list() -> Sha256 {
+    Sha256::new_with_prefix(b"bayplan-tree-1\n")
+}
+
 fn add(hasher: &mut Sha256, found: Found, top: &Path) -> Result<(), ImageError> {
     let path = found.path;
     let (kind, content) = match found.content {
@@ -58,14 +84,19 @@ fn add(hasher: &mut Sha256, found: Found, top: &Path) -> Result<(), ImageError> 
         Content::Fifo => (b'p', Vec::new()),
         Content::Skipped => return Ok(()),
     };
+    add_name(hasher, (kind, &path), &found.attributes, &content);
+    Ok(())
+}
+
+/// Every field has a fixed length or its length before it, so that no two trees give the same bytes.
+fn add_name(hasher: &mut Sha256, (kind, path): (u8, &Path), attributes: &Attributes, content: &[u8]) {
     hasher.update([kind]);
     add_bytes(hasher, path.as_os_str().as_bytes());
     // A hard link's attributes are the file's; a symbolic link's mode means nothing.
     if kind != b'h' {
-        add_attributes(hasher, &found.attributes, kind == b'l');
+        add_attributes(hasher, attributes, kind == b'l');
     }
-    add_bytes(hasher, &content);
-    Ok(())
+    add_bytes(hasher, content);
 }
 
 fn add_attributes(hasher: &mut Sha256, attributes: &Attributes, is_link: bool) {

@@ -32,11 +32,12 @@ impl Source {
         }
     }
 
-    /// The fingerprint that an import would give, where that is known without one: a directory's.
+    /// The fingerprint that an import would give now, where that is known without one. Writes nothing.
     pub fn fingerprint(&self) -> Result<Option<String>, ImageError> {
         match self {
+            Source::Busybox => busybox::fingerprint(&busybox::find()?).map(Some),
             Source::Directory { path } => Ok(Some(fingerprint::summarise(path)?.fingerprint)),
-            _ => Ok(None),
+            Source::Bootstrap(_) | Source::Archive { .. } => Ok(None),
         }
     }
 

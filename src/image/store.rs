@@ -8,7 +8,7 @@
 //! A crash leaves only partials; whoever next imports or deletes removes those that nobody has locked.
 
 use super::error::ImageError;
-use super::fingerprint::{self, Summary};
+use super::fingerprint;
 use super::meta::{self, Meta};
 use super::source::Source;
 use rustix::fs::{self, FlockOperation, Mode};
@@ -113,17 +113,6 @@ impl ImageStore {
         outcome
     }
 
-    /// The fingerprint that an import would give now; none where that takes an import. Nothing of it stays.
-    pub fn foretell(&self, source: &Source) -> Result<Option<String>, ImageError> {
-        if !matches!(source, Source::Busybox) {
-            return source.fingerprint();
-        }
-        let partial = self.begin()?;
-        let summary = self.make(&partial, source, &|_| ()).map(|(summary, _)| summary.fingerprint);
-        self.discard(&partial.path)?;
-        summary.map(Some)
-    }
-
     /// Removes the image; the caller knows that no root stands on it.
     pub fn delete(&self, fingerprint: &str) -> Result<bool, ImageError> {
         let folder = self.image_folder(fingerprint)?;
@@ -140,7 +129,14 @@ impl ImageStore {
         source: &Source,
         progress: &(dyn Fn(&str) + Sync),
     ) -> Result<Imported, ImageError> {
-        let (summary, skipped) = self.make(partial, source, progress)?;
+        let rootfs = partial.path.join("rootfs");
+        let scratch = partial.path.join("scratch");
+        for folder in [&rootfs, &scratch] {
+            fs::mkdir(folder, Mode::RWXU).map_err(|error| ImageError::io("make", folder, error))?;
+        }
+        let skipped = source.fill(&rootfs, &scratch, progress)?;
+        remove(&partial.path, Path::new("scratch"))?;
+        let summary = fingerprint::summarise(&rootfs)?;
         let fingerprint = summary.fingerprint;
         meta::write(&partial.path, &Meta::new(source.describe(), summary.bytes, summary.names, skipped))?;
         fs::syncfs(&partial.lock).map_err(|error| ImageError::io("sync", &partial.path, error))?;
@@ -159,23 +155,6 @@ impl ImageStore {
         .map_err(|error| ImageError::io("rename to", &folder, error))?;
         self.sync()?;
         Ok(Imported { fingerprint, changed: true })
-    }
-
-    /// The tree of a source, and what of the source is no part of it.
-    fn make(
-        &self,
-        partial: &Partial,
-        source: &Source,
-        progress: &(dyn Fn(&str) + Sync),
-    ) -> Result<(Summary, Vec<PathBuf>), ImageError> {
-        let rootfs = partial.path.join("rootfs");
-        let scratch = partial.path.join("scratch");
-        for folder in [&rootfs, &scratch] {
-            fs::mkdir(folder, Mode::RWXU).map_err(|error| ImageError::io("make", folder, error))?;
-        }
-        let skipped = source.fill(&rootfs, &scratch, progress)?;
-        remove(&partial.path, Path::new("scratch"))?;
-        Ok((fingerprint::summarise(&rootfs)?, skipped))
     }
 
     /// A fresh partial, locked, after the dead ones are gone. The store's own lock is held meanwhile, so that no

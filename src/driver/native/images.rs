@@ -71,9 +71,8 @@ pub fn observe(layout: &Layout) -> Result<BTreeMap<String, ImageFacts>, Error> {
 }
 
 /// What imports from these sources would give. A source that cannot be read has no entry: its import says why.
-pub fn contents(layout: &Layout, sources: &BTreeSet<ImageSource>) -> ImageContents {
-    let Ok(store) = ImageStore::open(&layout.images()) else { return ImageContents::new() };
-    let known = |from: &ImageSource| Some((from.clone(), store.foretell(&source(from)).ok().flatten()?));
+pub fn contents(sources: &BTreeSet<ImageSource>) -> ImageContents {
+    let known = |from: &ImageSource| Some((from.clone(), source(from).fingerprint().ok().flatten()?));
     sources.iter().filter_map(known).collect()
 }
 

@@ -293,7 +293,7 @@ impl Driver for Native {
     }
 
     fn image_contents(&self, sources: &BTreeSet<ImageSource>) -> Result<ImageContents, Error> {
-        Ok(images::contents(&self.layout, sources))
+        Ok(images::contents(sources))
     }
 
     fn dropped(&self, queries: &BTreeMap<Key, RootQuery>) -> Result<BTreeMap<Key, Dropped>, Error> {
