@@ -49,9 +49,12 @@ impl<'a> Desk<'a> {
         values.retain(|value| !not.iter().any(|not| not.key == value.key));
         let (groups, unwritten) = spot::groups(&self.before.texts, &self.plan, &values, self.into);
         not.extend(unwritten);
-        let taken = match self.attempt(groups.concat())? {
-            Ok(adoption) => adoption,
-            Err(_) => self.one_by_one(&groups, &mut not)?,
+        let taken = match &groups[..] {
+            [] => Adoption::new(self.before.clone()),
+            _ => match self.attempt(groups.concat())? {
+                Ok(adoption) => adoption,
+                Err(_) => self.one_by_one(&groups, &mut not)?,
+            },
         };
         if taken.is_empty() && !not.is_empty() {
             return Err(refused(&not).into());
