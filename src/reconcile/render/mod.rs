@@ -103,7 +103,8 @@ pub fn plan_text(plan: &Plan, options: TextOptions) -> String {
     sets::changes_text(&mut text, plan);
     prune::kept_text(&mut text, plan);
     for warning in &plan.warnings {
-        let place = warning.place.as_ref().map(|place| format!("  ({place})")).unwrap_or_default();
+        let place = warning.place.as_ref().map(|place| format!("  ({}:{})", place.file, place.line));
+        let place = place.unwrap_or_default();
         let _ = writeln!(text, "warning: {}{place}", warning.message);
         if let Some(help) = &warning.help {
             let _ = writeln!(text, "    {help}");
