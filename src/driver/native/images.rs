@@ -72,6 +72,10 @@ pub fn observe(layout: &Layout) -> Result<BTreeMap<String, ImageFacts>, Error> {
 
 /// What imports from these sources would give. A source that cannot be read has no entry: its import says why.
 pub fn contents(layout: &Layout, sources: &BTreeSet<ImageSource>) -> ImageContents {
+    // A look makes nothing: where no image was ever imported there is nothing to compare with either.
+    if !layout.images().is_dir() {
+        return ImageContents::new();
+    }
     let Ok(store) = ImageStore::open(&layout.images()) else { return ImageContents::new() };
     let known = |from: &ImageSource| Some((from.clone(), store.foretell(&source(from)).ok().flatten()?));
     sources.iter().filter_map(known).collect()
