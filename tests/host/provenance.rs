@@ -128,9 +128,9 @@ fn files_disks_and_a_bridge_changed_by_hand_are_adopted_until_the_plan_is_empty(
     let mtu = ["link", "set", &spare, "mtu", "1400"];
     assert!(std::process::Command::new("ip").args(mtu).status().unwrap().success());
 
-    // What has placeholders is a person's affair; nothing is written.
+    // What has placeholders is a person's affair; nothing of what is named is written.
     product.inside("a", "echo 'port 81' > /etc/filled");
-    let said = product.run(&["adopt", "-f", &manifest, "--write"]).expect(1);
+    let said = product.run(&["adopt", "a", "-f", &manifest, "--write"]).expect(1);
     assert!(said.err.contains("template filled.tmpl has placeholders"), "{}", said.err);
     assert_eq!(fs::read_to_string(product.manifest()).unwrap(), site);
     product.inside("a", "echo 'port 80' > /etc/filled; chmod 755 /etc/filled");

@@ -123,7 +123,7 @@ fn a_container_without_a_nic_is_asked_on_its_loopback_of_either_family() {
 #[test]
 fn a_firewall_inside_that_drops_what_asks_is_told_as_silence() {
     let product = Product::new();
-    product.declare(&(product.base() + &serving("a", "", &ready("tcp: 8080", 8))));
+    product.declare(&(product.base() + &serving("a", "", &ready("tcp: 8080", 20))));
     let mut command = product.command(&["apply", "-f", &product.manifest().to_string_lossy(), "--yes"]);
     let mut apply = Ended(command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap());
     eventually(60, "the container runs", || {
