@@ -39,7 +39,8 @@ pub fn wanted(goal: &Goal<'_>, observed: &Observed, only: &BTreeSet<Key>) -> BTr
 }
 
 /// The sources of the images whose content is not known before they are imported, where it matters whether the host has
-/// it: a container would get it in the place of another, or an image that is no longer declared may go for it.
+/// it: a container would get it in the place of another, an image that is no longer declared may go for it, or it is
+/// adopted.
 pub fn image_sources(goal: &Goal<'_>, observed: &Observed) -> BTreeSet<ImageSource> {
     if observed.images.is_empty() {
         return BTreeSet::new(); // the usual case of a first apply: nothing to compare with
@@ -71,7 +72,17 @@ pub fn image_sources(goal: &Goal<'_>, observed: &Observed) -> BTreeSet<ImageSour
             _ => false,
         })
     };
-    unknown.into_iter().filter(|(key, _)| one_may_go || replaced(key)).map(|(_, source)| source).collect()
+    let roots = observed.containers.values().filter_map(|facts| facts.root.as_ref());
+    let unrecorded = roots.map(|root| &root.identity.key).filter(|key| !observed.records.contains_key(*key));
+    let on_unrecorded: BTreeSet<&Key> = unrecorded
+        .filter_map(|key| match &objects.get(key)?.spec {
+            Spec::Container(container) => Some(&container.image),
+            _ => None,
+        })
+        .collect();
+    let adopted = |image: &Key| !observed.records.contains_key(image) && on_unrecorded.contains(image);
+    let matters = |image: &Key| one_may_go || replaced(image) || adopted(image);
+    unknown.into_iter().filter(|(key, _)| matters(key)).map(|(_, source)| source).collect()
 }
 
 /// The content that an image is to have, as far as it is known before an import: as it is pinned, as it was established

@@ -343,6 +343,28 @@ fn content_that_two_images_name_goes_once_when_both_go_and_after_all_roots_on_it
     }
 }
 
+/// Found by the edit property: the image was taken for what its container's root stands on, and could not be made anew.
+#[test]
+fn an_image_that_is_adopted_is_what_its_source_gives_not_what_a_stale_root_stands_on() {
+    let host = server();
+    let mut desired = site(&[("web-1", container())]);
+    desired.objects.insert(Key::image("moved"), other_image("/srv/old"));
+    let stale = Container { image: Key::image("moved"), ..container() };
+    desired.objects.insert(Key::container("web-2"), object(Spec::Container(Box::new(stale))));
+    converge(&host, &Goal::Site(&desired), &options());
+    desired.objects.insert(Key::image("moved"), busybox());
+    converge(&host, &Goal::Site(&desired), &options());
+    let content =
+        |host: &Memory| look(host).records[&Key::image("moved")].applied.clone().unwrap().fingerprint;
+    let before = content(&host);
+    host.lose_records().unwrap();
+    converge(&host, &Goal::Site(&desired), &options());
+    assert_eq!(content(&host), before);
+    host.edit_host(|host| host.images.clear());
+    let plan = converge(&host, &Goal::Site(&desired), &options());
+    assert_eq!(plan.broken.len(), 1, "the root on what the image was: {:#?}", plan.broken);
+}
+
 fn other_image(path: &str) -> Object {
     object(Spec::Image(Image { source: ImageSource::Directory { path: path.into() }, fingerprint: None }))
 }

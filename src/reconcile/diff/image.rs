@@ -113,10 +113,11 @@ fn first(scene: &Scene<'_>, key: &Key, target: &Target<'_>, image: &Image, recor
         || scene.joined.containers.values().filter_map(|view| view.root).any(|root| !root.image_present);
     let adopts = record.is_none() && !is_lost();
     let stands = || if adopts { roots().cloned() } else { None };
-    let given = || wanted_content(scene.observed, key, image, &scene.options.image_contents);
-    let known = image.fingerprint.clone().or_else(stands);
-    if let Some(fingerprint) = given().filter(|_| known.is_none()) {
-        return Need { known: Some(fingerprint), reasons: vec![], adopted: None, bearer: None };
+    // What the source gives is certain; a root may stand on what the image was before.
+    let given = scene.options.image_contents.get(&image.source).filter(present).cloned();
+    let known = image.fingerprint.clone().or_else(|| stands().map(|stands| given.clone().unwrap_or(stands)));
+    if let (None, Some(_)) = (&known, &given) {
+        return Need { known: given, reasons: vec![], adopted: None, bearer: None };
     }
     match known.filter(|fingerprint| present(&fingerprint)) {
         Some(fingerprint) => {
