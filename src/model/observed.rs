@@ -207,6 +207,10 @@ pub struct RunFacts {
     pub frozen: bool,
     /// Whether init is in its cgroup.
     pub in_cgroup: bool,
+    /// Whether the image content below its root was lost while it ran: it lacks those files until it is restarted, even
+    /// if the content was made anew.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub root_lost: bool,
     /// As the kernel enforces them now; `CpuLimit::Count` where the set in force is one that the count gives.
     pub limits: Limits,
     /// By device name; a missing device has no entry.

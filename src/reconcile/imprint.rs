@@ -148,6 +148,7 @@ fn running(imprint: &mut Imprint, name: &str, facts: &RunFacts) {
         supervised,
         frozen: _,
         in_cgroup,
+        root_lost,
         limits,
         nics,
         disks,
@@ -156,6 +157,9 @@ fn running(imprint: &mut Imprint, name: &str, facts: &RunFacts) {
     } = facts;
     imprint.put(name, "run", run);
     imprint.put(name, "monitor", supervised);
+    if *root_lost {
+        imprint.put(name, "root lost", root_lost);
+    }
     imprint.put(name, "limits", &(in_cgroup, limits));
     let nics = nics
         .iter()

@@ -52,6 +52,28 @@ fn a_lost_image_is_made_anew_when_its_source_gives_the_same() {
 }
 
 #[test]
+fn a_container_that_ran_while_its_image_was_lost_is_reported_until_it_is_restarted_by_hand() {
+    let product = Product::new();
+    product.declare(&(product.base() + &Product::container("a", "config: {}")));
+    product.apply().expect(0);
+    product.inside("a", "echo kept > /root/data");
+    let init = product.pid("a");
+    lose(&product);
+    product.drift().expect(2);
+    product.apply().expect(0);
+    assert_eq!(product.pid("a"), init, "not restarted by itself");
+    assert_ne!(product.run(&["exec", "a", "-T", "--", "cat", "/root/data"]).status, 0, "it has no program");
+    for said in [product.plan().expect(2), product.drift().expect(2)] {
+        assert!(said.out.contains("lost while it ran"), "{}", said.out);
+        assert!(said.out.contains("bayplan restart a"), "{}", said.out);
+    }
+    assert!(product.run(&["get", "a"]).expect(0).out.contains("Broken"));
+    product.run(&["restart", "a"]).expect(0);
+    assert_eq!(product.inside("a", "cat /root/data"), "kept");
+    product.plan().expect(0);
+}
+
+#[test]
 fn another_content_is_never_put_under_an_existing_root() {
     let product = Product::new();
     let folder = folder_image(&product);

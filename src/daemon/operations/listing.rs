@@ -158,6 +158,10 @@ fn add_container(status: &mut ObjectStatus, record: &Record, observed: &Observed
     }
     if facts.and_then(|facts| facts.root.as_ref()).is_some_and(|root| !root.image_present) {
         status.conditions.push(condition("Broken", "the image content below its root is not in the store"));
+    } else if run.is_some_and(|run| run.root_lost) {
+        let message =
+            "the image content below its root was lost while it ran; `bayplan restart` mounts it anew";
+        status.conditions.push(condition("Broken", message));
     }
     status.container = Some(ContainerStatus {
         pid: run.map(|run| run.pid),

@@ -96,6 +96,14 @@ impl RootModel {
 }
 
 impl HostModel {
+    /// What runs on a content that is not in the store lacks its files until it is restarted.
+    pub fn note_lost_roots(&mut self) {
+        for (uuid, run) in &mut self.runs {
+            let root = self.roots.get(uuid);
+            run.root_lost |= root.is_some_and(|root| !self.images.contains_key(&root.identity.fingerprint));
+        }
+    }
+
     /// A small server with nothing on it: 8 processors, 16 GiB, all controllers, a wide id range.
     pub fn server() -> HostModel {
         let controllers = ["cpu", "cpuset", "memory", "pids", "devices", "freezer"];

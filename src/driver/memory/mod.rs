@@ -19,7 +19,7 @@ use super::{Driver, Error, Scope, StepContext, records};
 use crate::model::content::{Content, Contents};
 use crate::model::key::Key;
 use crate::model::object::{ImageContents, ImageSource};
-use crate::model::observed::{ContainerFacts, Dropped, FileFacts, Observed, RootFacts, RootQuery};
+use crate::model::observed::{ContainerFacts, Dropped, FileFacts, Observed, RootFacts, RootQuery, RunFacts};
 use crate::model::record::Record;
 use crate::model::step::{Action, Outcome, Step};
 use crate::store::Records;
@@ -122,7 +122,9 @@ impl Driver for Memory {
             }
         }
         for (uuid, run) in host.runs.iter().filter(|(uuid, _)| is_asked(uuid)) {
-            observed.containers.entry(*uuid).or_default().run = Some(run.clone());
+            let facts = observed.containers.entry(*uuid).or_default();
+            let is_lost = run.root_lost || facts.root.as_ref().is_some_and(|root| !root.image_present);
+            facts.run = Some(RunFacts { root_lost: is_lost, ..run.clone() });
         }
         for (uuid, exit) in host.exits.iter().filter(|(uuid, _)| is_asked(uuid)) {
             observed.containers.entry(*uuid).or_default().exit = Some(exit.clone());

@@ -154,6 +154,7 @@ fn import(host: &mut HostModel, key: &Key, image: &Image) -> Result<Outcome, Err
         return Err(Error::Fingerprint { key: key.clone(), wanted: pin.clone(), found: given });
     }
     host.contents.insert(source, given.clone());
+    host.note_lost_roots();
     let changed = host.images.insert(given.clone(), ImageFacts { size: 1 << 20 }).is_none();
     answer(changed, given)
 }
@@ -312,6 +313,7 @@ fn start(host: &mut HostModel, key: &Key, run: &ContainerRun) -> Result<bool, Er
         supervised: true,
         frozen: false,
         in_cgroup: true,
+        root_lost: false,
         limits: run.limits.clone(),
         nics,
         disks,

@@ -1,6 +1,7 @@
 //! Steps on a container's run: start, stop, freeze, limits, cgroup, nics, disks, monitor.
 
 use super::failure::{failed, precondition};
+use super::run_record::Layer;
 use super::{Native, disks, host, inside, limits, networks, pools, run_record};
 use crate::driver::Error;
 use crate::model::key::Key;
@@ -18,6 +19,7 @@ use crate::runtime::{confinement, mount_table, mounts, records, seccomp};
 use linux::mount::Reach;
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd, OwnedFd};
+use std::path::PathBuf;
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -38,7 +40,7 @@ pub fn start(native: &Native, run: &ContainerRun) -> Result<bool, Error> {
             _ => Err(precondition(key, "a container that does not run", "it runs with other settings")),
         };
     }
-    refuse_lost_layers(native, key, &run.pool, run.uuid)?;
+    let layers = layers(native, key, &run.pool, run.uuid)?;
     let pool = native.pool(&run.pool)?;
     if let Some(path) = run.persist.iter().find(|path| !pool.persisted(run.uuid, path).is_dir()) {
         return Err(precondition(key, format!("a place of its own for {path}"), "it has none"));
@@ -51,7 +53,7 @@ pub fn start(native: &Native, run: &ContainerRun) -> Result<bool, Error> {
     // The former incarnation's cgroup and processes may still be on their way out.
     container::stop(native.place(), &run.uuid, StopMode::Forced).map_err(|error| failed(what(), error))?;
     let incarnation = seen.map_or(1, |seen| seen.spec.incarnation + 1);
-    run_record::write(&native.layout.run, incarnation, run)?;
+    run_record::begin(&native.layout.run, incarnation, run, layers)?;
     let binds = binds(run);
     let mut spec = start_spec(native, run, incarnation, &binds)?;
     spec.has_secrets = secrets.is_some();
@@ -74,18 +76,24 @@ pub fn runs(native: &Native, key: &Key, uuid: Uuid) -> Result<bool, Error> {
 
 /// Refuses a root that is not there, or stands on lost content.
 pub fn refuse_lost_layers(native: &Native, key: &Key, pool: &str, uuid: Uuid) -> Result<(), Error> {
+    layers(native, key, pool, uuid).map(drop)
+}
+
+/// What a root stands on; refuses as above.
+fn layers(native: &Native, key: &Key, pool: &str, uuid: Uuid) -> Result<Vec<Layer>, Error> {
     let root = pools::root(key, &native.pool(pool)?, uuid)?;
     let layers = match root {
         Root::Overlay { layers, .. } => layers,
-        Root::Subvolume { .. } => return Ok(()),
+        Root::Subvolume { .. } => vec![],
     };
-    match layers.iter().find(|layer| !layer.is_dir()) {
-        Some(lost) => {
-            let found = format!("{} is not there", lost.display());
-            Err(precondition(key, "the image content below its root", found))
-        }
-        None => Ok(()),
-    }
+    let layer = |path: &PathBuf| {
+        let lost = || {
+            let found = format!("{} is not there", path.display());
+            precondition(key, "the image content below its root", found)
+        };
+        Layer::of(path).ok_or_else(lost)
+    };
+    layers.iter().map(layer).collect()
 }
 
 /// Stops a container, asking first where that is wanted.

@@ -1,4 +1,5 @@
-//! What an incarnation was asked to be, beside its start spec in the run folder: RUN/UUID/run.json.
+//! What an incarnation was asked to be, and what its root was mounted over, beside its start spec in the run folder:
+//! RUN/UUID/run.json.
 //!
 //! Written before each start; a live change is written through, so that the next look compares with what is in force.
 
@@ -7,8 +8,9 @@ use crate::driver::Error;
 use crate::model::key::Key;
 use crate::model::run::ContainerRun;
 use crate::runtime::records;
+use rustix::fs::{AtFlags, CWD, StatxFlags, statx};
 use serde::{Deserialize, Serialize};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use uuid::Uuid;
 
 const NAME: &str = "run.json";
@@ -19,6 +21,36 @@ pub struct RunRecord {
     pub version: u32,
     pub incarnation: u64,
     pub run: ContainerRun,
+    /// The folders that its root was mounted over.
+    #[serde(default)]
+    pub layers: Vec<Layer>,
+}
+
+/// A folder as the kernel tells it from any other, one at the same path included.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Layer {
+    path: PathBuf,
+    /// Major and minor of its device, and its inode.
+    inode: (u32, u32, u64),
+    /// Seconds and nanoseconds, where the file system knows them: inodes are used again.
+    born: (i64, u32),
+}
+
+impl Layer {
+    /// None: there is no such folder.
+    pub fn of(path: &Path) -> Option<Layer> {
+        let flags = StatxFlags::INO | StatxFlags::BTIME;
+        let stat = statx(CWD, path, AtFlags::SYMLINK_NOFOLLOW, flags).ok()?;
+        let inode = (stat.stx_dev_major, stat.stx_dev_minor, stat.stx_ino);
+        let born = (stat.stx_btime.tv_sec, stat.stx_btime.tv_nsec);
+        Some(Layer { path: path.to_owned(), inode, born })
+    }
+
+    /// Whether the folder is still the one that it was.
+    pub fn stands(&self) -> bool {
+        Layer::of(&self.path).as_ref() == Some(self)
+    }
 }
 
 /// None: nothing was ever started there since the machine's start.
@@ -27,13 +59,23 @@ pub fn read(run_folder: &Path, key: &Key, uuid: Uuid) -> Result<Option<RunRecord
         .map_err(|error| failed(format!("{key}: its run record cannot be read"), error))
 }
 
-/// Writes the record; makes its folder.
-pub fn write(run_folder: &Path, incarnation: u64, run: &ContainerRun) -> Result<(), Error> {
+/// Writes the record of a start; makes its folder.
+pub fn begin(
+    run_folder: &Path,
+    incarnation: u64,
+    run: &ContainerRun,
+    layers: Vec<Layer>,
+) -> Result<(), Error> {
+    let run = run.clone();
+    write(run_folder, &RunRecord { version: records::VERSION, incarnation, run, layers })
+}
+
+fn write(run_folder: &Path, record: &RunRecord) -> Result<(), Error> {
+    let run = &record.run;
     let what = || format!("{}: its run record cannot be written", run.key);
     let folder = records::folder(run_folder, &run.uuid);
     std::fs::create_dir_all(&folder).map_err(|error| failed(what(), error))?;
-    let record = RunRecord { version: records::VERSION, incarnation, run: run.clone() };
-    records::write(&folder, NAME, &record).map_err(|error| failed(what(), error))
+    records::write(&folder, NAME, record).map_err(|error| failed(what(), error))
 }
 
 /// Writes a live change through; answers whether the record changed.
@@ -49,7 +91,7 @@ pub fn change(
     if record.run == before {
         return Ok(false);
     }
-    write(run_folder, record.incarnation, &record.run)?;
+    write(run_folder, &record)?;
     Ok(true)
 }
 

@@ -217,10 +217,14 @@ impl<'a> Walk<'a> {
             self.pend_restart(why);
         }
         live::diff(self, facts);
-        files::diff(self, Audience::Programs);
-        if !facts.frozen {
-            files::settle(self);
-            replace::prove(self);
+        if facts.root_lost {
+            self.lacks_files();
+        } else {
+            files::diff(self, Audience::Programs);
+            if !facts.frozen {
+                files::settle(self);
+                replace::prove(self);
+            }
         }
         match (self.target.power, facts.frozen) {
             (Power::Frozen, false) => {
@@ -234,7 +238,9 @@ impl<'a> Walk<'a> {
                 self.establish(&Field::State);
                 let action = Action::Unfreeze { uuid: self.identity.uuid };
                 self.diff.push(action, Class::Live, reasons, self.applied.clone());
-                files::settle(self);
+                if !facts.root_lost {
+                    files::settle(self);
+                }
             }
             _ => {}
         }
@@ -346,6 +352,16 @@ impl<'a> Walk<'a> {
             "bring the same content back into the store, or delete the container".to_owned(),
         );
         true
+    }
+
+    /// It runs over a content that was lost; only a start mounts the one that was made anew.
+    fn lacks_files(&mut self) {
+        if !self.is_broken() {
+            self.broken(
+                "the image content below its root was lost while it ran: it lacks those files".to_owned(),
+                format!("`bayplan restart {}` starts it on the content that was made anew", self.key.name),
+            );
+        }
     }
 
     /// Whether this plan makes its root.

@@ -27,7 +27,10 @@ pub struct Others {
 
 impl Snapshot {
     pub fn of(host: &Memory) -> Snapshot {
-        Snapshot { host: host.host(), records: host.records().all().unwrap() }
+        let records = host.records().all().unwrap();
+        let mut host = host.host();
+        host.note_lost_roots();
+        Snapshot { host, records }
     }
 
     pub fn fork(&self) -> Memory {
