@@ -27,16 +27,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 #[derive(Debug)]
 pub struct FileRecords {
     folder: PathBuf,
-    /// Held while files change: the last settled content of a file must not go before the new one has settled.
-    unsettled: Mutex<Unsettled>,
-}
-
-#[derive(Debug, Default)]
-struct Unsettled {
-    /// Files that were put or forgotten.
-    ours: BTreeSet<PathBuf>,
-    /// Those that a killed writer left. They count as written, so they have to last, too.
-    found: BTreeSet<PathBuf>,
+    /// Files that were put or forgotten. Held while files change: the last settled content of a file must not go before
+    /// the new one has settled.
+    ours: Mutex<BTreeSet<PathBuf>>,
+    /// Those that a killed writer left. They count as written, so they have to last, too. Apart from `ours`: a reader
+    /// does not wait for a writer's fsync.
+    found: Mutex<BTreeSet<PathBuf>>,
 }
 
 /// A record with its key: a file explains itself, and a renamed one cannot stand for another object.
@@ -50,11 +46,8 @@ struct Stored {
 impl FileRecords {
     /// Records in `state_folder`; nothing is written until the first put.
     pub fn new(state_folder: &Path) -> FileRecords {
-        FileRecords { folder: state_folder.join("records"), unsettled: Mutex::default() }
-    }
-
-    fn unsettled(&self) -> MutexGuard<'_, Unsettled> {
-        self.unsettled.lock().unwrap_or_else(PoisonError::into_inner)
+        let folder = state_folder.join("records");
+        FileRecords { folder, ours: Mutex::default(), found: Mutex::default() }
     }
 
     fn path(&self, key: &Key) -> PathBuf {
@@ -83,7 +76,7 @@ impl Records for FileRecords {
                     records.insert(stored.key, stored.record);
                 }
             }
-            self.unsettled().found.extend(unsettled);
+            locked(&self.found).extend(unsettled);
         }
         Ok(records)
     }
@@ -92,7 +85,7 @@ impl Records for FileRecords {
         let path = self.path(key);
         let stored = read(&path)?;
         if kept(&path).exists() {
-            self.unsettled().found.insert(path);
+            locked(&self.found).insert(path);
         }
         Ok(stored.map(|stored| stored.record))
     }
@@ -107,29 +100,25 @@ impl Records for FileRecords {
         let stored = Stored { key: key.clone(), record: record.clone() };
         let text = serde_json::to_vec_pretty(&stored)
             .map_err(|source| Error::Corrupt { path: path.clone(), source })?;
-        let mut unsettled = self.unsettled();
-        let written = match unsettled.ours.contains(&path) {
-            true => Ok(()),
-            false => keep(&path),
-        };
-        written.and_then(|()| write(&path, &text)).map_err(|source| Error::Io {
+        let mut ours = locked(&self.ours);
+        keep(&path).and_then(|()| write(&path, &text)).map_err(|source| Error::Io {
             action: "write",
             path: path.clone(),
             source,
         })?;
-        unsettled.ours.insert(path);
+        ours.insert(path);
         Ok(true)
     }
 
     fn forget(&self, key: &Key) -> Result<bool, Error> {
         let path = self.path(key);
-        let mut unsettled = self.unsettled();
-        let settled = !unsettled.ours.contains(&path) && !kept(&path).exists();
+        let mut ours = locked(&self.ours);
+        let settled = !ours.contains(&path) && !kept(&path).exists();
         let ends = settled && read(&path).is_ok_and(|stored| stored.is_some_and(|it| it.record.retiring));
         match fs::remove_file(&path) {
             Ok(()) => {
                 if !ends {
-                    unsettled.ours.insert(path);
+                    ours.insert(path);
                 }
                 Ok(true)
             }
@@ -139,7 +128,8 @@ impl Records for FileRecords {
     }
 
     fn settle(&self) -> Result<(), Error> {
-        let mut unsettled = self.unsettled();
+        let mut ours = locked(&self.ours);
+        let found = locked(&self.found).clone();
         let sync = |path: &Path| {
             let failed = |source| Error::Io { action: "fsync", path: path.to_owned(), source };
             match File::open(path).and_then(|file| file.sync_all()) {
@@ -147,30 +137,38 @@ impl Records for FileRecords {
                 _ => Ok(()),
             }
         };
-        let files: BTreeSet<&PathBuf> = unsettled.ours.union(&unsettled.found).collect();
+        let files: BTreeSet<&PathBuf> = ours.union(&found).collect();
         let folders: BTreeSet<&Path> = files.iter().filter_map(|path| path.parent()).collect();
         files.iter().try_for_each(|path| sync(path))?;
         folders.into_iter().try_for_each(sync)?;
         // One that stays is only read where the record itself is none.
         files.iter().for_each(|path| drop(fs::remove_file(kept(path))));
-        *unsettled = Unsettled::default();
+        ours.clear();
+        locked(&self.found).retain(|path| !found.contains(path));
         Ok(())
     }
 }
 
-/// Makes the folder, and keeps the settled content of the file at `path` beside it.
+fn locked(files: &Mutex<BTreeSet<PathBuf>>) -> MutexGuard<'_, BTreeSet<PathBuf>> {
+    files.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Makes the folder, and keeps the settled content of the file at `path` beside it, unless a writer that did not settle
+/// has kept it: this one, one before it, one that has forgotten the file since.
 fn keep(path: &Path) -> io::Result<()> {
     let folder = path.parent().ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?;
     let kept = kept(path);
     match fs::hard_link(path, &kept) {
-        // A writer before this one did not settle: what was settled last is there already.
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             if !folder.is_dir() {
                 fs::create_dir_all(folder)?;
                 sync_folders_above(folder)?;
             }
-            File::create(kept).map(drop)
+            match File::create_new(kept) {
+                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+                _ => Ok(()),
+            }
         }
         linked => linked,
     }
@@ -352,6 +350,46 @@ mod tests {
     }
 
     #[test]
+    fn what_was_settled_last_stays_whichever_writer_settled_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let key = Key::container("a");
+        let (first, second) = (FileRecords::new(folder.path()), FileRecords::new(folder.path()));
+        first.put(&key, &record(1)).unwrap();
+        second.put(&key, &record(2)).unwrap();
+        second.settle().unwrap();
+        first.put(&key, &record(3)).unwrap();
+        tear(folder.path());
+        assert_eq!(first.get(&key).unwrap(), Some(record(2)));
+    }
+
+    #[test]
+    fn what_was_settled_last_stays_over_one_that_was_forgotten_and_put_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let key = Key::container("a");
+        let records = FileRecords::new(folder.path());
+        records.put(&key, &record(1)).unwrap();
+        records.settle().unwrap();
+        records.put(&key, &record(2)).unwrap();
+        records.forget(&key).unwrap();
+        FileRecords::new(folder.path()).put(&key, &record(3)).unwrap();
+        tear(folder.path());
+        assert_eq!(records.get(&key).unwrap(), Some(record(1)));
+    }
+
+    #[test]
+    fn a_reader_does_not_wait_for_a_writer_that_settles() {
+        let folder = tempfile::tempdir().unwrap();
+        let records = FileRecords::new(folder.path());
+        records.put(&Key::container("a"), &record(1)).unwrap();
+        let (told, tells) = std::sync::mpsc::channel();
+        std::thread::scope(|scope| {
+            let _settling = locked(&records.ours);
+            scope.spawn(|| told.send(records.all().unwrap().len()));
+            assert_eq!(tells.recv_timeout(std::time::Duration::from_secs(60)), Ok(1));
+        });
+    }
+
+    #[test]
     fn the_end_of_a_deletion_needs_no_settling() {
         let folder = tempfile::tempdir().unwrap();
         let key = Key::container("a");
@@ -360,10 +398,10 @@ mod tests {
         records.put(&key, &retiring).unwrap();
         records.settle().unwrap();
         assert!(records.forget(&key).unwrap());
-        assert!(records.unsettled().ours.is_empty(), "comes back as what is being deleted");
+        assert!(locked(&records.ours).is_empty(), "comes back as what is being deleted");
         records.put(&key, &retiring).unwrap();
         assert!(records.forget(&key).unwrap());
-        assert!(!records.unsettled().ours.is_empty(), "its mark had not settled");
+        assert!(!locked(&records.ours).is_empty(), "its mark had not settled");
     }
 
     #[test]
