@@ -6,7 +6,7 @@
 //!
 //! ```text
 //! put     NAME.json ─link─► .NAME.json.kept (empty: there was none)     new content ─rename─► NAME.json
-//! settle  fsync NAME.json, fsync the folder, remove .NAME.json.kept
+//! settle  fsync NAME.json, remove .NAME.json.kept, fsync the folder
 //! read    NAME.json; where that is no record, .NAME.json.kept
 //! ```
 //!
@@ -140,9 +140,10 @@ impl Records for FileRecords {
         let files: BTreeSet<&PathBuf> = ours.union(&found).collect();
         let folders: BTreeSet<&Path> = files.iter().filter_map(|path| path.parent()).collect();
         files.iter().try_for_each(|path| sync(path))?;
-        folders.into_iter().try_for_each(sync)?;
-        // One that stays is only read where the record itself is none.
+        // No content can be torn any more. Before the folders are synced: one that a crash brought back would be taken
+        // for what was settled last by the next put.
         files.iter().for_each(|path| drop(fs::remove_file(kept(path))));
+        folders.into_iter().try_for_each(sync)?;
         ours.clear();
         locked(&self.found).retain(|path| !found.contains(path));
         Ok(())
