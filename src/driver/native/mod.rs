@@ -7,6 +7,7 @@
 //!
 //! No policy: what should be is in the step; what is is told as it is.
 
+mod binds;
 mod containers;
 mod disks;
 mod failure;
