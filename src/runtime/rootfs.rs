@@ -59,13 +59,16 @@ fn on_own_thread<T: Send>(work: impl FnOnce() -> Result<T, Failure> + Send) -> R
     })
 }
 
-/// A clone of a folder's mount, attached nowhere, with shifted ids when a user namespace is given.
+/// A clone of a folder's mount, attached nowhere, with shifted ids when a user namespace is given. It is private: where
+/// the host shares its mounts (systemd does), a container's root could else mount things on the host.
 pub fn clone_tree(path: &Path, namespace: Option<BorrowedFd<'_>>, reach: Reach) -> Result<OwnedFd, Failure> {
     let mut flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
     if reach == Reach::Tree {
         flags |= OpenTreeFlags::AT_RECURSIVE;
     }
     let tree = open_tree(CWD, path, flags).map_err(step(format!("open {}", path.display())))?;
+    linux::mount::set_private(tree.as_fd(), reach)
+        .map_err(step(format!("keep {} private", path.display())))?;
     if let Some(namespace) = namespace {
         linux::mount::set_id_map(tree.as_fd(), namespace, reach)
             .map_err(|error| shift_failure(path, error))?;

@@ -1,6 +1,8 @@
 //! Disks: where they can stand, and that they stay there.
 
 use crate::product::Product;
+use std::path::Path;
+use std::process::Command;
 
 #[test]
 fn a_disk_whose_path_is_a_link_inside_outlives_a_restart() {
@@ -130,6 +132,51 @@ fn a_disk_over_what_the_runtime_mounts_is_mounted_live_too() {
         assert_eq!(product.inside("a", &format!("cat {path}/mark")), "here");
         with("");
         product.inside("a", &format!("test ! -e {path}/mark"));
+    }
+}
+
+/// As systemd has all of the host's mounts.
+#[test]
+fn what_is_mounted_in_a_disk_of_a_shared_mount_is_not_mounted_on_the_host() {
+    let product = Product::new();
+    let source = product.folder().join("shared");
+    std::fs::create_dir_all(source.join("x")).unwrap();
+    let _shared = Shared::new(&source);
+    let disk = |path: &str| format!("{{type: disk, source: {}, path: {path}}}", source.display());
+    let with = |devices: &str| {
+        let devices = format!("devices: {{eth0: {{type: none}}{devices}}}");
+        product.declare(&(product.base() + &Product::container("a", &devices)));
+        product.apply().expect(0);
+    };
+    with(&format!(", one: {}", disk("/at-start")));
+    with(&format!(", one: {}, two: {}", disk("/at-start"), disk("/live")));
+    for path in ["/at-start", "/live"] {
+        product.inside("a", &format!("mount -t tmpfs none {path}/x && grep -q ' {path}/x ' /proc/mounts"));
+        let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
+        assert!(!mounts.contains(&source.join("x").display().to_string()), "{path}: {mounts}");
+    }
+}
+
+/// A folder that is a shared mount of its own.
+struct Shared<'a>(&'a Path);
+
+impl Shared<'_> {
+    fn new(folder: &Path) -> Shared<'_> {
+        let mount = |words: &[&str]| {
+            assert!(Command::new("mount").args(words).arg(folder).status().unwrap().success(), "{words:?}");
+        };
+        mount(&["--bind", &folder.display().to_string()]);
+        mount(&["--make-shared"]);
+        Shared(folder)
+    }
+}
+
+impl Drop for Shared<'_> {
+    fn drop(&mut self) {
+        assert!(
+            Command::new("umount").arg("-R").arg(self.0).status().unwrap().success()
+                || std::thread::panicking()
+        );
     }
 }
 

@@ -144,8 +144,12 @@ fn files_disks_and_a_bridge_changed_by_hand_are_adopted_until_the_plan_is_empty(
         .replace("{template: filled.tmpl}", "{template: filled.tmpl, mode: \"0755\"}")
         .replace("mode: \"0640\"   # tight", "mode: \"0600\"   # tight")
         .replace(
-            &format!("{{type: disk, source: {}, path: /srv/data}}   # data", shared.display()),
-            "{type: none}   # data",
+            // No layer below gives it: its line goes, and what was written beside it stays.
+            &format!(
+                "  devices:\n    data: {{type: disk, source: {}, path: /srv/data}}   # data",
+                shared.display()
+            ),
+            "  # data",
         )
         .replace(".1/24}}\n", ".1/24, bridge.mtu: 1400}}\n");
     assert_eq!(adopted, expected);

@@ -28,6 +28,11 @@ pub fn set_flags(mount: BorrowedFd<'_>, flags: u64, reach: Reach) -> io::Result<
     set(mount, reach, &MountAttr { attr_set: flags, attr_clr: 0, propagation: 0, userns_fd: 0 })
 }
 
+/// Cuts a mount off from its peers: what is mounted below it is seen nowhere else, and nothing of theirs in it.
+pub fn set_private(mount: BorrowedFd<'_>, reach: Reach) -> io::Result<()> {
+    set(mount, reach, &MountAttr { attr_set: 0, attr_clr: 0, propagation: libc::MS_PRIVATE, userns_fd: 0 })
+}
+
 /// Maps the ids of a detached mount through a user namespace (Linux 5.12; the file system must allow it).
 pub fn set_id_map(mount: BorrowedFd<'_>, user_namespace: BorrowedFd<'_>, reach: Reach) -> io::Result<()> {
     const MOUNT_ATTR_IDMAP: u64 = 0x0010_0000;
