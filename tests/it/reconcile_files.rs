@@ -112,3 +112,26 @@ fn a_file_that_nobody_looked_at_is_not_said_to_be_missing() {
     let write = plan.steps.iter().find(|step| matches!(step.action, Action::WriteFile { .. })).unwrap();
     assert_eq!(write.reasons[0].note.as_deref(), Some("no record tells whether its root has it"));
 }
+
+#[test]
+fn a_file_that_a_broken_container_was_not_given_is_not_recorded_as_written() {
+    let host = server();
+    apply(&host, with(&[("/etc/a", "1")], "reload"));
+    host.edit_host(|host| host.images.clear());
+    apply(&host, with(&[("/etc/a", "1")], "reload"));
+    let desired = site(&[("web-1", with(&[("/etc/a", "2"), ("/etc/b", "1")], "reload"))]);
+    let plan = converge(&host, &Goal::Site(&desired), &options());
+    assert_eq!(plan.broken.len(), 1, "{plan:#?}");
+    let told = plan.steps.iter().flat_map(|step| &step.reasons);
+    assert!(!told.clone().any(|reason| reason.field.starts_with("files.")), "{plan:#?}");
+    let again = planned(&host, &Goal::Site(&desired), &options());
+    assert!(again.is_empty() && again.broken.len() == 1, "{again:#?}");
+
+    let restart = Goal::Restart([Key::container("web-1")].into());
+    let plan = converge(&host, &restart, &options());
+    let written = plan.steps.iter().filter(|step| matches!(step.action, Action::WriteFile { .. }));
+    let told: Vec<&str> =
+        written.flat_map(|step| &step.reasons).map(|reason| reason.field.as_str()).collect();
+    assert!(told.contains(&"files./etc/a.content") && told.contains(&"files./etc/b.content"), "{told:?}");
+    assert!(planned(&host, &Goal::Site(&desired), &options()).is_empty());
+}

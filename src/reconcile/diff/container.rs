@@ -297,8 +297,11 @@ impl<'a> Walk<'a> {
         if self.applied.is_none() {
             return; // nothing is established yet: its root could not be planned
         }
-        let is_noted =
-            |field: &&Field| !field.serves_creation() || (**field == Field::Image && self.has_content());
+        // A broken container's files are as they were: they are told once they are written.
+        let is_left = |field: &Field| self.diff.broken.is_some() && matches!(field, Field::File(_));
+        let is_noted = |field: &&Field| {
+            (!field.serves_creation() || (**field == Field::Image && self.has_content())) && !is_left(field)
+        };
         let rest: BTreeSet<Field> = self.changed.iter().filter(is_noted).cloned().collect();
         let reasons = self.reasons_of(|field| rest.contains(field));
         let class = rest.iter().map(note_class).max().unwrap_or(Class::Record);
