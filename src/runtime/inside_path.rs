@@ -3,8 +3,10 @@
 //! Never enters a file system that is mounted inside: one that the container serves itself (FUSE) could hold us for
 //! ever. Behind such a mount a path is taken by its words.
 
+use crate::runtime::files;
+use crate::runtime::identity::ProcessId;
 use crate::runtime::mount_table::Table;
-use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat, openat2, readlinkat};
+use rustix::fs::{Mode, OFlags, ResolveFlags, openat2, readlinkat};
 use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
 use std::os::fd::OwnedFd;
@@ -16,10 +18,9 @@ const LINKS: u32 = 40;
 /// As long a path as the kernel takes: links inside may be made to lead to ever longer ones.
 const BYTES: usize = libc::PATH_MAX as usize;
 
-/// The path without links; `table` has the container's mounts, `pid` is its init's. None: it cannot be told.
-pub fn real(pid: i32, table: &Table, path: &Path) -> Option<PathBuf> {
-    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let root = openat(CWD, format!("/proc/{pid}/root"), flags, Mode::empty()).ok()?;
+/// The path without links; `table` has the container's mounts. None: it cannot be told.
+pub fn real(init: ProcessId, table: &Table, path: &Path) -> Option<PathBuf> {
+    let root = files::root_of(init).ok()?;
     if table.is_served_by_programs(Path::new("/")) {
         return None;
     }

@@ -60,10 +60,11 @@ impl Table {
         self.mounts.iter().any(|mount| mount.target == target)
     }
 
-    /// Whether a program answers what is asked of the file system there, as with FUSE.
+    /// Whether a program may answer what is asked of the file system there, as with FUSE: also where no mount is told,
+    /// as of a root inside one.
     pub fn is_served_by_programs(&self, target: &Path) -> bool {
         let mut mounts = self.mounts.iter().rev();
-        mounts.find(|mount| mount.target == target).is_some_and(|mount| mount.kind.starts_with("fuse"))
+        mounts.find(|mount| mount.target == target).is_none_or(|mount| mount.kind.starts_with("fuse"))
     }
 
     /// Whether a mount shows a folder that ends with this path, wherever it stands.
@@ -124,6 +125,8 @@ mod tests {
         assert!(!parse(HOST).is_served_by_programs(Path::new("/")));
         let fuse = parse("22 1 0:9 / / rw shared:1 - fuse.x x rw\n");
         assert!(fuse.is_served_by_programs(Path::new("/")));
+        let root_below_fuse = parse("30 22 0:9 / /data rw - tmpfs x rw\n");
+        assert!(root_below_fuse.is_served_by_programs(Path::new("/")));
         let other = parse(HOST).shown_at(Path::new("/srv/other")).unwrap();
         assert_eq!(inside.targets_of(&other).count(), 0);
     }

@@ -8,6 +8,7 @@ use crate::model::key::Key;
 use crate::model::run::Disk;
 use crate::runtime::container::IdShift;
 use crate::runtime::error::Error as RuntimeError;
+use crate::runtime::identity::ProcessId;
 use crate::runtime::mount_table::{self, Table};
 use crate::runtime::rootfs::{self, Shift};
 use crate::runtime::start_spec::Bind;
@@ -31,7 +32,7 @@ pub fn attach(native: &Native, key: &Key, uuid: Uuid, disk: &Disk) -> Result<boo
     }
     let target = disk.path.display().to_string();
     let table = mount_table::of(running.init.pid).map_err(|error| failed(what(), error))?;
-    let mounted = Mounted { pid: running.init.pid, table: &table, host: &HostTable::default() };
+    let mounted = Mounted { init: running.init, table: &table, host: &HostTable::default() };
     let mut changed = false;
     if mounted.places(disk, &recorded).is_empty() && is_there(disk) {
         let shift = running.shift().map_err(|error| failed(what(), error))?;
@@ -53,7 +54,7 @@ pub fn detach(native: &Native, key: &Key, uuid: Uuid, disk: &Disk) -> Result<boo
     let recorded = run_record::read(&native.layout.run, key, uuid)?.map(|record| record.run.disks);
     let recorded = recorded.unwrap_or_default();
     let table = mount_table::of(running.init.pid).map_err(|error| failed(what(), error))?;
-    let mounted = Mounted { pid: running.init.pid, table: &table, host: &HostTable::default() };
+    let mounted = Mounted { init: running.init, table: &table, host: &HostTable::default() };
     let mut places = mounted.places(disk, &recorded);
     places.retain(|place| !mounted.is_of_another(place, disk, &recorded));
     let changed = !places.is_empty();
@@ -80,8 +81,7 @@ impl HostTable {
 
 /// What is mounted in a running container.
 pub struct Mounted<'a> {
-    /// Of its init.
-    pub pid: i32,
+    pub init: ProcessId,
     pub table: &'a Table,
     pub host: &'a HostTable,
 }
@@ -117,7 +117,7 @@ impl Mounted<'_> {
     }
 
     fn real(&self, disk: &Disk) -> PathBuf {
-        inside_path::real(self.pid, self.table, &disk.path).unwrap_or_else(|| disk.path.clone())
+        inside_path::real(self.init, self.table, &disk.path).unwrap_or_else(|| disk.path.clone())
     }
 }
 

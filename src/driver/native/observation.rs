@@ -146,7 +146,7 @@ fn run_facts(
     };
     let asked = native.hierarchies.normalise(&limits::to_cgroup(&record.run.limits, uuid, online));
     let limits = facts.limits.as_ref().map(|found| limits::from_cgroup(found, &asked, &record.run.limits));
-    let mounted = table.as_ref().map(|table| Mounted { pid: init.pid, table, host: host_table });
+    let mounted = table.as_ref().map(|table| Mounted { init, table, host: host_table });
     let stands = |disk: &&Disk| {
         mounted.as_ref().is_some_and(|mounted| !mounted.places(disk, &record.run.disks).is_empty())
     };
