@@ -3,8 +3,7 @@
 use crate::model::content::Contents;
 use crate::model::desired::Desired;
 use crate::model::key::Key;
-use crate::model::object::ImageContents;
-use crate::model::object::Power;
+use crate::model::object::{ImageContents, Power};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};

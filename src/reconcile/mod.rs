@@ -19,7 +19,7 @@
 //! | `ignore`, `unmanaged` | what is left alone in a container; containers that no site has |
 //! | `sets` | how many members each set had and is to have |
 //! | `join` | records and host facts side by side |
-//! | `identity`, `spans`, `realize` | what the planner chooses: ids, addresses; container → run |
+//! | `identity`, `identities`, `spans`, `realize` | what the planner chooses: ids, addresses; container → run |
 //! | `contents` | which contents of files and secrets a plan needs to know |
 //! | `check` | findings that need the host |
 //! | `follow` | containers that restart with another |
@@ -47,6 +47,7 @@ pub mod external;
 pub mod follow;
 pub mod goal;
 pub mod graph;
+pub mod identities;
 pub mod identity;
 pub mod ignore;
 pub mod imprint;

@@ -6,10 +6,9 @@ use super::diff::{self, ImageState, ObjectDiff, Scene};
 use super::follow;
 use super::goal::{Goal, PlanOptions};
 use super::graph::{Order, order};
-use super::identity::{Allocator, Networks};
-use super::ignore;
+use super::identities::{identities, networks};
 use super::intent::{Guard, Intent};
-use super::join::{Joined, join};
+use super::join::join;
 use super::rename::{self, Renames};
 use super::rollout::{self, Turns};
 use super::unmanaged::{self, UnmanagedContainer};
@@ -17,13 +16,12 @@ use super::users::{Users, former_users};
 use super::world::{World, world};
 use crate::model::finding::{Finding, Severity};
 use crate::model::key::Key;
-use crate::model::object::{Container, Object, Power, Spec, Unmanaged};
+use crate::model::object::{Object, Power, Spec, Unmanaged};
 use crate::model::observed::{Dropped, Observed};
 use crate::model::origin::FieldOrigins;
 use crate::model::prune::Deletion;
 use crate::model::record::{Identity, Owner, Parked, Record};
 use crate::model::step::{Class, ImageContent, Reason, Step};
-use crate::model::typed;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -293,57 +291,6 @@ fn in_turns(
         before.entry(key.clone()).or_insert_with(|| turned.clone());
     }
     Ok((Order { keys: turned.keys, before }, rollouts))
-}
-
-/// The bridges that nics refer to, by name.
-fn networks(world: &World<'_>) -> Networks {
-    let bridge = |(key, object): (&Key, &&Object)| match &object.spec {
-        Spec::Network(network) => Some((key.name.clone(), typed::bridge(&key.name, &network.config))),
-        _ => None,
-    };
-    world.objects.iter().filter_map(bridge).collect()
-}
-
-/// The identity of each container that is wanted; what exists is kept, what is free is given out in key order.
-fn identities(
-    world: &World<'_>,
-    observed: &Observed,
-    joined: &Joined<'_>,
-    options: &PlanOptions,
-    findings: &mut Vec<Finding>,
-) -> BTreeMap<Key, Identity> {
-    let networks = networks(world);
-    let mut allocator = Allocator::new(&observed.host, options.seed);
-    for (key, view) in &joined.containers {
-        if let Some(identity) = view.identity() {
-            allocator.reserve(identity, world.objects.get(key).and_then(|object| container_of(object)));
-        }
-    }
-    for object in world.objects.values() {
-        if let Some(container) = container_of(object) {
-            allocator.reserve_declared(container);
-        }
-    }
-    let mut identities = BTreeMap::new();
-    for (key, target) in &world.targets {
-        let Some(container) = container_of(target.object) else { continue };
-        let applied = observed.records.get(key).and_then(|record| record.applied.as_ref());
-        let container = ignore::effective(container, applied.map(|applied| &applied.object));
-        match allocator.identity(key, &container, &networks, joined.view(key).identity()) {
-            Ok(identity) => {
-                identities.insert(key.clone(), identity);
-            }
-            Err(finding) => findings.push(finding),
-        }
-    }
-    identities
-}
-
-fn container_of(object: &Object) -> Option<&Container> {
-    match &object.spec {
-        Spec::Container(container) => Some(container),
-        _ => None,
-    }
 }
 
 fn condemned(world: &World<'_>, observed: &Observed) -> BTreeMap<(Owner, String), Key> {

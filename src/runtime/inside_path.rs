@@ -13,6 +13,8 @@ use std::path::{Component, Path, PathBuf};
 
 /// As many links as the kernel follows in one path (path_resolution(7)).
 const LINKS: u32 = 40;
+/// As long a path as the kernel takes: links inside may be made to lead to ever longer ones.
+const BYTES: usize = libc::PATH_MAX as usize;
 
 /// The path without links; `table` has the container's mounts, `pid` is its init's. None: it cannot be told.
 pub fn real(pid: i32, table: &Table, path: &Path) -> Option<PathBuf> {
@@ -47,6 +49,9 @@ fn walk(
             continue;
         }
         let next = place.join(word);
+        if next.as_os_str().len() >= BYTES {
+            return None;
+        }
         if is_mount(&next) {
             place = rest.iter().fold(next, |place, word| place.join(word));
             return Some(place);
@@ -81,7 +86,14 @@ mod tests {
     use super::*;
 
     fn led(path: &str) -> Option<String> {
-        let links = [("/link", "real"), ("/far/up", "../b"), ("/to-run", "/run"), ("/ring", "ring")];
+        let long = "/b".repeat(1500);
+        let links = [
+            ("/link", "real"),
+            ("/far/up", "../b"),
+            ("/to-run", "/run"),
+            ("/ring", "ring"),
+            ("/grows", long.as_str()),
+        ];
         let link_at = |place: &Path| {
             let found = links.iter().find(|(name, _)| Path::new(name) == place);
             found.map(|(_, target)| PathBuf::from(target))
@@ -96,5 +108,7 @@ mod tests {
         assert_eq!(led("/far/up/../y").as_deref(), Some("/y"));
         assert_eq!(led("/to-run/link").as_deref(), Some("/run/link"));
         assert_eq!(led("/ring"), None, "a ring leads nowhere");
+        assert!(led("/grows").is_some());
+        assert_eq!(led(&format!("/grows{}", "/c".repeat(1000))), None, "longer than any path");
     }
 }

@@ -6,20 +6,20 @@
 //!
 //! ```text
 //! put     NAME.json ─link─► .NAME.json.kept (empty: there was none)     new content ─rename─► NAME.json
-//! settle  fsync NAME.json, fsync the folder, remove .NAME.json.kept
+//! settle  fsync NAME.json, remove .NAME.json.kept, fsync the folder
 //! read    NAME.json; where that is no record, .NAME.json.kept
 //! ```
 //!
 //! Layout: `records/KIND/NAME.json`, in other projects `records/KIND/PROJECT:NAME.json`, with `PARENT:` before the
 //! name where there is one. Names are checked by spec: they have no `/`, no `:` and are no longer than 63 characters.
 
+use super::record_file::{Stored, keep, kept, read, record_files, write};
 use super::{Error, Records};
 use crate::model::key::{DEFAULT_PROJECT, Key, Kind};
-use crate::model::record::{RECORD_VERSION, Record};
-use serde::{Deserialize, Serialize};
+use crate::model::record::Record;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -27,34 +27,19 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 #[derive(Debug)]
 pub struct FileRecords {
     folder: PathBuf,
-    /// Held while files change: the last settled content of a file must not go before the new one has settled.
-    unsettled: Mutex<Unsettled>,
-}
-
-#[derive(Debug, Default)]
-struct Unsettled {
-    /// Files that were put or forgotten.
-    ours: BTreeSet<PathBuf>,
-    /// Those that a killed writer left. They count as written, so they have to last, too.
-    found: BTreeSet<PathBuf>,
-}
-
-/// A record with its key: a file explains itself, and a renamed one cannot stand for another object.
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Stored {
-    key: Key,
-    record: Record,
+    /// Files that were put or forgotten. Held while files change: the last settled content of a file must not go before
+    /// the new one has settled.
+    ours: Mutex<BTreeSet<PathBuf>>,
+    /// Those that a killed writer left. They count as written, so they have to last, too. Apart from `ours`: a reader
+    /// does not wait for a writer's fsync.
+    found: Mutex<BTreeSet<PathBuf>>,
 }
 
 impl FileRecords {
     /// Records in `state_folder`; nothing is written until the first put.
     pub fn new(state_folder: &Path) -> FileRecords {
-        FileRecords { folder: state_folder.join("records"), unsettled: Mutex::default() }
-    }
-
-    fn unsettled(&self) -> MutexGuard<'_, Unsettled> {
-        self.unsettled.lock().unwrap_or_else(PoisonError::into_inner)
+        let folder = state_folder.join("records");
+        FileRecords { folder, ours: Mutex::default(), found: Mutex::default() }
     }
 
     fn path(&self, key: &Key) -> PathBuf {
@@ -83,7 +68,7 @@ impl Records for FileRecords {
                     records.insert(stored.key, stored.record);
                 }
             }
-            self.unsettled().found.extend(unsettled);
+            locked(&self.found).extend(unsettled);
         }
         Ok(records)
     }
@@ -92,7 +77,7 @@ impl Records for FileRecords {
         let path = self.path(key);
         let stored = read(&path)?;
         if kept(&path).exists() {
-            self.unsettled().found.insert(path);
+            locked(&self.found).insert(path);
         }
         Ok(stored.map(|stored| stored.record))
     }
@@ -107,29 +92,25 @@ impl Records for FileRecords {
         let stored = Stored { key: key.clone(), record: record.clone() };
         let text = serde_json::to_vec_pretty(&stored)
             .map_err(|source| Error::Corrupt { path: path.clone(), source })?;
-        let mut unsettled = self.unsettled();
-        let written = match unsettled.ours.contains(&path) {
-            true => Ok(()),
-            false => keep(&path),
-        };
-        written.and_then(|()| write(&path, &text)).map_err(|source| Error::Io {
+        let mut ours = locked(&self.ours);
+        keep(&path).and_then(|()| write(&path, &text)).map_err(|source| Error::Io {
             action: "write",
             path: path.clone(),
             source,
         })?;
-        unsettled.ours.insert(path);
+        ours.insert(path);
         Ok(true)
     }
 
     fn forget(&self, key: &Key) -> Result<bool, Error> {
         let path = self.path(key);
-        let mut unsettled = self.unsettled();
-        let settled = !unsettled.ours.contains(&path) && !kept(&path).exists();
+        let mut ours = locked(&self.ours);
+        let settled = !ours.contains(&path) && !kept(&path).exists();
         let ends = settled && read(&path).is_ok_and(|stored| stored.is_some_and(|it| it.record.retiring));
         match fs::remove_file(&path) {
             Ok(()) => {
                 if !ends {
-                    unsettled.ours.insert(path);
+                    ours.insert(path);
                 }
                 Ok(true)
             }
@@ -139,7 +120,8 @@ impl Records for FileRecords {
     }
 
     fn settle(&self) -> Result<(), Error> {
-        let mut unsettled = self.unsettled();
+        let mut ours = locked(&self.ours);
+        let found = locked(&self.found).clone();
         let sync = |path: &Path| {
             let failed = |source| Error::Io { action: "fsync", path: path.to_owned(), source };
             match File::open(path).and_then(|file| file.sync_all()) {
@@ -147,122 +129,27 @@ impl Records for FileRecords {
                 _ => Ok(()),
             }
         };
-        let files: BTreeSet<&PathBuf> = unsettled.ours.union(&unsettled.found).collect();
+        let files: BTreeSet<&PathBuf> = ours.union(&found).collect();
         let folders: BTreeSet<&Path> = files.iter().filter_map(|path| path.parent()).collect();
         files.iter().try_for_each(|path| sync(path))?;
-        folders.into_iter().try_for_each(sync)?;
-        // One that stays is only read where the record itself is none.
+        // No content can be torn any more. Before the folders are synced: one that a crash brought back would be taken
+        // for what was settled last by the next put.
         files.iter().for_each(|path| drop(fs::remove_file(kept(path))));
-        *unsettled = Unsettled::default();
+        folders.into_iter().try_for_each(sync)?;
+        ours.clear();
+        locked(&self.found).retain(|path| !found.contains(path));
         Ok(())
     }
 }
 
-/// Makes the folder, and keeps the settled content of the file at `path` beside it.
-fn keep(path: &Path) -> io::Result<()> {
-    let folder = path.parent().ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?;
-    let kept = kept(path);
-    match fs::hard_link(path, &kept) {
-        // A writer before this one did not settle: what was settled last is there already.
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            if !folder.is_dir() {
-                fs::create_dir_all(folder)?;
-                sync_folders_above(folder)?;
-            }
-            File::create(kept).map(drop)
-        }
-        linked => linked,
-    }
-}
-
-/// New folders last only when those above them do: STATE/records/KIND.
-fn sync_folders_above(folder: &Path) -> io::Result<()> {
-    folder.ancestors().skip(1).take(2).try_for_each(|above| File::open(above)?.sync_all())
-}
-
-fn write(path: &Path, content: &[u8]) -> io::Result<()> {
-    let folder = path.parent().ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?;
-    let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(folder)?;
-    file.write_all(content)?;
-    file.persist(path)?;
-    Ok(())
-}
-
-fn kept(path: &Path) -> PathBuf {
-    let mut name = std::ffi::OsString::from(".");
-    name.push(path.file_name().unwrap_or_default());
-    name.push(KEPT);
-    path.with_file_name(name)
-}
-
-/// Behind the name of the last settled content.
-const KEPT: &str = ".kept";
-
-/// The records of a folder, and those of them that are not settled.
-fn record_files(folder: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>), Error> {
-    let io_error = |source| Error::Io { action: "list", path: folder.to_owned(), source };
-    let entries = match fs::read_dir(folder) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((vec![], vec![])),
-        Err(error) => return Err(io_error(error)),
-    };
-    let (mut files, mut unsettled) = (vec![], vec![]);
-    for entry in entries {
-        let name = entry.map_err(io_error)?.file_name();
-        let Some(name) = name.to_str() else { continue };
-        match name.strip_prefix('.') {
-            None if name.ends_with(".json") => files.push(folder.join(name)),
-            None => {}
-            Some(hidden) => unsettled.extend(hidden.strip_suffix(KEPT).map(|name| folder.join(name))),
-        }
-    }
-    Ok((files, unsettled))
-}
-
-/// None: there is no such file (any more).
-fn read(path: &Path) -> Result<Option<Stored>, Error> {
-    let text = match fs::read(path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(source) => return Err(Error::Io { action: "read", path: path.to_owned(), source }),
-    };
-    refuse_newer(path, &text)?;
-    match serde_json::from_slice(&text) {
-        Ok(stored) => Ok(Some(stored)),
-        Err(source) => read_kept(path).ok_or_else(|| Error::Corrupt { path: path.to_owned(), source }),
-    }
-}
-
-/// The last settled content of a file whose writing a crash of the machine cut short: `Some(None)` when there was
-/// none. None: nothing was kept, so no crash did this.
-fn read_kept(path: &Path) -> Option<Option<Stored>> {
-    let text = fs::read(kept(path)).ok()?;
-    if text.is_empty() { Some(None) } else { serde_json::from_slice(&text).ok().map(Some) }
-}
-
-/// The version is read on its own first: a newer record may have any other shape.
-fn refuse_newer(path: &Path, text: &[u8]) -> Result<(), Error> {
-    #[derive(Deserialize)]
-    struct Header {
-        record: Version,
-    }
-    #[derive(Deserialize)]
-    struct Version {
-        version: u64,
-    }
-    match serde_json::from_slice::<Header>(text) {
-        Ok(header) if header.record.version > u64::from(RECORD_VERSION) => {
-            Err(Error::Newer { path: path.to_owned(), found: header.record.version, known: RECORD_VERSION })
-        }
-        _ => Ok(()),
-    }
+fn locked(files: &Mutex<BTreeSet<PathBuf>>) -> MutexGuard<'_, BTreeSet<PathBuf>> {
+    files.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::record::Owner;
+    use crate::model::record::{Owner, RECORD_VERSION};
 
     fn record(generation: u64) -> Record {
         Record {
@@ -352,6 +239,46 @@ mod tests {
     }
 
     #[test]
+    fn what_was_settled_last_stays_whichever_writer_settled_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let key = Key::container("a");
+        let (first, second) = (FileRecords::new(folder.path()), FileRecords::new(folder.path()));
+        first.put(&key, &record(1)).unwrap();
+        second.put(&key, &record(2)).unwrap();
+        second.settle().unwrap();
+        first.put(&key, &record(3)).unwrap();
+        tear(folder.path());
+        assert_eq!(first.get(&key).unwrap(), Some(record(2)));
+    }
+
+    #[test]
+    fn what_was_settled_last_stays_over_one_that_was_forgotten_and_put_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let key = Key::container("a");
+        let records = FileRecords::new(folder.path());
+        records.put(&key, &record(1)).unwrap();
+        records.settle().unwrap();
+        records.put(&key, &record(2)).unwrap();
+        records.forget(&key).unwrap();
+        FileRecords::new(folder.path()).put(&key, &record(3)).unwrap();
+        tear(folder.path());
+        assert_eq!(records.get(&key).unwrap(), Some(record(1)));
+    }
+
+    #[test]
+    fn a_reader_does_not_wait_for_a_writer_that_settles() {
+        let folder = tempfile::tempdir().unwrap();
+        let records = FileRecords::new(folder.path());
+        records.put(&Key::container("a"), &record(1)).unwrap();
+        let (told, tells) = std::sync::mpsc::channel();
+        std::thread::scope(|scope| {
+            let _settling = locked(&records.ours);
+            scope.spawn(|| told.send(records.all().unwrap().len()));
+            assert_eq!(tells.recv_timeout(std::time::Duration::from_secs(60)), Ok(1));
+        });
+    }
+
+    #[test]
     fn the_end_of_a_deletion_needs_no_settling() {
         let folder = tempfile::tempdir().unwrap();
         let key = Key::container("a");
@@ -360,10 +287,10 @@ mod tests {
         records.put(&key, &retiring).unwrap();
         records.settle().unwrap();
         assert!(records.forget(&key).unwrap());
-        assert!(records.unsettled().ours.is_empty(), "comes back as what is being deleted");
+        assert!(locked(&records.ours).is_empty(), "comes back as what is being deleted");
         records.put(&key, &retiring).unwrap();
         assert!(records.forget(&key).unwrap());
-        assert!(!records.unsettled().ours.is_empty(), "its mark had not settled");
+        assert!(!locked(&records.ours).is_empty(), "its mark had not settled");
     }
 
     #[test]

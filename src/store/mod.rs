@@ -1,11 +1,12 @@
 //! Records: one per object, kept crash-safe.
 //!
-//! `files` is the state folder; `memory` serves the modelled host. Records change only by steps
+//! `files` is the state folder, `record_file` one file in it; `memory` serves the modelled host. Records change only by steps
 //! (`driver::records` carries them out).
 
 pub mod files;
 pub mod lock;
 pub mod memory;
+mod record_file;
 
 use crate::model::key::Key;
 use crate::model::record::Record;

@@ -6,6 +6,7 @@ use crate::api::error::Failure;
 use crate::api::inside::unwritten;
 use crate::runtime::exec::Ends;
 use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::thread::JoinHandle;
@@ -70,30 +71,78 @@ fn give(stdin: &OwnedFd, to: &OwnedFd) {
 }
 
 /// Until the pipe is closed, or the program has ended and what it wrote is passed on: others inside may hold the pipe
-/// open, and write to it, for ever.
+/// open, write to it, and read what lies in it, for ever.
 fn pass(from: &OwnedFd, to: &OwnedFd, ended: &OwnedFd) -> io::Result<()> {
+    rustix::io::ioctl_fionbio(from, true)?;
     let mut buffer = vec![0; CHUNK];
-    let mut left = None;
-    while left != Some(0) {
+    loop {
         let mut fds = [PollFd::new(from, PollFlags::IN), PollFd::new(ended, PollFlags::IN)];
         if poll(&mut fds, None).is_err() {
             continue;
         }
-        if left.is_none() && !fds[1].revents().is_empty() {
-            left = Some(usize::try_from(rustix::io::ioctl_fionread(from)?).unwrap_or(0));
-            continue;
+        if !fds[1].revents().is_empty() {
+            let left = usize::try_from(rustix::io::ioctl_fionread(from)?).unwrap_or(0);
+            return pass_rest(from, to, left, &mut buffer);
         }
-        let most = left.map_or(CHUNK, |left| left.min(CHUNK));
-        let count = bytes::read(from.as_fd(), &mut buffer[..most])?;
-        if count == 0 {
+        if forward(from, to, &mut buffer)? == Some(0) {
             return Ok(());
         }
-        bytes::write_all(to.as_fd(), &buffer[..count])?;
-        left = left.map(|left| left - count);
+    }
+}
+
+/// So many bytes, as far as they are still there.
+fn pass_rest(from: &OwnedFd, to: &OwnedFd, mut left: usize, buffer: &mut [u8]) -> io::Result<()> {
+    while left > 0 {
+        let most = left.min(buffer.len());
+        match forward(from, to, &mut buffer[..most])? {
+            None | Some(0) => return Ok(()),
+            Some(count) => left -= count,
+        }
     }
     Ok(())
 }
 
+/// One piece; 0 at the end. None: nothing is there now.
+fn forward(from: &OwnedFd, to: &OwnedFd, buffer: &mut [u8]) -> io::Result<Option<usize>> {
+    match rustix::io::retry_on_intr(|| rustix::io::read(from, &mut *buffer)) {
+        Ok(count) => bytes::write_all(to.as_fd(), &buffer[..count]).map(|()| Some(count)),
+        Err(Errno::AGAIN) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
 fn wait(ended: &OwnedFd) {
     while poll(&mut [PollFd::new(ended, PollFlags::IN)], None).is_err() {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::pipe::pipe;
+
+    fn read(pipe: &OwnedFd) -> Vec<u8> {
+        let mut buffer = vec![0; CHUNK];
+        let count = rustix::io::read(pipe, &mut buffer).unwrap();
+        buffer.truncate(count);
+        buffer
+    }
+
+    #[test]
+    fn what_a_program_wrote_is_passed_on_though_others_hold_its_output() {
+        let ((from, held), (ended, program), (shown, to)) =
+            (pipe().unwrap(), pipe().unwrap(), pipe().unwrap());
+        rustix::io::write(&held, b"all of it").unwrap();
+        drop(program);
+        pass(&from, &to, &ended).unwrap();
+        assert_eq!(read(&shown), b"all of it");
+    }
+
+    #[test]
+    fn what_others_inside_took_is_not_waited_for() {
+        let ((from, held), (shown, to)) = (pipe().unwrap(), pipe().unwrap());
+        rustix::io::ioctl_fionbio(&from, true).unwrap();
+        rustix::io::write(&held, b"left").unwrap();
+        pass_rest(&from, &to, 9, &mut [0; 64]).unwrap();
+        assert_eq!(read(&shown), b"left");
+    }
 }

@@ -1,24 +1,23 @@
-//! Steps on a container's run: start, stop, freeze, limits, cgroup, nics, disks, monitor.
+//! Steps on a container's run: start, stop, freeze, limits, cgroup, nics, monitor.
 
+use super::binds::{Source, binds, mounts, persisted_tree};
 use super::failure::{failed, precondition};
 use super::run_record::Layer;
-use super::{Native, disks, host, inside, limits, networks, pools, run_record};
+use super::{Native, host, inside, limits, networks, pools, run_record};
 use crate::driver::Error;
 use crate::model::key::Key;
 use crate::model::root::Root;
-use crate::model::run::{ContainerRun, Disk, Limits, Nic, SecretUse};
+use crate::model::run::{ContainerRun, Limits, Nic, SecretUse};
 use crate::model::step::StopHow;
 use crate::runtime::cgroup::{Cgroup, container_path, monitor_path};
 use crate::runtime::container::{self, IdShift, Mounts, StopMode};
 use crate::runtime::error::Error as RuntimeError;
 use crate::runtime::identity::{ProcessId, boot_id};
 use crate::runtime::observe::{self, Seen};
-use crate::runtime::rootfs::{self, Shift};
 use crate::runtime::start_spec::{Bind, Confinement, StartSpec};
 use crate::runtime::{confinement, mount_table, mounts, records, seccomp};
-use linux::mount::Reach;
 use std::collections::BTreeMap;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::time::Duration;
 use uuid::Uuid;
@@ -344,27 +343,6 @@ pub fn look(native: &Native, key: &Key, uuid: Uuid) -> Result<Option<Seen>, Erro
         .map_err(|error| failed(format!("{key}: its run folder cannot be read"), error))
 }
 
-/// What is bound into a container, and where.
-enum Source<'a> {
-    Resolver,
-    /// A folder that outlives the root.
-    Persisted(&'a str),
-    Disk(&'a Disk),
-}
-
-fn binds(run: &ContainerRun) -> Vec<(Bind, Source<'_>)> {
-    let resolver = Bind { target: "/etc/resolv.conf".to_owned(), readonly: false };
-    let resolver = (!run.nics.is_empty()).then_some((resolver, Source::Resolver));
-    let disks = run.disks.iter().filter(|disk| disks::is_there(disk)).map(|disk| {
-        (Bind { target: disk.path.display().to_string(), readonly: disk.readonly }, Source::Disk(disk))
-    });
-    let persisted = run
-        .persist
-        .iter()
-        .map(|path| (Bind { target: path.clone(), readonly: false }, Source::Persisted(path)));
-    resolver.into_iter().chain(persisted).chain(disks).collect()
-}
-
 fn start_spec(
     native: &Native,
     run: &ContainerRun,
@@ -405,49 +383,4 @@ fn start_spec(
         on_reboot: native.on_reboot(key),
         checkpoint: None,
     })
-}
-
-/// All of a container's mounts, attached nowhere.
-fn mounts(
-    native: &Native,
-    run: &ContainerRun,
-    binds: &[(Bind, Source<'_>)],
-    shift: Option<Shift<'_>>,
-) -> Result<Mounts, Error> {
-    let key = &run.key;
-    let root = pools::root(key, &native.pool(&run.pool)?, run.uuid)?;
-    let root = rootfs::detached(&root, shift).map_err(|failure| {
-        failed(format!("{key}: its root could not be mounted"), RuntimeError::from(failure))
-    })?;
-    let trees = binds.iter().map(|(_, source)| match source {
-        Source::Resolver => resolver_tree(native, run, shift.map(|shift| shift.root_ids)),
-        Source::Persisted(path) => persisted_tree(native, run, path, shift),
-        Source::Disk(disk) => disks::tree(key, disk, shift),
-    });
-    Ok(Mounts { root, binds: trees.collect::<Result<_, _>>()?, secrets: None })
-}
-
-/// The container's /etc/resolv.conf: a file of its run folder that belongs to its own root.
-fn resolver_tree(native: &Native, run: &ContainerRun, owner: Option<(u32, u32)>) -> Result<OwnedFd, Error> {
-    let what = || format!("{}: its resolv.conf could not be made", run.key);
-    let text = crate::network::resolver::of_host().map_err(|error| failed(what(), error))?;
-    let path = records::folder(&native.layout.run, &run.uuid).join("resolv.conf");
-    std::fs::write(&path, text).map_err(|error| failed(what(), error))?;
-    let (uid, gid) = owner.unwrap_or_default();
-    std::os::unix::fs::chown(&path, Some(uid), Some(gid)).map_err(|error| failed(what(), error))?;
-    rootfs::clone_tree(&path, None, Reach::One).map_err(|failure| failed(what(), RuntimeError::from(failure)))
-}
-
-/// A folder that outlives the root, with the container's own ids.
-fn persisted_tree(
-    native: &Native,
-    run: &ContainerRun,
-    path: &str,
-    shift: Option<Shift<'_>>,
-) -> Result<OwnedFd, Error> {
-    let what = || format!("{}: {path} cannot be bound", run.key);
-    let folder = native.pool(&run.pool)?.persisted(run.uuid, path);
-    let namespace = shift.map(|shift| shift.namespace);
-    rootfs::clone_tree(&folder, namespace, Reach::One)
-        .map_err(|failure| failed(what(), RuntimeError::from(failure)))
 }

@@ -7,6 +7,7 @@
 //!
 //! No policy: what should be is in the step; what is is told as it is.
 
+mod binds;
 mod containers;
 mod disks;
 mod failure;
@@ -35,8 +36,7 @@ use crate::driver::records as record_steps;
 use crate::driver::{Driver, Error, Scope, StepContext};
 use crate::model::content::{Content, Contents, Digest};
 use crate::model::key::Key;
-use crate::model::object::Spec;
-use crate::model::object::{ImageContents, ImageSource};
+use crate::model::object::{ImageContents, ImageSource, Spec};
 use crate::model::observed::{Dropped, Observed, RootQuery};
 use crate::model::step::{Action, ImageContent, Outcome, Step};
 use crate::model::typed;

@@ -18,6 +18,8 @@ use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 use uuid::Uuid;
 
+/// Between two looks at the flag that Ctrl-C sets.
+const CANCEL_POLL: Duration = Duration::from_millis(100);
 /// Between two tries, whatever the interval says.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
 /// The longest that one question over the network is waited for.
@@ -67,7 +69,14 @@ pub fn wait(
             (context.progress)(&format!("waiting until it is ready ({last})"));
             told = last;
         }
-        std::thread::sleep(ready.interval.duration().max(SHORTEST_PAUSE));
+        pause(deadline.min(Instant::now() + ready.interval.duration().max(SHORTEST_PAUSE)), context);
+    }
+}
+
+/// Until then, or Ctrl-C: an interval may be long.
+fn pause(until: Instant, context: &StepContext<'_>) {
+    while !context.cancelled() && Instant::now() < until {
+        std::thread::sleep(until.saturating_duration_since(Instant::now()).min(CANCEL_POLL));
     }
 }
 

@@ -21,7 +21,7 @@ use crate::model::typed;
 use crate::reconcile::graph::Way;
 use crate::reconcile::ignore;
 use crate::reconcile::join::ContainerView;
-use crate::reconcile::plan::{Broken, Pending};
+use crate::reconcile::plan::Pending;
 use crate::reconcile::realize;
 use crate::reconcile::world::Target;
 use std::collections::{BTreeMap, BTreeSet};
@@ -334,39 +334,6 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Whether its root stands on content that is lost and cannot come back in this plan.
-    fn is_broken(&mut self) -> bool {
-        if self.diff.broken.is_some() {
-            return true;
-        }
-        let replaced = self.has_fresh_root();
-        let Some(root) = self.view.root.filter(|root| !root.image_present && !replaced) else { return false };
-        let fingerprint = &root.identity.fingerprint;
-        let comes_back = self.scene.images.iter().find(|(_, state)| {
-            state.imported && state.content == ImageContent::Fingerprint(fingerprint.clone())
-        });
-        if let Some((image, _)) = comes_back {
-            self.diff.also_after.push(image.clone());
-            return false;
-        }
-        let start: String = fingerprint.chars().take(12).collect();
-        self.broken(
-            format!("the image content {start} below its root is lost"),
-            "bring the same content back into the store, or delete the container".to_owned(),
-        );
-        true
-    }
-
-    /// It runs over a content that was lost; only a start mounts the one that was made anew.
-    fn lacks_files(&mut self) {
-        if !self.is_broken() {
-            self.broken(
-                "the image content below its root was lost while it ran: it lacks those files".to_owned(),
-                format!("`bayplan restart {}` starts it on the content that was made anew", self.key.name),
-            );
-        }
-    }
-
     /// Whether this plan makes its root.
     pub fn makes_root(&self) -> bool {
         self.diff.steps.iter().any(|step| matches!(step.action, Action::CreateRoot { .. }))
@@ -380,27 +347,10 @@ impl<'a> Walk<'a> {
         self.diff.steps.iter().any(|step| brings(&step.action))
     }
 
-    /// Whether there is no way to go on with its root.
-    fn is_broken_content(&self) -> bool {
-        self.diff.broken.is_some() || !self.unresolved.is_empty()
-    }
-
     /// The pool that its root is in, or will be.
     pub fn root_pool(&self) -> String {
         let stands = self.view.root.filter(|_| !self.has_fresh_root()).map(|root| root.pool.clone());
         stands.unwrap_or_else(|| self.run.pool.clone())
-    }
-
-    /// Whether its start is refused; healing says so and leaves it, every other goal has a finding about it.
-    fn is_barred(&mut self) -> bool {
-        let barred = typed::protected_from_start(&self.desired.config);
-        if barred {
-            self.broken(
-                "it does not run, and security.protection.start forbids its start".to_owned(),
-                "declare it stopped, or without security.protection.start".to_owned(),
-            );
-        }
-        barred
     }
 
     /// Whether a field is neither compared nor written; a root that this plan makes gets all.
@@ -410,10 +360,6 @@ impl<'a> Walk<'a> {
 
     pub fn was_parked(&self) -> bool {
         self.view.record.is_some_and(|record| record.parked.is_some())
-    }
-
-    pub fn broken(&mut self, message: String, help: String) {
-        self.diff.broken = Some(Broken { key: self.key.clone(), message, help });
     }
 
     /// `field` is as declared once the next pushed step is done.

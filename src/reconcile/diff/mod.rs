@@ -3,6 +3,7 @@
 //! Change: desired ≠ applied. Drift: applied ≠ observed. Both at once: one change with both reasons. Values are
 //! compared in their typed, normalised form. Each object's steps are one chain: a record first, effects after it.
 
+pub mod broken;
 pub mod container;
 pub mod delete;
 pub mod field;

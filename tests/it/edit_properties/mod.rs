@@ -210,9 +210,8 @@ impl Edge {
         assert!(before.of_others() == after.of_others(), "another site's\n{}", shown(&plan));
         assert!(before.contents_of_others().is_subset(&after.contents_of_others()), "{}", shown(&plan));
         case.keeps_what_is_renamed(&after);
-        if before.forgot_a_lost_content() {
-            converge(&self.host, &goal, options);
-        }
+        // What it brings back is known to be what roots lack only once it is there.
+        let plan = if before.forgot_a_lost_content() { converge(&self.host, &goal, options) } else { plan };
         let next = planned(&self.host, &goal, options);
         assert!(
             next.is_empty() && next.guards.is_empty(),
