@@ -6,7 +6,7 @@ use super::session::Session;
 use super::table::Table;
 use crate::api::types::{GoalRequest, PlanRequest};
 use crate::reconcile::drift::{Drift, Row, drift};
-use crate::reconcile::render::outline;
+use crate::reconcile::render::{outline, unmanaged_lines};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -19,7 +19,7 @@ pub fn run(session: &Session, args: &Args) -> anyhow::Result<Exit> {
     let request = PlanRequest::new(GoalRequest::Recorded, session.actor("drift"));
     let plan = Connection::reader(session)?.plan(&request)?;
     let drift = drift(&plan);
-    session.out.text(&text(&drift))?;
+    session.out.text(&text(&drift, args.fail_on.contains(&super::plan::FailOn::Unmanaged)))?;
     session.out.json(&drift)?;
     session.out.outline(|| outline::drift(&plan, &drift))?;
     Ok(exit(&drift, &args.fail_on))
@@ -37,7 +37,8 @@ fn exit(drift: &Drift, fail_on: &[super::plan::FailOn]) -> Exit {
     if counts { Exit::Changes } else { Exit::Done }
 }
 
-fn text(drift: &Drift) -> String {
+/// `unmanaged`: whether what no site owns counts, and so is told.
+fn text(drift: &Drift, unmanaged: bool) -> String {
     let mut parts = vec![];
     if !drift.rows.is_empty() {
         parts.push(rows(&drift.rows));
@@ -50,6 +51,9 @@ fn text(drift: &Drift) -> String {
     }
     for pending in &drift.pending {
         parts.push(format!("pending: {} waits for {}", pending.key, pending.waits_for));
+    }
+    if unmanaged && !drift.unmanaged.is_empty() {
+        parts.push(unmanaged_lines(&drift.unmanaged).trim_end().to_owned());
     }
     let count = drift.rows.len() + drift.broken.len();
     parts.push(match count {

@@ -122,6 +122,10 @@ impl Output {
                 }
                 Ok(())
             }
+            // Who reads no more is told apart by the kind (exit 141).
+            (Err(error), _) if error.kind() != io::ErrorKind::BrokenPipe => {
+                Err(io::Error::new(error.kind(), format!("standard output cannot be written: {error}")))
+            }
             (written, _) => written,
         }
     }

@@ -10,6 +10,7 @@ use super::output::complain;
 use super::saved_plan;
 use super::session::Session;
 use crate::api::types::{GoalRequest, PlanRequest};
+use crate::model::object::Unmanaged;
 use crate::model::step::Cause;
 use crate::reconcile::plan::Plan;
 use crate::reconcile::render;
@@ -74,6 +75,10 @@ pub fn run(session: &Session, args: &Args) -> anyhow::Result<Exit> {
         complain(&shown.render(&plan.warnings));
     }
     session.out.text(&render::plan_text(&plan, SHOWN))?;
+    if args.fail_on.contains(&FailOn::Unmanaged) && plan.unmanaged_policy == Unmanaged::Ignore {
+        // What the exit code is about is told, whatever the site says.
+        session.out.text(&render::unmanaged_lines(&plan.unmanaged))?;
+    }
     session.out.json(&render::plan_json(&plan))?;
     session.out.outline(|| outline::plan(&plan))?;
     Ok(exit(&plan, &args.fail_on))

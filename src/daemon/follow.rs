@@ -64,6 +64,8 @@ pub struct Follower {
     waiting: String,
     /// Sites that want their drift reported only, by the records as last seen.
     recorded_reporting: Option<BTreeSet<String>>,
+    /// Whether a pass has applied the manifests as they are now.
+    is_applied: bool,
 }
 
 impl Follower {
@@ -91,6 +93,7 @@ impl Follower {
             reported: BTreeSet::new(),
             waiting: String::new(),
             recorded_reporting: None,
+            is_applied: false,
         };
         if follower.watch.is_some() {
             follower.read();
@@ -179,6 +182,7 @@ impl Follower {
         tracing::info!("site {}: {} objects", loaded.desired.site, loaded.desired.objects.len());
         followed.texts = texts;
         followed.desired = Some(Arc::new(loaded.desired));
+        self.is_applied = false;
         self.controller.mark_all(Timestamp::now());
         Ok(())
     }
@@ -193,6 +197,7 @@ impl Follower {
         let now = Timestamp::now();
         let mut options = PlanOptions::new(now, uuid::Uuid::new_v4().into_bytes(), &self.actor);
         options.not_before = shared.lives().waiting();
+        options.again = self.is_applied;
         if let Some(desired) = &desired {
             options.missing_paths = self.bay.missing(check::paths_to_check(desired));
         }
@@ -218,6 +223,7 @@ impl Follower {
             self.heal(&options, &carrying_out);
         }
         if let Ok(Some(pass)) = &passed {
+            self.is_applied = true;
             self.tell_waiting(&pass.plan);
             self.take_back(rollback::due(&pass.plan, &pass.report), &options, &carrying_out);
         }

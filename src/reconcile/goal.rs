@@ -81,6 +81,8 @@ pub struct PlanOptions {
     pub image_contents: ImageContents,
     /// Containers that are not started before this time: their inits end as soon as they begin.
     pub not_before: BTreeMap<Key, Timestamp>,
+    /// The same manifests as before are looked at again: no apply that ends holds without a time.
+    pub again: bool,
 }
 
 impl PlanOptions {
@@ -99,6 +101,7 @@ impl PlanOptions {
             contents: Contents::new(),
             image_contents: ImageContents::new(),
             not_before: BTreeMap::new(),
+            again: false,
         }
     }
 }

@@ -238,7 +238,7 @@ fn left(record: Option<&Record>, object: &Object, options: &PlanOptions, is_appl
     let holds = |entry: &&Override| {
         let in_time = match entry.until {
             Some(until) => until > options.now,
-            None => !is_apply,
+            None => !is_apply || options.again,
         };
         in_time && entry.declared == declared
     };

@@ -616,3 +616,47 @@ fn no_verb_but_restart_takes_what_waits_for_a_restart() {
     bench.expect(0, "restart web-1");
     assert!(!bench.expect(0, "plan").stdout.contains("pending"));
 }
+
+#[test]
+fn what_was_retained_is_shown_by_its_key_and_told_where_it_counts() {
+    let bench = Bench::new();
+    bench.write("site.yaml", &SITE.replace("{name: web-1}", "{name: web-1, deletion: retain}"));
+    bench.expect(0, "apply");
+    bench.write("site.yaml", SITE.split("---\napiVersion: bayplan/v1\nkind: Container").next().unwrap());
+    bench.expect(0, "apply --allow delete");
+    let all = bench.expect(0, "get").stdout;
+    let line = all.lines().find(|line| line.starts_with("container/web-1")).unwrap();
+    assert!(line.contains("Unrecorded"), "{all}");
+    let one = bench.expect(0, "get web-1").stdout;
+    assert!(one.contains("Unrecorded") && one.lines().count() == 2, "{one}");
+    for (status, command) in
+        [(1, "describe web-1"), (1, "why web-1"), (1, "stop web-1"), (125, "exec web-1 -- true")]
+    {
+        let said = bench.expect(status, command).stderr;
+        assert!(said.contains("has no record") && said.contains("bayplan delete container/web-1"), "{said}");
+    }
+    for command in ["plan", "drift"] {
+        let told = |said: &str| said.contains("container/web-1  unmanaged, running: it has no record");
+        assert!(!told(&bench.expect(0, command).stdout));
+        let said = bench.expect(2, &format!("{command} --fail-on unmanaged")).stdout;
+        assert!(told(&said), "{said}");
+    }
+    bench.expect(0, "delete web-1");
+    bench.expect(1, "get web-1");
+}
+
+#[test]
+fn a_hold_until_the_next_apply_outlasts_the_daemons_looks_and_ends_with_an_edit() {
+    let bench = Bench::new();
+    bench.write("live.yaml", SITE);
+    let _daemon = bench.daemon("-f live.yaml");
+    wait_until("the first pass is done", || bench.run("get web-1").stdout.contains("running"));
+    bench.expect(0, "stop web-1 --until-apply");
+    // The daemon looks at everything each ten seconds.
+    std::thread::sleep(Duration::from_secs(11));
+    let said = bench.expect(0, "get web-1").stdout;
+    assert!(said.contains("stopped") && said.contains("Held"), "{said}");
+    bench.write("live.yaml", &format!("{SITE}# edited\n"));
+    wait_until("the edit ended the hold", || bench.run("get web-1").stdout.contains("running"));
+    assert!(bench.expect(0, "holds").stdout.contains("no holds"));
+}

@@ -46,6 +46,17 @@ fn a_look_that_nobody_reads_ends_as_by_sigpipe_without_a_word() {
 }
 
 #[test]
+fn a_result_that_a_full_disk_does_not_take_is_an_error_that_says_so() {
+    let bench = Bench::new();
+    for words in ["validate", "plan", "get"] {
+        let output = bench.command(words).stdout(full_disk()).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "bayplan {words}: {said}");
+        assert!(said.contains("standard output cannot be written: No space left"), "bayplan {words}: {said}");
+    }
+}
+
+#[test]
 fn what_changes_something_goes_on_when_nobody_reads_and_keeps_its_exit_code() {
     let bench = Bench::new();
     for (status, words) in [

@@ -76,7 +76,8 @@ pub struct Address {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Condition {
-    /// One word: `Held`, `Stale`, `Unsupervised`, `Broken`, `NotApplied`, `Unrecorded`, `Undeleted`, `CrashLoop`.
+    /// One word: `Held`, `Stale`, `Unsupervised`, `Broken`, `NotApplied`, `Unrecorded`, `Undeleted`, `CrashLoop`,
+    /// `NotReady`.
     #[serde(rename = "type")]
     pub condition_type: String,
     pub message: String,

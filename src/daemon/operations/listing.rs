@@ -32,15 +32,20 @@ impl Bay {
             Selection::Key(key) if key.kind == Kind::ContainerSet => Scope::All,
             Selection::Key(key) => Scope::Keys(BTreeSet::from([key.clone()])),
         };
-        let observed = self.observe(&scope)?;
+        let mut observed = self.observe(&scope)?;
         let keys = match selection {
             Selection::Key(key) => sets::members([key], recorded_objects(&observed)),
             _ => BTreeSet::new(),
         };
-        if let Some(key) = keys.iter().find(|key| !observed.records.contains_key(*key)) {
-            return Err(self.unknown(key, None));
+        if keys.iter().any(|key| !observed.records.contains_key(key)) {
+            // Only a look at everything finds what has no record.
+            observed = self.observe(&Scope::All)?;
         }
         let mut objects = objects(&observed, Timestamp::now());
+        let is_listed = |key: &Key| objects.iter().any(|object| object.key == *key);
+        if let Some(key) = keys.iter().find(|key| !is_listed(key)) {
+            return Err(self.unknown(key, None));
+        }
         objects.retain(|object| match selection {
             Selection::All => true,
             Selection::Kind(kind) => object.kind == *kind,

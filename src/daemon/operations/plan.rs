@@ -223,20 +223,36 @@ fn declared_and_known(desired: &Desired, observed: &Observed) -> BTreeSet<Key> {
 
 /// Fails for a key without a record.
 pub fn known(key: &Key, observed: &Observed) -> Result<(), Failure> {
-    if observed.records.contains_key(key) {
-        return Ok(());
+    match observed.records.contains_key(key) {
+        true => Ok(()),
+        false => Err(unknown(key, observed, observed.records.keys())),
     }
-    Err(no_such(key, observed.records.keys()))
+}
+
+/// The failure for a key without a record, which may be on the host all the same; `keys` are those that could be meant.
+pub fn unknown<'a>(key: &Key, observed: &Observed, keys: impl Iterator<Item = &'a Key> + Clone) -> Failure {
+    if !is_on_host(key, observed) {
+        return no_such(key, keys);
+    }
+    let message = format!(
+        "{key} has no record: declare it and apply, or remove it with `bayplan delete {key}`; `bayplan get {key}` shows it"
+    );
+    Failure::new(FailureKind::NotFound, message)
+}
+
+/// Whether it has a root, with or without a record.
+fn is_on_host(key: &Key, observed: &Observed) -> bool {
+    let mut roots = observed.containers.values().filter_map(|facts| facts.root.as_ref());
+    roots.any(|root| root.identity.key == *key)
 }
 
 /// Fails for a key without a record that is not on the host either: what was retained can be deleted.
 fn found(key: &Key, observed: &Observed) -> Result<(), Failure> {
-    let mut roots = observed.containers.values().filter_map(|facts| facts.root.as_ref());
-    if roots.any(|root| root.identity.key == *key) { Ok(()) } else { known(key, observed) }
+    if is_on_host(key, observed) { Ok(()) } else { known(key, observed) }
 }
 
 /// The failure for a key that is not among `keys`.
-pub fn no_such<'a>(key: &Key, keys: impl Iterator<Item = &'a Key> + Clone) -> Failure {
+fn no_such<'a>(key: &Key, keys: impl Iterator<Item = &'a Key> + Clone) -> Failure {
     let help = meant(key, keys).unwrap_or_else(|| "`bayplan get` lists what there is".to_owned());
     Failure::new(FailureKind::NotFound, format!("there is no {key}; {help}"))
 }

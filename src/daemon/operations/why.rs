@@ -2,7 +2,7 @@
 //! or declared by the manifests at hand.
 
 use super::load;
-use super::plan::{Moment, no_such, recorded_objects};
+use super::plan::{Moment, recorded_objects, unknown};
 use super::sets::is_member;
 use crate::api::error::{Failure, FailureKind};
 use crate::api::types::{GoalRequest, PlanRequest, WhyRequest};
@@ -108,7 +108,7 @@ impl Bay {
         let observed = self.observe(&Scope::All).unwrap_or_default();
         let declared = loaded.iter().flat_map(|loaded| loaded.desired.objects.keys());
         let keys = declared.chain(recorded_objects(&observed).map(|(key, _)| key));
-        no_such(key, keys)
+        unknown(key, &observed, keys)
     }
 }
 

@@ -234,13 +234,18 @@ fn dropped_text(text: &mut String, plan: &Plan, key: &Key) {
 }
 
 fn unmanaged_text(text: &mut String, plan: &Plan) {
-    if plan.unmanaged_policy == Unmanaged::Ignore {
-        return;
+    if plan.unmanaged_policy != Unmanaged::Ignore {
+        text.push_str(&unmanaged_lines(&plan.unmanaged));
     }
-    for UnmanagedContainer { name, running, why } in &plan.unmanaged {
+}
+
+/// A line for each container that no site owns.
+pub fn unmanaged_lines(unmanaged: &[UnmanagedContainer]) -> String {
+    let line = |UnmanagedContainer { name, running, why }: &UnmanagedContainer| {
         let state = if *running { "running" } else { "stopped" };
-        let _ = writeln!(text, "  {name}  unmanaged, {state}: {why}");
-    }
+        format!("  {name}  unmanaged, {state}: {why}\n")
+    };
+    unmanaged.iter().map(line).collect()
 }
 
 fn pending_text(text: &mut String, plan: &Plan, pending: &Pending, options: TextOptions) {
