@@ -70,6 +70,9 @@ pub fn run(session: &Session, mut change: Change<'_>) -> anyhow::Result<Exit> {
     let cancel = interrupt::flag();
     let out = session.out.even_unread();
     let connection = Connection::writer(session, change.verb)?;
+    if change.request.goal.may_start() {
+        connection.wake()?;
+    }
     for _ in 0..ATTEMPTS {
         let plan = connection.plan(&change.request).map_err(|failure| change.excerpts.tell(failure))?;
         out.text(&render::plan_text(&plan, SHOWN))?;

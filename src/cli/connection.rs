@@ -64,7 +64,6 @@ impl Connection {
             match session.places.lock(&holder, Duration::ZERO) {
                 Ok(lock) => {
                     let bay = Box::new(Bay::open(session.places.clone())?);
-                    bay.wake()?;
                     return Ok(Connection::Here { bay, _lock: Some(lock) });
                 }
                 Err(failure) if failure.kind == FailureKind::Locked && Instant::now() < deadline => {}
@@ -76,6 +75,14 @@ impl Connection {
                 }
             }
             std::thread::sleep(RETRY);
+        }
+    }
+
+    /// Lets what starts containers come up beside the plan's making.
+    pub fn wake(&self) -> Result<(), Failure> {
+        match self {
+            Connection::Here { bay, .. } => bay.wake(),
+            Connection::Daemon(_) => Ok(()),
         }
     }
 

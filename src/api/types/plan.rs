@@ -169,6 +169,24 @@ impl GoalRequest {
             _ => None,
         }
     }
+
+    /// Whether a container may be started for it.
+    pub fn may_start(&self) -> bool {
+        match self {
+            GoalRequest::Power { power, .. } => *power != Power::Stopped,
+            GoalRequest::Delete(_)
+            | GoalRequest::Park(_)
+            | GoalRequest::DeleteAll
+            | GoalRequest::DeleteDeclared(_)
+            | GoalRequest::PowerOff => false,
+            GoalRequest::Site(_)
+            | GoalRequest::Recorded
+            | GoalRequest::Undelete(_)
+            | GoalRequest::Resume(_)
+            | GoalRequest::Restart { .. }
+            | GoalRequest::Rollback(_) => true,
+        }
+    }
 }
 
 /// What a plan may contain.

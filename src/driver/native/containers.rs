@@ -2,7 +2,7 @@
 
 use super::binds::{Source, binds, mounts, persisted_tree};
 use super::failure::{failed, precondition};
-use super::run_record::Layer;
+use super::run_record::LowerFolder;
 use super::{Native, host, inside, limits, networks, pools, run_record};
 use crate::driver::Error;
 use crate::model::key::Key;
@@ -79,7 +79,7 @@ pub fn refuse_lost_layers(native: &Native, key: &Key, pool: &str, uuid: Uuid) ->
 }
 
 /// What a root stands on; refuses as above.
-fn layers(native: &Native, key: &Key, pool: &str, uuid: Uuid) -> Result<Vec<Layer>, Error> {
+fn layers(native: &Native, key: &Key, pool: &str, uuid: Uuid) -> Result<Vec<LowerFolder>, Error> {
     let root = pools::root(key, &native.pool(pool)?, uuid)?;
     let layers = match root {
         Root::Overlay { layers, .. } => layers,
@@ -90,7 +90,7 @@ fn layers(native: &Native, key: &Key, pool: &str, uuid: Uuid) -> Result<Vec<Laye
             let found = format!("{} is not there", path.display());
             precondition(key, "the image content below its root", found)
         };
-        Layer::of(path).ok_or_else(lost)
+        LowerFolder::of(path).ok_or_else(lost)
     };
     layers.iter().map(layer).collect()
 }

@@ -2,7 +2,7 @@
 
 use super::disks::{HostTable, Mounted};
 use super::failure::failed;
-use super::run_record::Layer;
+use super::run_record::LowerFolder;
 use super::{Native, files, host, ids_taken, images, limits, networks, pools, run_record};
 use crate::driver::part::Part;
 use crate::driver::records::store_error;
@@ -163,7 +163,7 @@ fn run_facts(
         supervised: seen.is_supervised,
         frozen: facts.is_frozen,
         in_cgroup: facts.is_whole && facts.has_init,
-        root_lost: !record.layers.iter().all(Layer::stands),
+        root_lost: !record.lower.iter().all(LowerFolder::stands),
         limits: limits.unwrap_or_default(),
         nics,
         disks: disks.map(|disk| disk.device.clone()).collect(),

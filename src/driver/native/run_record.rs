@@ -23,13 +23,13 @@ pub struct RunRecord {
     pub run: ContainerRun,
     /// The folders that its root was mounted over.
     #[serde(default)]
-    pub layers: Vec<Layer>,
+    pub lower: Vec<LowerFolder>,
 }
 
 /// A folder as the kernel tells it from any other, one at the same path included.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Layer {
+pub struct LowerFolder {
     path: PathBuf,
     /// Major and minor of its device, and its inode.
     inode: (u32, u32, u64),
@@ -37,19 +37,19 @@ pub struct Layer {
     born: (i64, u32),
 }
 
-impl Layer {
+impl LowerFolder {
     /// None: there is no such folder.
-    pub fn of(path: &Path) -> Option<Layer> {
+    pub fn of(path: &Path) -> Option<LowerFolder> {
         let flags = StatxFlags::INO | StatxFlags::BTIME;
         let stat = statx(CWD, path, AtFlags::SYMLINK_NOFOLLOW, flags).ok()?;
         let inode = (stat.stx_dev_major, stat.stx_dev_minor, stat.stx_ino);
         let born = (stat.stx_btime.tv_sec, stat.stx_btime.tv_nsec);
-        Some(Layer { path: path.to_owned(), inode, born })
+        Some(LowerFolder { path: path.to_owned(), inode, born })
     }
 
     /// Whether the folder is still the one that it was.
     pub fn stands(&self) -> bool {
-        Layer::of(&self.path).as_ref() == Some(self)
+        LowerFolder::of(&self.path).as_ref() == Some(self)
     }
 }
 
@@ -64,10 +64,10 @@ pub fn begin(
     run_folder: &Path,
     incarnation: u64,
     run: &ContainerRun,
-    layers: Vec<Layer>,
+    lower: Vec<LowerFolder>,
 ) -> Result<(), Error> {
     let run = run.clone();
-    write(run_folder, &RunRecord { version: records::VERSION, incarnation, run, layers })
+    write(run_folder, &RunRecord { version: records::VERSION, incarnation, run, lower })
 }
 
 fn write(run_folder: &Path, record: &RunRecord) -> Result<(), Error> {
