@@ -67,6 +67,8 @@ impl Case<'_> {
                 later.find(is_same).is_some_and(|other| !matches!(other.action, Action::ForgetRecord))
             }
             Action::WriteFile { file, .. } => self.is_there_unseen(&step.key, &file.path),
+            // Known weakness (one of 23,309 stories): a container that was broken is told to remove what it never got.
+            Action::RemoveFile { path, .. } => !self.has_file(&step.key, path),
             Action::RunInside { files, .. } => files.iter().all(|path| self.is_there_unseen(&step.key, path)),
             _ => false,
         }
@@ -76,9 +78,12 @@ impl Case<'_> {
     /// with the state folder.
     fn is_there_unseen(&self, key: &Key, path: &str) -> bool {
         let Some(record) = self.before.records.get(key) else { return true };
+        record.parked.is_some() || (self.has_file(key, path) && !record.files.contains_key(path))
+    }
+
+    fn has_file(&self, key: &Key, path: &str) -> bool {
         let has = |root: &RootModel| root.identity.key == *key && root.files.contains_key(path);
-        let is_there = self.before.host.roots.values().any(has);
-        record.parked.is_some() || (is_there && !record.files.contains_key(path))
+        self.before.host.roots.values().any(has)
     }
 }
 
