@@ -113,11 +113,11 @@ pub enum Command {
     /// Stop and start a container; also takes what waits for a restart
     Restart(power::RestartArgs),
     /// Freeze a container's processes; one that is declared running is held frozen
-    Freeze(power::FreezeArgs),
+    Freeze(power::PlainArgs),
     /// Let a frozen container go on
     Unfreeze(power::PlainArgs),
     /// End a container's hold
-    Resume(power::ResumeArgs),
+    Resume(power::KeysArgs),
     /// List the holds in force
     Holds(holds::Args),
     /// Run a command in a container; its status is the exit code

@@ -21,19 +21,24 @@ const HOLD_SECONDS: u64 = 3600;
 const LONGEST_SECONDS: u64 = 36_525 * 86_400;
 
 #[derive(Debug, clap::Args)]
-pub struct PlainArgs {
+pub struct KeysArgs {
     /// The containers; of a set all members
     #[arg(value_name = "KEY", value_parser = parse_key, required = true)]
     keys: Vec<Key>,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct PlainArgs {
+    #[command(flatten)]
+    keys: KeysArgs,
     #[command(flatten)]
     hold: HoldArgs,
 }
 
 #[derive(Debug, clap::Args)]
 pub struct StopArgs {
-    /// The containers; of a set all members
-    #[arg(value_name = "KEY", value_parser = parse_key, required = true)]
-    keys: Vec<Key>,
+    #[command(flatten)]
+    keys: KeysArgs,
     #[command(flatten)]
     hold: HoldArgs,
     #[command(flatten)]
@@ -42,20 +47,10 @@ pub struct StopArgs {
 
 #[derive(Debug, clap::Args)]
 pub struct RestartArgs {
-    /// The containers; of a set all members
-    #[arg(value_name = "KEY", value_parser = parse_key, required = true)]
-    keys: Vec<Key>,
+    #[command(flatten)]
+    keys: KeysArgs,
     #[command(flatten)]
     stop: StopWishArgs,
-}
-
-#[derive(Debug, clap::Args)]
-pub struct FreezeArgs {
-    /// The containers; of a set all members
-    #[arg(value_name = "KEY", value_parser = parse_key, required = true)]
-    keys: Vec<Key>,
-    #[command(flatten)]
-    hold: HoldArgs,
 }
 
 #[derive(Debug, clap::Args)]
@@ -76,6 +71,12 @@ struct StopWishArgs {
     /// How long to wait for a clean end before killing, in seconds
     #[arg(long, value_name = "SECONDS")]
     timeout: Option<u64>,
+}
+
+impl KeysArgs {
+    fn set(&self) -> BTreeSet<Key> {
+        self.keys.iter().cloned().collect()
+    }
 }
 
 impl HoldArgs {
@@ -100,7 +101,7 @@ pub fn start(session: &Session, args: &PlainArgs) -> anyhow::Result<Exit> {
     power(session, "start", &args.keys, Power::Running, &args.hold)
 }
 
-pub fn freeze(session: &Session, args: &FreezeArgs) -> anyhow::Result<Exit> {
+pub fn freeze(session: &Session, args: &PlainArgs) -> anyhow::Result<Exit> {
     power(session, "freeze", &args.keys, Power::Frozen, &args.hold)
 }
 
@@ -109,17 +110,17 @@ pub fn unfreeze(session: &Session, args: &PlainArgs) -> anyhow::Result<Exit> {
 }
 
 pub fn stop(session: &Session, args: &StopArgs) -> anyhow::Result<Exit> {
-    let (keys, hold, stop) = (set(&args.keys), args.hold.until(), args.stop.wish());
+    let (keys, hold, stop) = (args.keys.set(), args.hold.until(), args.stop.wish());
     run(session, "stop", GoalRequest::Power { keys, power: Power::Stopped, hold, stop }, Approval::None)
 }
 
 pub fn restart(session: &Session, args: &RestartArgs) -> anyhow::Result<Exit> {
-    let goal = GoalRequest::Restart { keys: set(&args.keys), stop: args.stop.wish() };
+    let goal = GoalRequest::Restart { keys: args.keys.set(), stop: args.stop.wish() };
     run(session, "restart", goal, Approval::Restart)
 }
 
-pub fn resume(session: &Session, args: &ResumeArgs) -> anyhow::Result<Exit> {
-    run(session, "resume", GoalRequest::Resume(set(&args.keys)), Approval::None)
+pub fn resume(session: &Session, args: &KeysArgs) -> anyhow::Result<Exit> {
+    run(session, "resume", GoalRequest::Resume(args.set()), Approval::None)
 }
 
 #[derive(Debug, clap::Args)]
@@ -131,20 +132,15 @@ pub fn off(session: &Session, _args: &OffArgs) -> anyhow::Result<Exit> {
     run(session, "power-off", GoalRequest::PowerOff, Approval::None)
 }
 
-#[derive(Debug, clap::Args)]
-pub struct ResumeArgs {
-    /// The containers; of a set all members
-    #[arg(value_name = "KEY", value_parser = parse_key, required = true)]
-    keys: Vec<Key>,
-}
-
-fn power(session: &Session, verb: &str, keys: &[Key], power: Power, hold: &HoldArgs) -> anyhow::Result<Exit> {
-    let goal = GoalRequest::Power { keys: set(keys), power, hold: hold.until(), stop: None };
+fn power(
+    session: &Session,
+    verb: &str,
+    keys: &KeysArgs,
+    power: Power,
+    hold: &HoldArgs,
+) -> anyhow::Result<Exit> {
+    let goal = GoalRequest::Power { keys: keys.set(), power, hold: hold.until(), stop: None };
     run(session, verb, goal, Approval::None)
-}
-
-fn set(keys: &[Key]) -> BTreeSet<Key> {
-    keys.iter().cloned().collect()
 }
 
 /// `approval`: only who asks for a restart says that what waits for one may be done.
