@@ -49,5 +49,5 @@ kernel=$(sed -n 's/^in the VM: .*, kernel \([^,]*\),.*/\1/p' "$log")
 result=$(sed -n 's/^test result: \(.*\); finished in.*/\1/p' "$log")
 echo "$suite, kernel ${kernel:-?}: ${result:-not ended}, $(grep -c '^skipped: ' "$log" || true) skipped," \
   "$(grep -qx 'nothing left on the host' "$log" && echo "nothing left" || echo "leftovers unknown or found")," \
-  "$((SECONDS - begun)) s"
+  "$((SECONDS - begun)) s" | tee -a "$log"
 exit "$status"
