@@ -407,6 +407,30 @@ fn an_external_object_must_be_there_and_is_never_changed() {
     assert!(plan_of(&host, &text, &options()).is_empty());
 }
 
+#[test]
+fn an_address_on_another_sites_network_is_one_of_its_own_and_nobody_elses() {
+    let external = |kind: &str, name: &str| document(kind, name, "{external: true}");
+    let at = |name: &str, nic: &str| {
+        let spec = format!("{{image: tiny, devices: {{eth0: {{network: bay1{nic}}}}}}}");
+        document("Container", name, &spec)
+    };
+    let fixed = |name: &str, address: &str| at(name, &format!(", ipv4.address: {address}"));
+    let shared = site_of("edge", AUTO) + &image() + &bay1() + &fixed("web-1", "10.77.0.7") + &at("web-2", "");
+    let host = host(&[&shared]);
+    let leased = look(&host).records[&Key::container("web-2")].identity.clone().unwrap().leases["eth0"];
+    let core = site_of("core", AUTO) + &external("Network", "bay1") + &external("Image", "tiny");
+    let wrong =
+        [("db-1", "10.77.0.7"), ("db-2", &leased.to_string()), ("db-3", "10.99.0.7"), ("db-4", "10.77.0.1")];
+    let wrong: String = wrong.iter().map(|(name, address)| fixed(name, address)).collect();
+    assert_findings("addresses-elsewhere", &host, &(core.clone() + &wrong), &options());
+    let right = core + &fixed("db-1", "10.77.0.8") + &at("db-2", "");
+    converge(&host, &Goal::Site(&desired(&right)), &options());
+    assert!(plan_of(&host, &right, &options()).is_empty());
+    // The owner of the network sees what the other site has there, too.
+    let more = shared + &fixed("web-3", "10.77.0.8");
+    assert!(propose(&host, &Goal::Site(&desired(&more)), &options()).is_err());
+}
+
 #[track_caller]
 fn assert_findings(name: &str, host: &Memory, source: &str, options: &PlanOptions) {
     let before = (host.host(), look(host).records);
