@@ -70,7 +70,9 @@ fn what_is_ignored_is_neither_compared_nor_written() {
         true, environment.COLOUR: red}"],
     ]
     .concat();
-    converge(&host, &Goal::Site(&desired(&[("web-1", &more)])), &approving);
+    let plan = converge(&host, &Goal::Site(&desired(&[("web-1", &more)])), &approving);
+    let said = plan_text(&plan, TextOptions::default());
+    assert!(said.contains("+config.limits.processes") && !said.contains("+config.limits.memory"), "{said}");
     let run = look(&host).containers.values().next().unwrap().run.clone().unwrap();
     assert_eq!((run.limits.memory, run.limits.processes), (memory(64 << 20), Some(50)));
     assert!(!run.nics["eth0"].up && !run.run.nesting);
