@@ -32,6 +32,7 @@ mod question;
 mod random_edits;
 mod random_manifests;
 mod random_site;
+mod readiness;
 mod ready;
 mod reconcile_cases;
 mod reconcile_files;
