@@ -105,7 +105,7 @@ pub struct Applied {
     /// A container: the incarnation that `bayplan power-off` stopped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub powered_off: Option<u64>,
-    /// A container: it was restarted, and was not seen ready since.
+    /// A container: it was started, and was not seen ready since.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unready: bool,
     /// A container: which incarnation of each that it restarts with ran when it started; 0: none.

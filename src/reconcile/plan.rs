@@ -12,6 +12,7 @@ use super::join::join;
 use super::rename::{self, Renames};
 use super::rollout::{self, Turns};
 use super::unmanaged::{self, UnmanagedContainer};
+use super::unready;
 use super::users::{Users, former_users};
 use super::world::{World, world};
 use crate::model::finding::{Finding, Severity};
@@ -274,13 +275,16 @@ fn in_turns(
     diffs: &mut BTreeMap<Key, ObjectDiff>,
     mut former: Users,
 ) -> Result<(Order, Vec<Turns>), Error> {
-    let plain = order(&needs(scene, diffs), &ways(diffs), &former)?;
+    let needed = needs(scene, diffs);
+    let awaited = unready::awaited(scene, diffs, &needed);
+    unready::wait_for(scene, &awaited, diffs);
+    let plain = order(&needed, &ways(diffs), &former)?;
     let mut rollouts = rollout::turns(scene, diffs, &plain);
     rollouts.retain(|turns| turns.turns.len() > 1 || !turns.unready.is_empty());
     if rollouts.is_empty() {
         return Ok((plain, rollouts));
     }
-    rollout::wait_for_unready(scene, &rollouts, diffs);
+    unready::wait_for(scene, rollouts.iter().flat_map(|turns| &turns.unready), diffs);
     for (key, before) in rollout::edges(&rollouts) {
         former.entry(key).or_default().extend(before);
     }

@@ -54,9 +54,8 @@ fn runs(host: &Memory, name: &str) -> bool {
 
 /// The containers that a plan looks at without starting them.
 fn looks(plan: &Plan) -> Vec<&str> {
-    let starts = |key: &Key| {
-        plan.steps.iter().any(|step| step.key == *key && matches!(step.action, Action::Start(_)))
-    };
+    let starts =
+        |key: &Key| plan.steps.iter().any(|step| step.key == *key && matches!(step.action, Action::Start(_)));
     let waits = plan.steps.iter().filter(|step| matches!(step.action, Action::WaitReady { .. }));
     waits.filter(|step| !starts(&step.key)).map(|step| step.key.name.as_str()).collect()
 }
@@ -164,7 +163,9 @@ fn what_is_ready_as_soon_as_it_runs_has_nothing_to_be_remembered() {
     let host = server();
     let desired = site(&[("db", container())]);
     let plan = planned(&host, &Goal::Site(&desired), &options());
-    let noted = |step: &&bayplan::model::step::Step| matches!(&step.action, Action::WaitReady { .. }) && step.applied.is_some();
+    let noted = |step: &&bayplan::model::step::Step| {
+        matches!(&step.action, Action::WaitReady { .. }) && step.applied.is_some()
+    };
     assert!(plan.steps.iter().find(noted).is_none());
     assert!(matches!(desired.objects[&Key::container("db")].spec, Spec::Container(_)));
     carry_out(&host, &plan, 1);

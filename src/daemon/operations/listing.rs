@@ -156,7 +156,7 @@ fn add_container(status: &mut ObjectStatus, record: &Record, observed: &Observed
             .push(condition("Stale", "its image has another content now; its root keeps the old one"));
     }
     if run.is_some() && record.applied.as_ref().is_some_and(|applied| applied.unready) {
-        status.conditions.push(condition("NotReady", "it was restarted, and was not ready in time"));
+        status.conditions.push(condition("NotReady", "it was started, and was not ready in time"));
     }
     if run.is_some_and(|run| !run.supervised) {
         status.conditions.push(condition("Unsupervised", "its monitor is gone; `bayplan apply` replaces it"));
