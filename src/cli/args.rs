@@ -12,8 +12,8 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 /// Verbs of the language that a later version brings.
-const LATER: [&str; 20] = [
-    "pin", "history", "rollback", "hold", "suspend", "status", "events", "sync", "observe", "file", "image",
+const LATER: [&str; 19] = [
+    "pin", "history", "rollback", "suspend", "status", "events", "sync", "observe", "file", "image",
     "remote", "snapshot", "man", "volume", "network", "copy", "move", "migrate", "publish",
 ];
 
@@ -116,6 +116,8 @@ pub enum Command {
     Freeze(power::PlainArgs),
     /// Let a frozen container go on
     Unfreeze(power::PlainArgs),
+    /// Hold a container as it is, or in a state, whatever is declared
+    Hold(power::HoldKeysArgs),
     /// End a container's hold
     Resume(power::KeysArgs),
     /// List the holds in force

@@ -104,6 +104,7 @@ fn dispatch(session: &Session, command: Command) -> anyhow::Result<Exit> {
         Command::Restart(args) => power::restart(session, &args),
         Command::Freeze(args) => power::freeze(session, &args),
         Command::Unfreeze(args) => power::unfreeze(session, &args),
+        Command::Hold(args) => power::hold(session, &args),
         Command::Resume(args) => power::resume(session, &args),
         Command::Holds(args) => holds::run(session, &args),
         Command::Exec(args) => inside::exec(session, &args),

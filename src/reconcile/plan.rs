@@ -21,7 +21,7 @@ use crate::model::object::{Object, Power, Spec, Unmanaged};
 use crate::model::observed::{Dropped, Observed};
 use crate::model::origin::FieldOrigins;
 use crate::model::prune::Deletion;
-use crate::model::record::{Identity, Owner, Parked, Record};
+use crate::model::record::{HoldReason, Identity, Override, OverrideField, Owner, Parked, Record};
 use crate::model::step::{Class, ImageContent, Reason, Step};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -147,6 +147,24 @@ pub struct Hold {
     pub by: String,
     /// None: until the next apply of a manifest.
     pub until: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<HoldReason>,
+}
+
+impl Hold {
+    pub fn of(key: &Key, entry: &Override) -> Hold {
+        let OverrideField::State(held) = entry.field;
+        let (declared, by, reason) = (entry.declared, entry.by.clone(), entry.reason.clone());
+        Hold { key: key.clone(), declared, held, by, until: entry.until, reason }
+    }
+
+    /// `held stopped by stop by root until 2026-11-26T12:00:00Z (declared running): the disk is swapped`
+    pub fn words(&self) -> String {
+        let until = self.until.map_or("the next apply".to_owned(), |until| format!("{until:.0}"));
+        let reason = self.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+        let (held, declared) = (self.held.word(), self.declared.word());
+        format!("held {held} by {} until {until} (declared {declared}){reason}", self.by)
+    }
 }
 
 /// Something that no step can repair.
@@ -312,7 +330,7 @@ fn condemned(world: &World<'_>, observed: &Observed) -> BTreeMap<(Owner, String)
 fn generation(goal: &Goal<'_>, observed: &Observed) -> u64 {
     let of = |record: &Record| record.generation;
     match goal {
-        Goal::Power { keys, .. } | Goal::Resume(keys) | Goal::Restart(keys) => {
+        Goal::Power { keys, .. } | Goal::Hold { keys, .. } | Goal::Resume(keys) | Goal::Restart(keys) => {
             keys.iter().filter_map(|key| observed.records.get(key)).map(of).max().unwrap_or(0)
         }
         _ => observed.records.values().map(of).max().unwrap_or(0) + 1,

@@ -16,6 +16,7 @@ mod explain;
 mod findings;
 mod follow;
 mod golden;
+mod holds;
 mod host_findings;
 mod imprint;
 mod layers;

@@ -7,7 +7,7 @@ use bayplan::model::key::Key;
 use bayplan::model::object::{Container, Power, Spec};
 use bayplan::model::ready::ReadyProbe;
 use bayplan::model::step::Action;
-use bayplan::reconcile::goal::{Goal, PlanOptions};
+use bayplan::reconcile::goal::{Goal, HoldTerms, PlanOptions};
 use bayplan::reconcile::plan::Plan;
 use bayplan::reconcile::report::Report;
 
@@ -154,7 +154,11 @@ fn a_verb_waits_for_nobody() {
     let web = Container { state: Power::Stopped, ..needing("db") };
     attempt(&host, &site(&[("db", db()), ("web", container())]));
     attempt(&host, &site(&[("db", db()), ("web", web)]));
-    let start = Goal::Power { keys: [Key::container("web")].into(), power: Power::Running, until: None };
+    let start = Goal::Power {
+        keys: [Key::container("web")].into(),
+        power: Power::Running,
+        hold: HoldTerms::default(),
+    };
     assert!(looks(&planned(&host, &start, &options())).is_empty());
 }
 

@@ -89,10 +89,7 @@ pub fn plan_text(plan: &Plan, options: TextOptions) -> String {
         let _ = writeln!(text, "    {}", broken.help);
     }
     for hold in &plan.holds {
-        let until = hold.until.map_or("the next apply".to_owned(), |until| format!("{until:.0}"));
-        let (held, declared) = (hold.held.word(), hold.declared.word());
-        let _ =
-            writeln!(text, "  {}  held {held} by {} until {until} (declared {declared})", hold.key, hold.by);
+        let _ = writeln!(text, "  {}  {}", hold.key, hold.words());
     }
     for key in &plan.stale {
         let _ =

@@ -25,7 +25,7 @@ use bayplan::model::desired::Desired;
 use bayplan::model::finding::Severity;
 use bayplan::model::key::Key;
 use bayplan::model::step::Class;
-use bayplan::reconcile::goal::{DeletionApproval, Goal, PlanOptions};
+use bayplan::reconcile::goal::{DeletionApproval, Goal, HoldTerms, PlanOptions};
 use bayplan::reconcile::plan::{Error as PlanError, Plan};
 use bayplan::reconcile::render::{TextOptions, plan_text};
 use bayplan::reconcile::{Error as PassError, propose, reconcile};
@@ -165,7 +165,7 @@ impl Edge {
                 let goal = Goal::Power {
                     keys: [Key::container(document.name(*number))].into(),
                     power: *power,
-                    until,
+                    hold: HoldTerms { until, reason: None },
                 };
                 // Refused where there is none, or it is parked.
                 if let Ok(plan) = propose(&self.host, &goal, &self.options(None)) {
