@@ -12,9 +12,9 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 /// Verbs of the language that a later version brings.
-const LATER: [&str; 19] = [
-    "pin", "history", "rollback", "suspend", "status", "events", "sync", "observe", "file", "image",
-    "remote", "snapshot", "man", "volume", "network", "copy", "move", "migrate", "publish",
+const LATER: [&str; 18] = [
+    "pin", "history", "rollback", "suspend", "events", "sync", "observe", "file", "image", "remote",
+    "snapshot", "man", "volume", "network", "copy", "move", "migrate", "publish",
 ];
 
 /// The declarative controller for Linux system containers.
@@ -120,6 +120,8 @@ pub enum Command {
     Hold(power::HoldKeysArgs),
     /// End a container's hold
     Resume(power::KeysArgs),
+    /// Show how the whole host stands, on one screen: daemon, objects, drift, what waits, holds
+    Status(super::status::Args),
     /// List the holds in force
     Holds(holds::Args),
     /// Run a command in a container; its status is the exit code

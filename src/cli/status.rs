@@ -34,13 +34,15 @@ fn text(status: &HostStatus) -> String {
     screen.line("objects", &or_none(&owners.collect::<Vec<_>>().join(", ")));
     screen.line("containers", &containers(&status.containers));
     drift(&mut screen, &status.drift);
-    let pending = status.pending.iter().map(|pending| format!("{}  waits for {}", pending.key, pending.waits_for));
+    let pending =
+        status.pending.iter().map(|pending| format!("{}  waits for {}", pending.key, pending.waits_for));
     screen.list("pending", pending.collect(), "plan");
     let holds = status.holds.iter().map(|hold| format!("{}  {}", hold.key, hold.words()));
     screen.list("holds", holds.collect(), "holds");
-    let parked = status.parked.iter().map(|parked| {
-        format!("{}  until {:.0}, by {}", parked.key, parked.parked.until, parked.parked.by)
-    });
+    let parked = status
+        .parked
+        .iter()
+        .map(|parked| format!("{}  until {:.0}, by {}", parked.key, parked.parked.until, parked.parked.by));
     screen.list("parked", parked.collect(), "get --parked");
     let unmanaged = status.unmanaged.iter().map(|container| {
         let state = if container.running { "running" } else { "stopped" };

@@ -178,6 +178,7 @@ impl Follower {
         let mut followed = self.shared.followed();
         if let Some(status) = &mut followed.status {
             status.site = Some(loaded.desired.site.clone());
+            status.last_load = Some(Timestamp::now());
         }
         tracing::info!("site {}: {} objects", loaded.desired.site, loaded.desired.objects.len());
         followed.texts = texts;

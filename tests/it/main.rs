@@ -49,6 +49,7 @@ mod schemas;
 mod spec_load;
 mod spec_registry;
 mod spec_source;
+mod status;
 mod templates;
 #[path = "../support/terminal.rs"]
 mod terminal;

@@ -147,6 +147,9 @@ pub struct DaemonStatus {
 pub struct FollowStatus {
     pub path: PathBuf,
     pub site: Option<String>,
+    /// When the manifests in force were loaded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_load: Option<Timestamp>,
     /// When a pass last ended well.
     pub last_success: Option<Timestamp>,
     /// What is wrong with the manifests now; the last good ones stay in force.

@@ -4,8 +4,8 @@ use super::listing::objects;
 use super::plan::Moment;
 use crate::api::error::Failure;
 use crate::api::types::{
-    Condition, ContainerCounts, DriftStatus, GoalRequest, HostStatus, OUTPUT_VERSION, ObjectStatus, OwnerStatus,
-    ParkedStatus, PlanRequest,
+    Condition, ContainerCounts, DriftStatus, GoalRequest, HostStatus, OUTPUT_VERSION, ObjectStatus,
+    OwnerStatus, ParkedStatus, PlanRequest,
 };
 use crate::daemon::wiring::Bay;
 use crate::driver::Scope;
