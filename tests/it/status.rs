@@ -12,8 +12,11 @@ spec: {image: busybox}
 
 /// With three jobs whose restarts are asked for.
 fn site(nesting: bool) -> String {
-    let template = format!("{{image: busybox, config: {{security.nesting: {nesting}}}, update: {{restart: ask}}}}");
-    let set = format!("---\nkind: ContainerSet\nmetadata: {{name: job}}\nspec: {{replicas: 3, template: {template}}}\n");
+    let template =
+        format!("{{image: busybox, config: {{security.nesting: {nesting}}}, update: {{restart: ask}}}}");
+    let set = format!(
+        "---\nkind: ContainerSet\nmetadata: {{name: job}}\nspec: {{replicas: 3, template: {template}}}\n"
+    );
     SITE.to_owned() + &set
 }
 
@@ -23,7 +26,9 @@ fn status(bench: &Bench) -> String {
     let words = said.replace(&folder, "FOLDER");
     // The pid of the daemon.
     let lines = words.lines().map(|line| match line.strip_prefix("daemon      pid ") {
-        Some(rest) => format!("daemon      pid N{}", rest.trim_start_matches(|digit: char| digit.is_ascii_digit())),
+        Some(rest) => {
+            format!("daemon      pid N{}", rest.trim_start_matches(|digit: char| digit.is_ascii_digit()))
+        }
         None => line.to_owned(),
     });
     lines.collect::<Vec<_>>().join("\n")
@@ -74,9 +79,7 @@ fn lift_limits(bench: &Bench) {
 /// A daemon that has applied what it follows.
 fn following(bench: &Bench) -> Daemon {
     let daemon = bench.daemon("-f site.yaml");
-    wait_until("a pass has ended well", || {
-        json(bench)["daemon"]["follows"]["lastSuccess"].is_string()
-    });
+    wait_until("a pass has ended well", || json(bench)["daemon"]["follows"]["lastSuccess"].is_string());
     daemon
 }
 

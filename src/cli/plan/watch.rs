@@ -91,7 +91,9 @@ struct Seen {
 impl Watched<'_> {
     fn look(&mut self) -> anyhow::Result<()> {
         let now = match self.args.from.read() {
-            Ok(shown) => self.plan(&shown).map(|plan| (plan, shown.clone())).map_err(|failure| (failure, shown)),
+            Ok(shown) => {
+                self.plan(&shown).map(|plan| (plan, shown.clone())).map_err(|failure| (failure, shown))
+            }
             Err(failure) => Err((failure, Shown::default())),
         };
         match now {
