@@ -4,7 +4,6 @@ use super::connection::Connection;
 use super::exit::Exit;
 use super::session::Session;
 use crate::api::types::{ContainerCounts, DaemonStatus, DriftStatus, FollowStatus, HostStatus};
-use crate::reconcile::drift::Row;
 use jiff::Timestamp;
 use std::fmt::Display;
 
@@ -44,11 +43,13 @@ fn text(status: &HostStatus) -> String {
         .iter()
         .map(|parked| format!("{}  until {:.0}, by {}", parked.key, parked.parked.until, parked.parked.by));
     screen.list("parked", parked.collect(), "get --parked");
-    let unmanaged = status.unmanaged.iter().map(|container| {
-        let state = if container.running { "running" } else { "stopped" };
-        format!("{}  {state}: {}", container.name, container.why)
-    });
-    screen.list("unmanaged", unmanaged.collect(), "drift --fail-on unmanaged");
+    if let Some(unmanaged) = &status.unmanaged {
+        let lines = unmanaged.iter().map(|container| {
+            let state = if container.running { "running" } else { "stopped" };
+            format!("{}  {state}: {}", container.name, container.why)
+        });
+        screen.list("unmanaged", lines.collect(), "drift --fail-on unmanaged");
+    }
     screen.0.join("\n")
 }
 
@@ -137,7 +138,7 @@ fn containers(counts: &ContainerCounts) -> String {
 fn drift(screen: &mut Screen, drift: &DriftStatus) {
     screen.line("drift", &or_none(&count(drift.count)));
     for row in &drift.rows {
-        screen.below(&difference(row));
+        screen.below(&row.words());
     }
     for broken in drift.broken.iter().take(FEW) {
         screen.below(&format!("{}  broken: {}; {}", broken.key, broken.message, broken.help));
@@ -147,15 +148,4 @@ fn drift(screen: &mut Screen, drift: &DriftStatus) {
     if drift.not_applied > 0 {
         screen.line("not applied", &format!("{}: `bayplan drift`", drift.not_applied));
     }
-}
-
-fn difference(row: &Row) -> String {
-    let field = if row.field.is_empty() { String::new() } else { format!("  {}", row.field) };
-    let text = |value: &Option<String>| value.clone().unwrap_or_else(|| "-".to_owned());
-    let values = match (&row.expected, &row.found) {
-        (None, None) => String::new(),
-        (expected, found) => format!("  is {}, not {}", text(found), text(expected)),
-    };
-    let cause = row.cause.as_ref().map(|cause| format!("  ({cause})")).unwrap_or_default();
-    format!("{}{field}{values}{cause}", row.key)
 }

@@ -40,6 +40,20 @@ pub struct Row {
     pub cause: Option<String>,
 }
 
+impl Row {
+    /// `container/web-1 config.limits.memory is 512MiB, not 1GiB: changed in its cgroup`
+    pub fn words(&self) -> String {
+        let field = if self.field.is_empty() { String::new() } else { format!(" {}", self.field) };
+        let text = |value: &Option<String>| value.clone().unwrap_or_else(|| "-".to_owned());
+        let values = match (&self.expected, &self.found) {
+            (None, None) => String::new(),
+            (expected, found) => format!(" is {}, not {}", text(found), text(expected)),
+        };
+        let cause = self.cause.as_ref().map(|cause| format!(": {cause}")).unwrap_or_default();
+        format!("{}{field}{values}{cause}", self.key)
+    }
+}
+
 impl Drift {
     /// 0: the host is as applied; 2: drift.
     pub fn exit_code(&self) -> u8 {

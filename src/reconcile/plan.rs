@@ -193,6 +193,9 @@ pub struct Summary {
     pub retain: usize,
     #[serde(default)]
     pub undelete: usize,
+    /// Looked at until they are ready, for others.
+    #[serde(default)]
+    pub wait: usize,
     pub record: usize,
     pub pending: usize,
     pub kept: usize,

@@ -64,6 +64,25 @@ fn what_drifts_waits_is_held_and_is_parked_is_on_one_screen() {
     assert_eq!((&json["parked"][0]["key"], &json["drift"]["count"]), (&"container/old".into(), &1.into()));
 }
 
+#[test]
+fn what_no_site_owns_is_told_where_a_site_wants_it() {
+    let bench = Bench::new();
+    bench.write("site.yaml", &(SITE.to_owned() + OLD));
+    bench.expect(0, "apply --yes");
+    assert!(json(&bench)["unmanaged"].is_null() && !status(&bench).contains("unmanaged"));
+    // Its record is lost, and nothing declares it.
+    std::fs::remove_file(record(&bench, "old")).unwrap();
+    bench.write("site.yaml", &SITE.replace("spec: {}", "spec: {unmanaged: report}"));
+    bench.expect(0, "apply --yes");
+    let said = status(&bench);
+    assert!(said.contains("unmanaged   1\n  container/old  running: "), "{said}");
+}
+
+/// The file of a container's record.
+fn record(bench: &Bench, name: &str) -> std::path::PathBuf {
+    bench.path().join(format!("state/records/container/{name}.json"))
+}
+
 /// Of web-1, behind Bayplan's back.
 fn lift_limits(bench: &Bench) {
     let file = bench.path().join("state/modelled-host.json");

@@ -29,8 +29,8 @@ pub struct HostStatus {
     pub holds: Vec<Hold>,
     /// What is out of service.
     pub parked: Vec<ParkedStatus>,
-    /// Containers that no site owns, where a site wants them told.
-    pub unmanaged: Vec<UnmanagedContainer>,
+    /// Containers that no site owns; none: no site wants them told.
+    pub unmanaged: Option<Vec<UnmanagedContainer>>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -84,13 +84,11 @@ fn parked(objects: &[ObjectStatus]) -> Vec<ParkedStatus> {
     objects.iter().filter_map(parked).collect()
 }
 
-fn told_unmanaged(plan: &Plan, observed: &Observed) -> Vec<UnmanagedContainer> {
+fn told_unmanaged(plan: &Plan, observed: &Observed) -> Option<Vec<UnmanagedContainer>> {
     let wants = |object: &Object| match &object.spec {
         Spec::Site(site) => site.unmanaged != Unmanaged::Ignore,
         _ => false,
     };
-    match observed.records.values().filter_map(recorded).any(wants) {
-        true => plan.unmanaged.clone(),
-        false => vec![],
-    }
+    let told = observed.records.values().filter_map(recorded).any(wants);
+    told.then(|| plan.unmanaged.clone())
 }

@@ -61,6 +61,7 @@ impl Plan {
                 Some(Sign::Park) => summary.park += 1,
                 Some(Sign::Retain) => summary.retain += 1,
                 Some(Sign::Undelete) => summary.undelete += 1,
+                Some(Sign::Wait) => summary.wait += 1,
                 Some(Sign::Record) => summary.record += 1,
                 None => {}
             }
@@ -285,6 +286,7 @@ pub fn summary_line(plan: &Plan) -> String {
         (summary.delete, "to delete"),
         (summary.retain, "to forget"),
         (summary.undelete, "to undelete"),
+        (summary.wait, "to wait for"),
         (summary.record, "to record"),
         (summary.broken, "broken"),
         (summary.pending, "pending"),
