@@ -451,6 +451,7 @@ fn usage_errors_exit_64_and_later_verbs_are_refused_by_name() {
     bench.expect(64, "schema Thing");
     bench.expect(64, "");
     bench.expect(0, "--help");
+    assert_eq!(bench.expect(0, "--version").stdout, bench.expect(0, "version").stdout);
 }
 
 #[test]

@@ -13,6 +13,7 @@ mod guarded;
 mod lossless;
 mod minimal;
 mod snapshot;
+mod told_again;
 
 use crate::properties::cases;
 use crate::random_edits::{Consent, Edit, Tale, Turn, tale};
@@ -177,7 +178,7 @@ impl Edge {
     }
 
     /// Plans and applies what is written, with all that is to hold of it.
-    fn apply(&self, manifests: &Manifests, options: &PlanOptions, picks: &[prop::sample::Index]) -> Outcome {
+    fn apply(&self, manifests: &Manifests, options: &PlanOptions, picks: &[usize]) -> Outcome {
         let written = manifests.text();
         let desired = desired(&written);
         let goal = Goal::Site(&desired);
