@@ -4,6 +4,7 @@ use super::content::Digest;
 use super::key::Key;
 use super::object::{Object, Power};
 use super::origin::FieldOrigins;
+use super::words::turns;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -216,7 +217,8 @@ impl TryFrom<String> for HoldReason {
     fn try_from(text: String) -> Result<HoldReason, ReasonError> {
         let text = text.trim();
         let fits = !text.is_empty() && text.chars().count() <= LONGEST_REASON;
-        match fits && !text.contains(char::is_control) {
+        let is_plain = !text.contains(|letter: char| letter.is_control() || turns(letter));
+        match fits && is_plain {
             true => Ok(HoldReason(text.to_owned())),
             false => Err(ReasonError),
         }

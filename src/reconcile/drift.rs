@@ -1,6 +1,7 @@
 //! Drift as rows: what was applied against what the host has. Made from a plan for [`super::goal::Goal::Recorded`].
 
 use super::plan::{Broken, Pending, Plan};
+use super::render::values::in_a_line;
 use super::unmanaged::UnmanagedContainer;
 use crate::model::key::Key;
 use crate::model::step::{Cause, Reason};
@@ -44,7 +45,7 @@ impl Row {
     /// `container/web-1 config.limits.memory is 512MiB, not 1GiB: changed in its cgroup`
     pub fn words(&self) -> String {
         let field = if self.field.is_empty() { String::new() } else { format!(" {}", self.field) };
-        let text = |value: &Option<String>| value.clone().unwrap_or_else(|| "-".to_owned());
+        let text = |value: &Option<String>| value.as_deref().map_or("-".to_owned(), in_a_line);
         let values = match (&self.expected, &self.found) {
             (None, None) => String::new(),
             (expected, found) => format!(" is {}, not {}", text(found), text(expected)),

@@ -144,7 +144,7 @@ fn a_restart_by_hand_is_always_allowed() {
 #[test]
 fn a_reason_is_one_line() {
     assert_eq!("  why ".parse::<HoldReason>().unwrap().to_string(), "why");
-    for wrong in ["", " ", "two\nlines", "\u{1b}[31mred", &"x".repeat(201)] {
+    for wrong in ["", " ", "two\nlines", "\u{1b}[31mred", "\u{202e}txt", &"x".repeat(201)] {
         assert!(wrong.parse::<HoldReason>().is_err(), "{wrong:?}");
         assert!(serde_json::from_value::<HoldReason>(wrong.into()).is_err(), "{wrong:?}");
     }

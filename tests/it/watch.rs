@@ -206,8 +206,13 @@ fn a_broken_load_is_told_once_and_the_last_good_one_goes_on_being_planned() {
     watching.hear(": the host changed");
     watching.hear("held stopped");
     bench.write("site.yaml", &with_memory("4GiB"));
-    watching.hear(": the manifests changed");
+    watching.hear(": as it is now");
     watching.hear("4GiB");
+    // Broken and mended again, to the same text.
+    bench.write("site.yaml", "kind: Container\n");
+    watching.hear("the last good manifests are planned on");
+    bench.write("site.yaml", &with_memory("4GiB"));
+    watching.hear(": as it is now");
     assert_eq!(watching.interrupt(), Some(0));
 }
 

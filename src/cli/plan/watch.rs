@@ -19,6 +19,7 @@ use crate::cli::session::Session;
 use crate::daemon::follow::QUIET;
 use crate::daemon::manifests::Watch;
 use crate::daemon::operations::plan::digest;
+use crate::daemon::shared::Event;
 use crate::reconcile::plan::{Broken, Hold, Plan};
 use crate::spec::SourceText;
 use jiff::Timestamp;
@@ -26,8 +27,6 @@ use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
-
-use crate::daemon::shared::Event;
 
 /// Between two looks at a host that tells of nothing.
 const LOOK: Duration = Duration::from_secs(2);
@@ -62,7 +61,7 @@ fn wait(events: &Receiver<Event>) -> bool {
             break;
         }
         if events.recv_timeout(left.min(CANCEL_POLL)).is_ok() {
-            (until, touched) = (Instant::now() + QUIET, true);
+            (until, touched) = (until.min(Instant::now() + QUIET), true);
         }
     }
     touched
@@ -98,7 +97,10 @@ impl Watched<'_> {
         };
         match now {
             Ok((plan, shown)) => {
-                self.problem = None;
+                if self.problem.take().is_some() {
+                    // What is whole again is shown, be it as before.
+                    self.seen = None;
+                }
                 self.good = Some(shown.clone());
                 self.show(&plan, &shown)
             }
