@@ -4,13 +4,20 @@
 //! (here), and the turns of a rollout. So what a later plan starts waits as it would have waited in the first.
 
 use super::diff::{ObjectDiff, Scene, because};
+use super::goal::PlanOptions;
 use super::needs::closed;
 use super::world::recorded;
 use crate::model::key::Key;
 use crate::model::object::{Container, Object, Spec};
+use crate::model::ready::Ready;
 use crate::model::record::Applied;
 use crate::model::step::{Action, Cause, Class};
+use crate::model::time_span::TimeSpan;
 use std::collections::{BTreeMap, BTreeSet};
+
+/// The longest that a pass waits which looks again at manifests that were applied: it has waited before, and is made
+/// again soon. Nobody else may change the host meanwhile.
+const AGAIN: TimeSpan = TimeSpan::of_milliseconds(5_000);
 
 /// Whether it was started, and not seen ready since.
 pub fn is_unready(scene: &Scene<'_>, key: &Key) -> bool {
@@ -56,7 +63,8 @@ pub fn wait_for<'k>(
         let (Some(applied), Some(container), Some(run)) = (applied, object.and_then(container), run) else {
             continue;
         };
-        let wait = Action::WaitReady { uuid: run.run.uuid, ready: container.ready.clone() };
+        let ready = patience(&container.ready, scene.options);
+        let wait = Action::WaitReady { uuid: run.run.uuid, ready };
         let why = because(
             Cause::Consequence,
             "ready",
@@ -64,6 +72,11 @@ pub fn wait_for<'k>(
         );
         diff.push(wait, Class::Live, vec![why], Some(Applied { unready: false, ..applied }));
     }
+}
+
+fn patience(ready: &Ready, options: &PlanOptions) -> Ready {
+    let timeout = if options.again { ready.timeout.min(AGAIN) } else { ready.timeout };
+    Ready { timeout, ..ready.clone() }
 }
 
 /// Whether one that runs still does once its steps are done, and is not asked by one of them.

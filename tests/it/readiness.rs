@@ -7,6 +7,7 @@ use bayplan::model::key::Key;
 use bayplan::model::object::{Container, Power, Spec};
 use bayplan::model::ready::ReadyProbe;
 use bayplan::model::step::Action;
+use bayplan::model::time_span::TimeSpan;
 use bayplan::reconcile::goal::{Goal, HoldTerms, PlanOptions};
 use bayplan::reconcile::plan::Plan;
 use bayplan::reconcile::report::Report;
@@ -110,6 +111,27 @@ fn what_runs_and_is_changed_live_waits_for_nobody() {
     assert_eq!(looks(&plan), ["db"]);
     let report = carry_out(&host, &plan, 4);
     assert!(report.exit_code() == 3 && runs(&host, "web"), "{report:#?}");
+}
+
+#[test]
+fn a_pass_that_looks_again_waits_for_a_moment_only() {
+    let host = unready_server();
+    for (timeout, waits) in [(60_000, 5_000), (3_000, 3_000)] {
+        let mut db = db();
+        db.ready.timeout = TimeSpan::of_milliseconds(timeout);
+        let desired = site(&[("db", db), ("web", needing("db"))]);
+        attempt(&host, &desired);
+        for (again, waits) in [(false, timeout), (true, waits)] {
+            let plan = planned(&host, &Goal::Site(&desired), &PlanOptions { again, ..options() });
+            let waited = plan.steps.iter().find_map(|step| match &step.action {
+                Action::WaitReady { ready, .. } if step.key == Key::container("db") => {
+                    Some(ready.timeout.milliseconds())
+                }
+                _ => None,
+            });
+            assert_eq!(waited, Some(waits));
+        }
+    }
 }
 
 #[test]
