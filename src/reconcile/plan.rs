@@ -106,6 +106,9 @@ pub struct ObjectChange {
     /// It was parked before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parked: Option<Parked>,
+    /// The folders that outlive its roots, and go with it where it is deleted.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub deleted_folders: BTreeSet<String>,
 }
 
 /// A set that gets more or fewer members. What becomes of those that are no longer declared, `prune` and `kept` say.
