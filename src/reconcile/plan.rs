@@ -1,5 +1,6 @@
 //! The plan: all steps in order, what waits, what is left alone, and why.
 
+use super::addresses;
 use super::assemble::{assemble, needs, ways};
 use super::check;
 use super::diff::{self, ImageState, ObjectDiff, Scene};
@@ -245,6 +246,7 @@ pub fn plan(goal: &Goal<'_>, observed: &Observed, options: &PlanOptions) -> Resu
     findings.extend(check::check(&world, observed, &joined, options));
     if matches!(goal, Goal::Site(_)) {
         findings.extend(check::contents(&world, options));
+        findings.extend(addresses::check(&world, observed, &joined, &networks));
     }
     findings.sort_by(|a, b| (&a.place, &a.key, &a.message).cmp(&(&b.place, &b.key, &b.message)));
     if let Goal::Site(desired) = goal {

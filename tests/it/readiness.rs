@@ -4,7 +4,7 @@ use crate::reconcile_support::*;
 use bayplan::driver::memory::Memory;
 use bayplan::model::desired::Desired;
 use bayplan::model::key::Key;
-use bayplan::model::object::{Container, Power, Spec};
+use bayplan::model::object::{Container, Power};
 use bayplan::model::ready::ReadyProbe;
 use bayplan::model::step::Action;
 use bayplan::model::time_span::TimeSpan;
@@ -187,13 +187,8 @@ fn a_verb_waits_for_nobody() {
 #[test]
 fn what_is_ready_as_soon_as_it_runs_has_nothing_to_be_remembered() {
     let host = server();
-    let desired = site(&[("db", container())]);
-    let plan = planned(&host, &Goal::Site(&desired), &options());
-    let noted = |step: &&bayplan::model::step::Step| {
-        matches!(&step.action, Action::WaitReady { .. }) && step.applied.is_some()
-    };
-    assert!(plan.steps.iter().find(noted).is_none());
-    assert!(matches!(desired.objects[&Key::container("db")].spec, Spec::Container(_)));
-    carry_out(&host, &plan, 1);
+    let plan = converge(&host, &Goal::Site(&site(&[("db", container())])), &options());
+    let wait = plan.steps.iter().find(|step| matches!(step.action, Action::WaitReady { .. })).unwrap();
+    assert_eq!(wait.applied, None);
     assert!(!is_remembered(&host, "db"));
 }
