@@ -44,6 +44,8 @@ pub enum Sign {
     /// Forgotten, and left on the host.
     Retain,
     Undelete,
+    /// Nothing but a look whether it is ready, for others.
+    Wait,
     Record,
 }
 
@@ -60,6 +62,7 @@ impl Sign {
             Sign::Park => ("-", AnsiColor::Red, "park"),
             Sign::Retain => ("-", AnsiColor::Yellow, "forget, and leave on the host"),
             Sign::Undelete => ("+", AnsiColor::Green, "undelete"),
+            Sign::Wait => ("~", AnsiColor::Cyan, "wait until ready"),
             Sign::Record => ("~", AnsiColor::Cyan, "record"),
         }
     }
@@ -90,6 +93,8 @@ pub fn sign(index: &Index<'_>, key: &Key, change: &ObjectChange) -> Option<Sign>
         Some(Sign::Replace)
     } else if classes.contains(&Class::Restart) {
         Some(Sign::Restart)
+    } else if steps_of(index, key).all(|step| matches!(step.action, Action::WaitReady { .. })) {
+        Some(Sign::Wait)
     } else if classes == BTreeSet::from([Class::Record]) {
         Some(Sign::Record)
     } else {
