@@ -101,6 +101,7 @@ fn one(walk: &mut Walk<'_>, path: &str, file: &ContainerFile, audience: Audience
     if reasons.is_empty() {
         reasons.push(because(Cause::Drift, &format!("files.{path}"), "it is not as declared"));
     }
+    let is_repair = !walk.changed.contains(&field) && !walk.has_fresh_root();
     walk.establish(&field);
     let write = FileWrite {
         path: path.to_owned(),
@@ -119,6 +120,7 @@ fn one(walk: &mut Walk<'_>, path: &str, file: &ContainerFile, audience: Audience
     let (pool, uuid) = (walk.root_pool(), walk.identity.uuid);
     let action = Action::WriteFile { pool, uuid, file: Box::new(write) };
     walk.diff.push(action, class, reasons, walk.applied.clone());
+    walk.diff.last_is_repair(is_repair);
 }
 
 /// What is at a path; none: it was not looked at.
@@ -198,5 +200,6 @@ pub fn settle(walk: &mut Walk<'_>) {
             |path: &String| because(Cause::Consequence, &format!("files.{path}.onChange"), "it changed");
         let reasons = files.iter().map(note).collect();
         walk.diff.push(Action::RunInside { uuid, command, files }, Class::Live, reasons, None);
+        walk.diff.last_is_repair(true);
     }
 }
