@@ -95,7 +95,7 @@ fn a_container_is_replaced_without_the_loss_of_what_it_persists() {
     // The former root is kept for its time.
     std::thread::sleep(kept);
     let said = product.plan().expect(2);
-    assert!(said.out.contains("its time is over"), "{}", said.out);
+    assert!(said.out.contains("it was kept until"), "{}", said.out);
     product.apply().expect(0);
     product.plan().expect(0);
     product.drift().expect(0);
