@@ -276,6 +276,36 @@ fn an_ephemeral_container_counts_how_often_it_was_made_afresh() {
 }
 
 #[test]
+fn a_container_that_bayplan_stopped_and_could_not_start_again_was_not_powered_off_from_inside() {
+    for ephemeral in [false, true] {
+        let host = server();
+        let desired = |nesting: &str| {
+            let mut container = Container { ephemeral, ..web() };
+            container.config.insert("security.nesting".to_owned(), nesting.to_owned());
+            site(&[("web-1", container)])
+        };
+        converge(&host, &Goal::Site(&desired("false")), &options());
+        let goal = desired("true");
+        let plan = planned(&host, &Goal::Site(&goal), &PlanOptions { allow_restart: true, ..options() });
+        let at = plan.steps.iter().position(|step| matches!(step.action, Action::Start(_))).unwrap() as u64;
+        let report = carry_out(&Faulty::new(&host, Fault::Once { at, side: Side::Before }), &plan, 1);
+        assert!(!report.is_done());
+        let next = converge(&host, &Goal::Recorded, &options());
+        let told: Vec<_> = next
+            .steps
+            .iter()
+            .flat_map(|step| &step.reasons)
+            .filter_map(|reason| reason.note.as_deref())
+            .collect();
+        assert!(told.contains(&"stopped by Bayplan, and not started again"), "{told:?}");
+        assert!(
+            !next.steps.iter().any(|step| matches!(step.action, Action::DeleteRoot { .. })),
+            "its root stays"
+        );
+    }
+}
+
+#[test]
 fn a_route_to_a_p2p_nic_that_is_gone_is_drift_and_is_set_again() {
     let host = server();
     let mut container = container();
