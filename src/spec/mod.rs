@@ -55,7 +55,7 @@ use hosts::Hosts;
 use report::{Report, Wrong};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use template::Templates;
 
 /// One manifest, or a template that manifests name, as it was read.
@@ -71,6 +71,13 @@ pub struct SourceText {
     pub role: TextRole,
 }
 
+impl SourceText {
+    /// Its own file, absolute.
+    pub fn file(&self) -> PathBuf {
+        self.base.join(Path::new(&self.path).file_name().unwrap_or_default())
+    }
+}
+
 /// What a text is to a load.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -81,6 +88,8 @@ pub enum TextRole {
     Template(SourceFile),
     /// The same, but it cannot be read: its text says why.
     Unread(SourceFile),
+    /// Named by a `source` of `files`, with the content that it is to have: a plan takes that for its own.
+    Source(SourceFile),
 }
 
 /// What a load needs to know besides the texts.

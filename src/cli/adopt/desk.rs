@@ -36,7 +36,20 @@ impl<'a> Desk<'a> {
     ) -> anyhow::Result<Desk<'a>> {
         let plan = connection.plan(&request(session, &before.texts));
         let plan = plan.map_err(|failure| before.tell(failure))?;
-        Ok(Desk { session, connection, before, plan, into })
+        let mut desk = Desk { session, connection, before, plan, into };
+        desk.read_sources();
+        Ok(desk)
+    }
+
+    /// The files of `source` that may be edited join the manifests.
+    fn read_sources(&mut self) {
+        let wanted = value::wanted_contents(&self.plan, &BTreeSet::new());
+        for file in value::wanted_sources(&self.plan, &wanted) {
+            let whole = file.root.join(&file.path);
+            if !self.before.texts.iter().any(|text| text.file() == whole) {
+                self.before.texts.push(source::beside_manifests(&self.before.texts, &file));
+            }
+        }
     }
 
     fn planned(&self, texts: &[SourceText]) -> Result<Plan, Failure> {

@@ -1,7 +1,8 @@
 //! What happens to hosts behind Bayplan's back. Each method answers whether there was anything to break.
 
-use super::Memory;
 use super::host::HostModel;
+use super::{Memory, contents};
+use crate::model::content::Content;
 use crate::model::key::Key;
 use crate::model::object::ImageSource;
 use crate::model::observed::{ExitCause, ExitFacts, RegularFile, RunFacts};
@@ -216,6 +217,15 @@ impl Memory {
         let Some(uuid) = uuid_of(&host, key) else { return false };
         let file = host.roots.get_mut(&uuid).and_then(|root| root.files.get_mut(path));
         file.map(edit).is_some()
+    }
+
+    /// Somebody writes another text into a file inside.
+    pub fn edit_text(&self, key: &Key, path: &str, text: &str) -> bool {
+        let mut host = self.lock();
+        let Ok(digest) = contents::digest(&host, &Content::Text(text.to_owned())) else { return false };
+        host.texts.insert(digest.0.clone(), text.to_owned());
+        drop(host);
+        self.edit_file(key, path, |file| file.digest = digest)
     }
 
     /// Somebody removes a file inside.

@@ -347,7 +347,8 @@ fn attach_nic(host: &mut HostModel, key: &Key, uuid: Uuid, nic: &Nic) -> Result<
     running(host, key, uuid)?;
     let facts = plug(host, key, nic)?;
     let run = running(host, key, uuid)?;
-    if let Some(other) = run.run.nics.iter().find(|other| other.device == nic.device && *other != nic) {
+    let is_another = |other: &&Nic| other.device == nic.device && *other != nic && !other.is_moved(nic);
+    if let Some(other) = run.run.nics.iter().find(is_another) {
         let found = format!("it is another one, {} inside", other.name);
         return Err(refused(key, format!("nic {} must be detached first", nic.device), found));
     }

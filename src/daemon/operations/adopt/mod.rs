@@ -15,6 +15,7 @@ pub mod value;
 
 use crate::model::key::Key;
 use crate::model::step::{Action, Cause, Class, Reason, Step};
+use crate::reconcile::drift::Drift;
 use crate::reconcile::plan::Plan;
 use crate::reconcile::render::step_words;
 use crate::spec::edit::New;
@@ -172,6 +173,33 @@ pub fn left(before: &Plan, after: &Plan, adopted: &BTreeSet<Key>) -> Vec<NotAdop
     }
     left.dedup();
     left
+}
+
+/// So many objects are named.
+const NAMED: usize = 8;
+
+/// What a plan of the written manifests and the drift after it still have, an object a line; those in `told` apart.
+pub fn remaining(plan: &Plan, drift: &Drift, told: &BTreeSet<&Key>) -> Vec<String> {
+    let mut objects: BTreeMap<&Key, BTreeSet<String>> = BTreeMap::new();
+    let mut say = |key, words| objects.entry(key).or_default().extend([words]);
+    for step in &plan.steps {
+        say(&step.key, step_words(&step.action));
+    }
+    for row in &drift.rows {
+        say(&row.key, format!("drift of {}", if row.field.is_empty() { "the object" } else { &row.field }));
+    }
+    for broken in plan.broken.iter().chain(&drift.broken) {
+        say(&broken.key, broken.message.clone());
+    }
+    let line = |(key, words): (&&Key, &BTreeSet<String>)| {
+        format!("{key}: {}", words.iter().map(String::as_str).collect::<Vec<_>>().join(", "))
+    };
+    objects.retain(|key, _| !told.contains(key));
+    let mut lines: Vec<String> = objects.iter().take(NAMED).map(line).collect();
+    if objects.len() > NAMED {
+        lines.push(format!("and {} objects more", objects.len() - NAMED));
+    }
+    lines
 }
 
 /// A step that writes down what is there, and changes nothing on the host.
