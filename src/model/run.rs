@@ -158,6 +158,13 @@ impl Nic {
     }
 }
 
+impl Disk {
+    /// Whether it is this one, to be written to as well.
+    pub fn is_unlocked_as(&self, other: &Disk) -> bool {
+        self.readonly && *other == Disk { readonly: false, ..self.clone() }
+    }
+}
+
 /// A folder or file of the host inside a container.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

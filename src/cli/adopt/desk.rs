@@ -96,7 +96,9 @@ impl<'a> Desk<'a> {
         let left = match self.planned(&adoption.after) {
             Ok(after) => adopt::left(&self.plan, &after, &keys),
             Err(failure) if failure.kind == FailureKind::Findings => {
-                let why = failure.message;
+                let said: BTreeSet<&str> =
+                    failure.findings.iter().map(|finding| finding.message.as_str()).collect();
+                let why = said.into_iter().collect::<Vec<_>>().join("; ");
                 keys.into_iter()
                     .map(|key| NotAdopted { key, field: String::new(), why: why.clone() })
                     .collect()

@@ -100,6 +100,25 @@ impl Memory {
     pub fn unmount_disk(&self, key: &Key, device: &str) -> bool {
         self.edit_run(key, |run| {
             run.disks.remove(device);
+            run.unlocked_disks.remove(device);
+        })
+    }
+
+    /// A read-only bind is mounted again so that it can be written to.
+    pub fn unlock_disk(&self, key: &Key, device: &str) -> bool {
+        self.edit_run(key, |run| {
+            if run.run.disks.iter().any(|disk| disk.device == device && disk.readonly) && run.disks.contains(device) {
+                run.unlocked_disks.insert(device.to_owned());
+            }
+        })
+    }
+
+    /// The host end of a nic is made a port of another bridge.
+    pub fn move_nic(&self, key: &Key, device: &str, bridge: &str) -> bool {
+        self.edit_run(key, |run| {
+            if let Some(nic) = run.nics.get_mut(device) {
+                nic.bridge = Some(bridge.to_owned());
+            }
         })
     }
 

@@ -246,15 +246,20 @@ fn disks(walk: &mut Walk<'_>, facts: &RunFacts) {
     let uuid = walk.identity.uuid;
     let wanted = walk.run.disks.clone();
     let stands = |disk: &Disk| facts.disks.contains(&disk.device);
+    let is_unlocked = |disk: &Disk| facts.unlocked_disks.contains(&disk.device);
     for disk in &facts.run.disks {
         if walk.ignores(&Field::Device(disk.device.clone())) {
             continue;
         }
         let keeps = wanted.iter().find(|wanted| wanted.device == disk.device);
-        if keeps == Some(disk) {
+        let is_so_already = |keeps: &Disk| is_unlocked(disk) && disk.is_unlocked_as(keeps);
+        if keeps == Some(disk) && !is_unlocked(disk) || keeps.is_some_and(is_so_already) {
             continue;
         }
-        let mut reasons = device_reasons(walk, &disk.device, "the disk changes");
+        let mut reasons = match keeps == Some(disk) {
+            true => vec![unlocked(&disk.device)],
+            false => device_reasons(walk, &disk.device, "the disk changes"),
+        };
         let field = Field::Device(disk.device.clone());
         if keeps.is_none() {
             reasons = reasons_or(reasons, Cause::Consequence, &disk.device, "a disk that is not declared");
@@ -271,18 +276,24 @@ fn disks(walk: &mut Walk<'_>, facts: &RunFacts) {
         }
         let asked = facts.run.disks.contains(&disk);
         let absent = !disk.required && walk.scene.options.missing_paths.contains(&disk.source);
-        if asked && (stands(&disk) || absent) {
+        let is_spoiled = asked && is_unlocked(&disk);
+        if asked && (stands(&disk) || absent) && !is_spoiled {
             continue;
         }
+        let is_so_already =
+            facts.run.disks.iter().any(|before| is_unlocked(before) && before.is_unlocked_as(&disk));
         let mut reasons = device_reasons(walk, &disk.device, "the disk changes");
-        if asked {
+        if is_spoiled {
+            reasons = vec![unlocked(&disk.device)];
+        } else if asked {
             reasons.retain(|reason| reason.cause == Cause::Change);
             let note = format!("nothing is mounted at {} inside", disk.path.display());
             reasons.push(gone(&disk.device, "disk", note));
         }
         walk.establish(&Field::Device(disk.device.clone()));
         let action = Action::AttachDisk { uuid, disk: Box::new(disk) };
-        walk.diff.push(action, Class::Live, reasons, walk.applied.clone());
+        let class = if is_so_already { Class::Record } else { Class::Live };
+        walk.diff.push(action, class, reasons, walk.applied.clone());
     }
 }
 
@@ -309,6 +320,13 @@ fn gone(device: &str, kind: &str, note: String) -> Reason {
     let path = format!("devices.{device}.type");
     let plain = reason(Cause::Drift, &path, Some("none".to_owned()), Some(kind.to_owned()));
     Reason { note: Some(note), ..plain }
+}
+
+/// A read-only disk that was mounted anew.
+fn unlocked(device: &str) -> Reason {
+    let path = format!("devices.{device}.readonly");
+    let plain = reason(Cause::Drift, &path, Some("false".to_owned()), Some("true".to_owned()));
+    Reason { note: Some("its mount was made writable".to_owned()), ..plain }
 }
 
 /// The changed options of a device; where none changed, `note` as a consequence.

@@ -180,17 +180,19 @@ const NAMED: usize = 8;
 
 /// What a plan of the written manifests and the drift after it still have, an object a line; those in `told` apart.
 pub fn remaining(plan: &Plan, drift: &Drift, told: &BTreeSet<&Key>) -> Vec<String> {
-    let mut objects: BTreeMap<&Key, BTreeSet<String>> = BTreeMap::new();
-    let mut say = |key, words| objects.entry(key).or_default().extend([words]);
+    let mut steps: BTreeMap<&Key, BTreeSet<String>> = BTreeMap::new();
     for step in &plan.steps {
-        say(&step.key, step_words(&step.action));
+        steps.entry(&step.key).or_default().insert(step_words(&step.action));
     }
+    let mut drifted: BTreeMap<&Key, BTreeSet<String>> = BTreeMap::new();
     for row in &drift.rows {
-        say(&row.key, format!("drift of {}", if row.field.is_empty() { "the object" } else { &row.field }));
+        drifted.entry(&row.key).or_default().insert(format!("drift {}", row.field).trim_end().to_owned());
     }
     for broken in plan.broken.iter().chain(&drift.broken) {
-        say(&broken.key, broken.message.clone());
+        drifted.entry(&broken.key).or_default().insert(broken.message.clone());
     }
+    // What a step does says more than that it differs.
+    let mut objects: BTreeMap<&Key, BTreeSet<String>> = drifted.into_iter().chain(steps).collect();
     let line = |(key, words): (&&Key, &BTreeSet<String>)| {
         format!("{key}: {}", words.iter().map(String::as_str).collect::<Vec<_>>().join(", "))
     };

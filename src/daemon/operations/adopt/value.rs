@@ -100,7 +100,13 @@ pub fn values(
             (None, Some(name)) if found == Some("none") => {
                 Ok(vec![(format!("devices.{name}"), Value::NoDevice)])
             }
-            _ if matches!(device_option(plan, &step.key, field), Some((_, "network" | "parent"))) => plain(found),
+            _ if matches!(
+                device_option(plan, &step.key, field),
+                Some((_, "network" | "parent" | "readonly"))
+            ) =>
+            {
+                plain(found)
+            }
             _ if field.starts_with("files./") && found == Some("nothing") => plain(None),
             _ => Err(unspeakable(reason)),
         },
