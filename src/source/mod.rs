@@ -9,6 +9,7 @@ pub mod ignore;
 
 use crate::content::resolve;
 use crate::model::content::{Content, SourceFile};
+use crate::spec::resolve::paths::tidy;
 use crate::spec::{self, SourceText, TextRole, template};
 use ignore::Rules;
 use std::fs::{self, File};
@@ -81,7 +82,7 @@ pub fn read_all(given: &[PathBuf]) -> Result<Vec<SourceText>, Error> {
 
 /// A file that a `source` of these texts' manifests names, as a text like theirs.
 pub fn beside_manifests(texts: &[SourceText], file: &SourceFile) -> SourceText {
-    let folder = texts.iter().filter(|text| text.root == file.root).find_map(shown_root);
+    let folder = texts.iter().filter(|text| tidy(&text.root) == file.root).find_map(shown_root);
     let path = folder.unwrap_or_else(|| file.root.clone()).join(&file.path);
     named(file.clone(), shown(&path), TextRole::Source)
 }

@@ -53,6 +53,7 @@ use document::Opened;
 use document::host::Host;
 use hosts::Hosts;
 use report::{Report, Wrong};
+use resolve::paths::tidy;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -72,9 +73,9 @@ pub struct SourceText {
 }
 
 impl SourceText {
-    /// Its own file, absolute.
+    /// Its own file, absolute, without `..`.
     pub fn file(&self) -> PathBuf {
-        self.base.join(Path::new(&self.path).file_name().unwrap_or_default())
+        tidy(&self.base.join(Path::new(&self.path).file_name().unwrap_or_default()))
     }
 }
 

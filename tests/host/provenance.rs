@@ -181,7 +181,9 @@ fn the_file_of_a_source_is_adopted_and_a_secret_never_is() {
     fs::write(folder.join("token"), "canary-1\n").unwrap();
     let files = "files: {/etc/app.conf: {source: etc/app.conf}, /etc/key: {secretRef: {file: token}}, \
                  /etc/both: {source: etc/both}, /etc/seen: {source: token}}";
-    let site = product.base() + &Product::container("a", files) + &Product::container("b", "files: {/etc/both: {source: etc/both}}");
+    let site = product.base()
+        + &Product::container("a", files)
+        + &Product::container("b", "files: {/etc/both: {source: etc/both}}");
     product.declare(&site);
     product.apply().expect(0);
     let (init, manifest) = (product.pid("a"), product.manifest().to_string_lossy().into_owned());
@@ -203,7 +205,11 @@ fn the_file_of_a_source_is_adopted_and_a_secret_never_is() {
         let mut child = command.args(&tool[1..]).current_dir(&patched).stdin(Stdio::piped()).spawn().unwrap();
         child.stdin.take().unwrap().write_all(patch.as_bytes()).unwrap();
         assert!(child.wait().unwrap().success(), "{tool:?}: {patch}");
-        assert_eq!(fs::read_to_string(whole.join("app.conf")).unwrap(), "# ours\nport = ${81}\nlast", "{tool:?}");
+        assert_eq!(
+            fs::read_to_string(whole.join("app.conf")).unwrap(),
+            "# ours\nport = ${81}\nlast",
+            "{tool:?}"
+        );
     }
     adopt(&["--write"]).expect(0);
     assert_eq!(fs::read_to_string(folder.join("etc/app.conf")).unwrap(), "# ours\nport = ${81}\nlast");
@@ -247,11 +253,16 @@ fn a_nic_on_another_bridge_a_bridges_address_and_a_disk_made_writable_are_adopte
     let product = Product::new();
     let shared = product.folder().join("shared");
     fs::create_dir(&shared).unwrap();
-    let (one, two, spare) =
-        (format!("{}x", product.bridge()), format!("{}y", product.bridge()), format!("{}z", product.bridge()));
+    let (one, two, spare) = (
+        format!("{}x", product.bridge()),
+        format!("{}y", product.bridge()),
+        format!("{}z", product.bridge()),
+    );
     let address = |last: u8| product.address(last).replacen("10.99.", "10.72.", 1);
     let bridge = |name: &str, config: &str| {
-        format!("---\nkind: Network\nmetadata: {{name: {name}}}\nspec: {{type: bridge, config: {{{config}}}}}   # {name}\n")
+        format!(
+            "---\nkind: Network\nmetadata: {{name: {name}}}\nspec: {{type: bridge, config: {{{config}}}}}   # {name}\n"
+        )
     };
     let container = format!(
         "---\nkind: Container\nmetadata: {{name: a}}\nspec:\n  image: busybox\n  profiles: [net]\n  devices:\n    \
@@ -287,7 +298,10 @@ fn a_nic_on_another_bridge_a_bridges_address_and_a_disk_made_writable_are_adopte
     product.plan().expect(0);
     product.drift().expect(0);
     assert_eq!(product.pid("a"), init);
-    assert!(run(&["ip", "-o", "link", "show", "master", &two]).contains(&host_end), "the host is not touched");
+    assert!(
+        run(&["ip", "-o", "link", "show", "master", &two]).contains(&host_end),
+        "the host is not touched"
+    );
     product.inside("a", "touch /srv/data/written");
 
     // Where the hand was wrong, it is put right.

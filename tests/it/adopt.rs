@@ -3,6 +3,7 @@
 use crate::cli::Bench;
 use serde_json::Value;
 use std::io::Write;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 const HEAD: &str = "\
@@ -66,17 +67,24 @@ fn adopt(bench: &Bench, words: &str) -> String {
     bench.expect(0, "drift");
     // The patch says what was written.
     std::fs::create_dir_all(bench.path().join("check")).unwrap();
-    bench.write("check/site.yaml", &before);
-    let mut git = Command::new("git")
-        .args(["apply", "-"])
-        .current_dir(bench.path().join("check"))
-        .stdin(Stdio::piped())
-        .spawn()
-        .unwrap();
-    git.stdin.take().unwrap().write_all(shown.as_bytes()).unwrap();
-    assert!(git.wait().unwrap().success(), "{shown}");
-    assert_eq!(read(bench, "check/site.yaml"), after);
+    for tool in TOOLS {
+        bench.write("check/site.yaml", &before);
+        patched(&bench.path().join("check"), tool, &shown);
+        assert_eq!(read(bench, "check/site.yaml"), after, "{tool:?}");
+    }
     changed_lines(&before, &after)
+}
+
+const TOOLS: [&[&str]; 2] = [&["git", "apply", "-"], &["patch", "-p1"]];
+
+/// A folder after a patch.
+#[track_caller]
+fn patched(folder: &Path, tool: &[&str], patch: &str) {
+    let mut command = Command::new(tool[0]);
+    command.args(&tool[1..]).current_dir(folder).stdin(Stdio::piped()).stdout(Stdio::null());
+    let mut child = command.spawn().unwrap();
+    child.stdin.take().unwrap().write_all(patch.as_bytes()).unwrap();
+    assert!(child.wait().unwrap().success(), "{tool:?}: {patch}");
 }
 
 #[test]
@@ -470,7 +478,14 @@ fn a_container_that_no_manifest_declares_gets_a_file_of_its_own() {
     std::fs::write(site.join("web.yaml"), web).unwrap();
     bench.expect(0, "apply --yes -f site");
     std::fs::remove_file(site.join("web.yaml")).unwrap();
+    let patch = bench.expect(0, "adopt container/web-1 -f site -o patch").stdout;
     bench.expect(0, "adopt container/web-1 -f site --write");
+    for tool in TOOLS {
+        let other = tempfile::tempdir().unwrap();
+        patched(other.path(), tool, &patch);
+        let made = std::fs::read_to_string(other.path().join("site/container-web-1.yaml")).unwrap();
+        assert_eq!(made, std::fs::read_to_string(site.join("container-web-1.yaml")).unwrap(), "{tool:?}");
+    }
     insta::assert_snapshot!(std::fs::read_to_string(site.join("container-web-1.yaml")).unwrap(), @r"
     apiVersion: bayplan/v1
     kind: Container
@@ -622,7 +637,7 @@ fn write_inside(bench: &Bench, name: &str, path: &str, text: &str) {
 const SOURCES: &str = "\
 kind: Profile
 metadata: {name: p}
-spec: {files: {/etc/motd: {source: etc/motd}}}
+spec: {files: {/etc/motd: {source: etc/my motd}}}
 ---
 kind: Container
 metadata: {name: a}
@@ -639,7 +654,7 @@ fn with_sources(documents: &str) -> Bench {
     bench.write("site.yaml", &format!("{HEAD}{documents}"));
     std::fs::create_dir(bench.path().join("etc")).unwrap();
     bench.write("etc/app.conf", "# ours\nport = 80\n");
-    bench.write("etc/motd", "hello\n");
+    bench.write("etc/my motd", "hello\n");
     bench.expect(0, "apply --yes");
     bench
 }
@@ -652,18 +667,16 @@ fn the_content_of_a_source_is_written_into_that_file() {
     write_inside(&bench, "a", "/etc/inline", "one\ntwo\n");
     let patch = bench.expect(0, "adopt -o patch").stdout;
     insta::assert_snapshot!(patch.replace('\r', "<CR>"));
-    for tool in [&["git", "apply", "-"][..], &["patch", "-p1"]] {
+    for tool in TOOLS {
         let other = with_sources(SOURCES);
-        let mut command = Command::new(tool[0]);
-        let mut child =
-            command.args(&tool[1..]).current_dir(other.path()).stdin(Stdio::piped()).spawn().unwrap();
-        child.stdin.take().unwrap().write_all(patch.as_bytes()).unwrap();
-        assert!(child.wait().unwrap().success(), "{tool:?}: {patch}");
+        patched(other.path(), tool, &patch);
         assert_eq!(read(&other, "etc/app.conf"), "# ours\nport = ${81}\r\n\ttab", "{tool:?}");
-        assert_eq!(read(&other, "etc/motd"), "", "{tool:?}");
-        assert!(read(&other, "site.yaml").contains("/etc/inline: {content: \"one\\ntwo\\n\", mode: \"0600\"}"));
+        assert_eq!(read(&other, "etc/my motd"), "", "{tool:?}");
+        assert!(
+            read(&other, "site.yaml").contains("/etc/inline: {content: \"one\\ntwo\\n\", mode: \"0600\"}")
+        );
     }
-    assert_eq!(read(&bench, "etc/motd"), "hello\n", "a patch writes nothing");
+    assert_eq!(read(&bench, "etc/my motd"), "hello\n", "a patch writes nothing");
     bench.expect(0, "adopt --write");
     bench.expect(0, "plan");
     bench.expect(0, "drift");
@@ -684,10 +697,10 @@ fn a_source_of_several_is_adopted_when_all_of_them_have_it() {
     write_inside(&bench, "b", "/etc/motd", "good bye\n");
     let said = bench.expect(1, "adopt --write").stderr;
     assert!(said.contains("they do not agree"), "{said}");
-    assert_eq!(read(&bench, "etc/motd"), "hello\n");
+    assert_eq!(read(&bench, "etc/my motd"), "hello\n");
     write_inside(&bench, "b", "/etc/motd", "bye\n");
     bench.expect(0, "adopt --write");
-    assert_eq!(read(&bench, "etc/motd"), "bye\n");
+    assert_eq!(read(&bench, "etc/my motd"), "bye\n");
     bench.expect(0, "plan");
 }
 
@@ -774,7 +787,11 @@ fn what_is_left_after_adopting_is_told_and_is_the_exit_code() {
     by_hand(&bench, "a", memory(GIB));
     by_hand(&bench, "b", |run| run["supervised"] = false.into());
     let said = bench.expect(3, "adopt a --write -q");
-    assert!(said.stderr.contains("still to do") && said.stderr.contains("container/b: supervise"), "{}", said.stderr);
+    assert!(
+        said.stderr.contains("still to do") && said.stderr.contains("container/b: supervise"),
+        "{}",
+        said.stderr
+    );
     assert!(!said.stderr.contains("container/a"), "{}", said.stderr);
     bench.expect(0, "plan --only container/a");
     by_hand(&bench, "a", memory(2 * GIB));
@@ -785,7 +802,11 @@ fn what_is_left_after_adopting_is_told_and_is_the_exit_code() {
     on_the_host(&bench, |host| host["networks"]["bay0"]["up"] = false.into());
     by_hand(&bench, "a", memory(4 * GIB));
     let said = bench.expect(3, "adopt a --write -q");
-    assert!(said.stderr.contains("network/bay0: ") && said.stderr.contains("container/a: "), "{}", said.stderr);
+    assert!(
+        said.stderr.contains("network/bay0: ") && said.stderr.contains("container/a: "),
+        "{}",
+        said.stderr
+    );
     bench.expect(0, "apply --yes");
     bench.expect(0, "drift");
 }

@@ -33,9 +33,10 @@ fn a_small_site_is_made_and_the_next_plan_is_empty() {
 fn web() -> Container {
     let mut container = container();
     container.config = config(&[("limits.memory", "512MiB")]);
-    container
-        .devices
-        .insert("data".to_owned(), device(DeviceType::Disk, &[("source", "/srv/a"), ("path", "/srv"), ("readonly", "true")]));
+    container.devices.insert(
+        "data".to_owned(),
+        device(DeviceType::Disk, &[("source", "/srv/a"), ("path", "/srv"), ("readonly", "true")]),
+    );
     container
 }
 

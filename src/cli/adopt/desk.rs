@@ -41,10 +41,10 @@ impl<'a> Desk<'a> {
         Ok(desk)
     }
 
-    /// The files of `source` that may be edited join the manifests.
+    /// The files of `source` that may be edited join the manifests; never one whose content is not to be read.
     fn read_sources(&mut self) {
-        let wanted = value::wanted_contents(&self.plan, &BTreeSet::new());
-        for file in value::wanted_sources(&self.plan, &wanted) {
+        let texts = self.file_texts(&self.plan, &BTreeSet::new());
+        for file in value::sources(&self.plan, &texts) {
             let whole = file.root.join(&file.path);
             if !self.before.texts.iter().any(|text| text.file() == whole) {
                 self.before.texts.push(source::beside_manifests(&self.before.texts, &file));

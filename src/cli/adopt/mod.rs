@@ -99,14 +99,15 @@ pub fn run(session: &Session, args: &Args) -> anyhow::Result<Exit> {
         true => desk.all()?,
         false => desk.named(&args.keys, &args.from)?,
     };
+    let out = if args.write { session.out.even_unread() } else { session.out };
     if !args.write || adoption.is_empty() {
-        return adoption.show(session);
+        return adoption.tell(out, Written::No, &[]);
     }
     adoption.write()?;
     let whole = request(session, &adoption.after);
     let recorded = record(session, &connection, &PlanRequest { only: adoption.keys(), ..whole.clone() });
     let left = recorded.and_then(|()| adoption.left(&connection, &whole));
-    let told = adoption.tell(session, left.as_deref().unwrap_or_default())?;
+    let told = adoption.tell(out, Written::Yes, left.as_deref().unwrap_or_default())?;
     left?;
     Ok(told)
 }
@@ -144,17 +145,8 @@ impl Adoption {
         })
     }
 
-    /// Before anything is written, or where there is nothing to write.
-    fn show(&self, session: &Session) -> anyhow::Result<Exit> {
-        self.print(session.out, Written::No, &[])
-    }
-
     /// `left`: what the next plan and drift still have.
-    fn tell(&self, session: &Session, left: &[String]) -> anyhow::Result<Exit> {
-        self.print(session.out.even_unread(), Written::Yes, left)
-    }
-
-    fn print(&self, out: Output, written: Written, left: &[String]) -> anyhow::Result<Exit> {
+    fn tell(&self, out: Output, written: Written, left: &[String]) -> anyhow::Result<Exit> {
         let folder = std::env::current_dir()?;
         let patch: String = self.changes().map(|(old, new)| patch::patch(old, new, &folder)).collect();
         match out.format {

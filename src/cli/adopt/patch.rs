@@ -3,7 +3,7 @@
 
 use crate::spec::SourceText;
 use similar::TextDiff;
-use std::path::{Component, Path, PathBuf};
+use std::path::Path;
 
 /// One file's; `old` is None where it is new.
 pub fn patch(old: Option<&SourceText>, new: &SourceText, folder: &Path) -> String {
@@ -23,9 +23,8 @@ fn lines(text: &str) -> Vec<&str> {
 }
 
 fn name(file: &Path, folder: &Path) -> String {
-    let shown = file.strip_prefix(folder).unwrap_or(file);
-    let parts: PathBuf = shown.components().filter(|part| matches!(part, Component::Normal(_))).collect();
-    parts.display().to_string()
+    let name = file.strip_prefix(folder).or_else(|_| file.strip_prefix("/")).unwrap_or(file);
+    name.display().to_string()
 }
 
 /// A tab says where a name with blanks ends.

@@ -23,8 +23,7 @@ impl Bay {
         let host = |error: &dyn std::error::Error| Failure::from_error(FailureKind::Host, error);
         let record = FileRecords::new(&self.places.state).get(key).map_err(|error| host(&error))?;
         let record = record.ok_or_else(|| self.unknown(key, None))?;
-        let contents: Vec<&Content> =
-            objects(&record).filter_map(|object| content(object, path)).collect();
+        let contents: Vec<&Content> = objects(&record).filter_map(|object| content(object, path)).collect();
         let refused = |why: String| Failure::new(FailureKind::Refused, format!("{key}: {path} {why}"));
         if contents.is_empty() {
             return Err(refused("is not among its files".to_owned()));

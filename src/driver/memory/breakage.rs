@@ -107,7 +107,9 @@ impl Memory {
     /// A read-only bind is mounted again so that it can be written to.
     pub fn unlock_disk(&self, key: &Key, device: &str) -> bool {
         self.edit_run(key, |run| {
-            if run.run.disks.iter().any(|disk| disk.device == device && disk.readonly) && run.disks.contains(device) {
+            if run.run.disks.iter().any(|disk| disk.device == device && disk.readonly)
+                && run.disks.contains(device)
+            {
                 run.unlocked_disks.insert(device.to_owned());
             }
         })

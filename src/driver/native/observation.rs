@@ -148,10 +148,10 @@ fn run_facts(
     let limits = facts.limits.as_ref().map(|found| limits::from_cgroup(found, &asked, &record.run.limits));
     let mounted = table.as_ref().map(|table| Mounted { init, table, host: host_table });
     let all = &record.run.disks;
-    let stands =
-        |disk: &&Disk| mounted.as_ref().is_some_and(|mounted| !mounted.places(disk, all).is_empty());
-    let is_unlocked =
-        |disk: &&Disk| disk.readonly && mounted.as_ref().is_some_and(|mounted| mounted.is_unlocked(disk, all));
+    let stands = |disk: &&Disk| mounted.as_ref().is_some_and(|mounted| !mounted.places(disk, all).is_empty());
+    let is_unlocked = |disk: &&Disk| {
+        disk.readonly && mounted.as_ref().is_some_and(|mounted| mounted.is_unlocked(disk, all))
+    };
     let named = |disk: &Disk| disk.device.clone();
     let shows = |pool: &Pool, path: &str| {
         table.as_ref().is_some_and(|table| table.shows(&pool.persisted_end(uuid, path)))

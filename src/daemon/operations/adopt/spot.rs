@@ -242,7 +242,9 @@ fn source(texts: &[SourceText], file: &SourceFile) -> Result<Spot, String> {
     match texts.iter().position(|text| text.file() == whole).map(|at| (at, &texts[at])) {
         Some((file, SourceText { role: TextRole::Source(_), .. })) => Ok(Spot::Source { file }),
         Some((_, SourceText { role: TextRole::Unread(_), text: why, .. })) => Err(why.clone()),
-        Some((_, other)) => Err(format!("its source {} is more than that here; change it by hand", other.path)),
+        Some((_, other)) => {
+            Err(format!("its source {} is more than that here; change it by hand", other.path))
+        }
         None => Err(format!("its source {} was not read", whole.display())),
     }
 }

@@ -43,13 +43,13 @@ pub fn wanted_contents(plan: &Plan, keys: &BTreeSet<Key>) -> BTreeSet<(Key, Stri
     wanted.collect()
 }
 
-/// The files beside the manifests that these drifted contents come from.
-pub fn wanted_sources(plan: &Plan, wanted: &BTreeSet<(Key, String)>) -> BTreeSet<SourceFile> {
-    let source = |(key, path): &(Key, String)| match content(plan, key, path)? {
+/// The files beside the manifests that what was read comes from.
+pub fn sources(plan: &Plan, texts: &FileTexts) -> BTreeSet<SourceFile> {
+    let source = |((key, path), _): (&(Key, String), _)| match content(plan, key, path)? {
         Content::File(file) => Some(file.clone()),
         _ => None,
     };
-    wanted.iter().filter_map(source).collect()
+    texts.iter().filter(|(_, text)| text.is_ok()).filter_map(source).collect()
 }
 
 /// Whose secret a content is; a file beside the manifests may be a secret's own.
@@ -62,7 +62,9 @@ fn secret(plan: &Plan, content: &Content) -> Option<String> {
     let secret = SecretSource::File(file);
     // Of those that are recorded already the reader of contents knows.
     let mut objects = plan.objects.values().filter_map(|change| change.after.as_ref());
-    objects.any(|object| object.spec.secrets().contains(&&secret)).then(|| format!("its source is a secret's ({secret})"))
+    objects
+        .any(|object| object.spec.secrets().contains(&&secret))
+        .then(|| format!("its source is a secret's ({secret})"))
 }
 
 /// Of a file inside, as it is declared.
