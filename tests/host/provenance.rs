@@ -253,6 +253,7 @@ fn a_nic_on_another_bridge_a_bridges_address_and_a_disk_made_writable_are_adopte
     let product = Product::new();
     let shared = product.folder().join("shared");
     fs::create_dir(&shared).unwrap();
+    fs::set_permissions(&shared, fs::Permissions::from_mode(0o777)).unwrap();
     let (one, two, spare) = (
         format!("{}x", product.bridge()),
         format!("{}y", product.bridge()),
@@ -282,9 +283,9 @@ fn a_nic_on_another_bridge_a_bridges_address_and_a_disk_made_writable_are_adopte
     let host_end = links.split_whitespace().nth(1).unwrap().split('@').next().unwrap().to_owned();
     run(&["ip", "link", "set", &host_end, "master", &two]);
     let pid = init.to_string();
-    run(&["nsenter", "-t", &pid, "-m", "mount", "-o", "remount,bind,rw", "/srv/data"]);
-    run(&["ip", "address", "add", &format!("{}/24", address(9)), "dev", &spare]);
+    run(&["nsenter", "-t", &pid, "-m", "-p", "mount", "-o", "remount,bind,rw", "/srv/data"]);
     run(&["ip", "address", "del", &format!("{}/24", address(1)), "dev", &spare]);
+    run(&["ip", "address", "add", &format!("{}/24", address(9)), "dev", &spare]);
     let drift = product.drift().expect(2).out;
     for part in ["devices.eth0.network", "devices.data.readonly", "config.ipv4.address"] {
         assert!(drift.contains(part), "{part}: {drift}");
@@ -308,11 +309,12 @@ fn a_nic_on_another_bridge_a_bridges_address_and_a_disk_made_writable_are_adopte
     product.declare(&site);
     product.apply().expect(0);
     product.plan().expect(0);
-    run(&["nsenter", "-t", &pid, "-m", "mount", "-o", "remount,bind,rw", "/srv/data"]);
+    run(&["nsenter", "-t", &pid, "-m", "-p", "mount", "-o", "remount,bind,rw", "/srv/data"]);
     product.drift().expect(2);
     product.apply().expect(0);
     product.drift().expect(0);
-    product.run(&["exec", "a", "-T", "--", "touch", "/srv/data/x"]).expect(1);
+    let said = product.run(&["exec", "a", "-T", "--", "touch", "/srv/data/x"]).expect(1);
+    assert!(said.err.contains("Read-only file system"), "{}", said.err);
     assert!(!run(&["ip", "-o", "link", "show", "master", &one]).is_empty());
     assert_eq!(product.pid("a"), init);
 }

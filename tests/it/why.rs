@@ -229,7 +229,7 @@ fn the_command_asks_records_manifests_and_a_daemon_alike() {
     let with_lines = bench.expect(0, "why container/web-1 -f site.yaml").stdout;
     assert!(
         with_lines.contains(
-            "site.yaml:14:36 (document)\n               14 | spec: {image: busybox, config: {limits"
+            "site.yaml:14:48 (document)\n               14 | spec: {image: busybox, config: {limits"
         ),
         "{with_lines}"
     );

@@ -151,9 +151,9 @@ pub fn left(before: &Plan, after: &Plan, adopted: &BTreeSet<Key>) -> Vec<NotAdop
     for step in after.steps.iter().filter(|step| adopted.contains(&step.key) && !is_record(step)) {
         for reason in &step.reasons {
             let side = |value: &Option<String>| value.clone().unwrap_or_else(|| "none".to_owned());
-            let values = match reason.from == reason.to {
-                true => String::new(),
-                false => format!(" ({} -> {})", side(&reason.from), side(&reason.to)),
+            let values = match (side(&reason.from), side(&reason.to)) {
+                (from, to) if from == to => String::new(),
+                (from, to) => format!(" ({from} -> {to})"),
             };
             let why = format!("{} is left to do{values}", step_words(&step.action));
             say(&step.key, &reason.field, why);
