@@ -132,8 +132,8 @@ pub fn manifests(given: &[PathBuf]) -> Result<Vec<SourceText>, Error> {
     Ok(texts)
 }
 
-/// Writes a manifest anew, its owner and permissions kept: a reader sees the old text or the new one. A link stays, and leads to
-/// the new text.
+/// Writes a manifest anew, its owner (as far as that may be) and permissions kept: a reader sees the old text or the new
+/// one. A link stays, and leads to the new text.
 pub fn write(path: &Path, text: &str) -> Result<(), Error> {
     let failed = |source| Error::Write { path: path.to_owned(), source };
     let real = path.canonicalize().map_err(failed)?;
@@ -141,7 +141,11 @@ pub fn write(path: &Path, text: &str) -> Result<(), Error> {
     let new = beside(&real, text).map_err(failed)?;
     let made = new.as_file().metadata().map_err(failed)?;
     if (made.uid(), made.gid()) != (facts.uid(), facts.gid()) {
-        fchown(new.as_file(), Some(facts.uid()), Some(facts.gid())).map_err(failed)?;
+        match fchown(new.as_file(), Some(facts.uid()), Some(facts.gid())) {
+            // Who may write another's file may not always give one away.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
+            other => other.map_err(failed)?,
+        }
     }
     new.as_file().set_permissions(facts.permissions()).map_err(failed)?;
     new.persist(&real).map(drop).map_err(|error| failed(error.error))

@@ -60,6 +60,8 @@ spec:
 
         home = /root
     /etc/motd: {source: etc/motd}   # a file beside
+    /etc/plain:
+      content: once   # said once
     /etc/gone: {content: x}   # may go
   devices:
     eth0:
@@ -123,7 +125,7 @@ fn memory(host: &Memory, key: &Key, number: u8) -> bool {
 }
 
 /// In this order: what is powered off has nothing that runs any more.
-const HANDS: [(&str, Place, Hand); 24] = [
+const HANDS: [(&str, Place, Hand); 25] = [
     ("container/block", Is, |host, key, number| number < 40 && host.power_off_inside(key)),
     ("container/block", Is, memory),
     ("container/block", Is, |host, key, _| host.edit_limits(key, |limits| limits.processes = Some(7))),
@@ -133,6 +135,7 @@ const HANDS: [(&str, Place, Hand); 24] = [
         host.edit_file(key, "/etc/app.conf", |file| file.mode = "0600".to_owned())
     }),
     ("container/block", Is, |host, key, number| host.edit_text(key, "/etc/motd", &text(number))),
+    ("container/block", Is, |host, key, number| host.edit_text(key, "/etc/plain", &text(number))),
     ("container/block", Is, |host, key, _| host.remove_file(key, "/etc/gone")),
     ("container/block", Is, |host, key, _| host.move_nic(key, "eth0", "lan1")),
     ("container/block", Is, |host, key, _| host.unlock_disk(key, "data")),
