@@ -122,8 +122,9 @@ fn of_object(object: &Object) -> Vec<Content> {
 pub fn of_container(container: &Container) -> impl Iterator<Item = (String, Content)> {
     let files = container.files.iter().map(|(path, file)| (format!("files.{path}"), file.from.clone()));
     let secrets = container.environment.iter();
-    files
-        .chain(secrets.map(|(name, secret)| (format!("environment.{name}"), Content::Secret(secret.clone()))))
+    files.chain(
+        secrets.map(|(name, secret)| (format!("environment.{name}"), Content::Variable(secret.clone()))),
+    )
 }
 
 /// The digest of a content; else why there is none.

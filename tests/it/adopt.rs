@@ -677,6 +677,11 @@ fn the_content_of_a_source_is_written_into_that_file() {
         );
     }
     assert_eq!(read(&bench, "etc/my motd"), "hello\n", "a patch writes nothing");
+    let shown = bench.expect(0, "adopt").stdout;
+    assert!(
+        shown.contains("+port = ${81}\\r\n+\ttab\n") && !shown.contains('\r'),
+        "no order for a terminal: {shown}"
+    );
     bench.expect(0, "adopt --write");
     bench.expect(0, "plan");
     bench.expect(0, "drift");

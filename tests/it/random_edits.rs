@@ -20,8 +20,8 @@ pub struct Turn {
     pub consent: Consent,
     /// Where a guard stops the apply: lift it, else take the edit back.
     pub insists: bool,
-    /// Which steps are left out to see whether they are needed.
-    pub picks: Vec<prop::sample::Index>,
+    /// Which steps are left out to see whether they are needed: numbers that are counted round.
+    pub picks: Vec<usize>,
 }
 
 /// What is approved.
@@ -121,7 +121,7 @@ fn turn() -> impl Strategy<Value = Turn> {
     ];
     let consent = (prop::bool::weighted(0.6), any::<bool>(), deletions)
         .prop_map(|(restart, replace, deletions)| Consent { restart, replace, deletions });
-    (edit(), consent, any::<bool>(), prop::collection::vec(any::<prop::sample::Index>(), 2))
+    (edit(), consent, any::<bool>(), prop::collection::vec(any::<usize>(), 2))
         .prop_map(|(edit, consent, insists, picks)| Turn { edit, consent, insists, picks })
 }
 

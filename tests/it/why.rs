@@ -310,6 +310,24 @@ fn a_part_that_nobody_wrote_is_a_default_and_not_of_the_line_around_it() {
 }
 
 #[test]
+fn what_nobody_wrote_is_a_default_or_of_the_line_that_implies_it() {
+    let manifest = "apiVersion: bayplan/v1\nkind: Site\nmetadata: {name: edge}\n---\nkind: Image\nmetadata: {name: tiny}\n\
+         spec: {source: {busybox: {}}}\n---\nkind: Network\nmetadata: {name: lan}\nspec: {config: {ipv4.address: \
+         10.9.0.1/24}}\n---\nkind: Container\nmetadata: {name: db}\nspec: {image: tiny}\n---\nkind: Container\n\
+         metadata: {name: web-1}\nspec:\n  image: tiny\n  restartWith: [db]\n";
+    let host = host(manifest);
+    let origin = |key: Key, field: &str| {
+        let explanation = why(&host, &key, None);
+        explanation.values.iter().find(|value| value.field == field).unwrap().origin.clone().unwrap()
+    };
+    assert_eq!(origin(Key::site("edge"), "heal").layer, Layer::Default);
+    assert_eq!(origin(Key::network("lan"), "type").layer, Layer::Default);
+    let line = manifest.lines().position(|line| line.contains("restartWith")).unwrap() + 1;
+    let depends = origin(web(), "dependsOn").place.unwrap();
+    assert_eq!(usize::try_from(depends.line).unwrap(), line);
+}
+
+#[test]
 fn a_probe_is_of_the_line_that_names_it_in_any_of_its_forms() {
     for (ready, written, default) in [
         ("{systemd: true}", "ready.systemd", "ready.timeout"),

@@ -18,6 +18,7 @@ use crate::api::types::{GoalRequest, OUTPUT_VERSION, PlanRequest};
 use crate::daemon::operations::adopt::{self, Difference, Into, NotAdopted};
 use crate::model::key::Key;
 use crate::reconcile::drift::drift;
+use crate::reconcile::render::values::harmless;
 use crate::source::{self, STDIN};
 use crate::spec::SourceText;
 use desk::{Desk, request};
@@ -151,7 +152,11 @@ impl Adoption {
         let patch: String = self.changes().map(|(old, new)| patch::patch(old, new, &folder)).collect();
         match out.format {
             Format::Patch => out.raw(patch.as_bytes())?,
-            _ => out.text(&format!("{patch}{}", self.summary(written)))?,
+            // What programs in containers wrote is no order for a terminal.
+            _ => {
+                let shown: String = patch.lines().map(|line| harmless(line) + "\n").collect();
+                out.text(&format!("{shown}{}", self.summary(written)))?;
+            }
         }
         out.json(&AdoptJson {
             version: OUTPUT_VERSION,

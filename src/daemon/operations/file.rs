@@ -71,7 +71,7 @@ fn is_secret(content: &Content, secrets: &BTreeSet<PathBuf>) -> bool {
     match content {
         Content::Text(_) => false,
         Content::File(file) => secrets.contains(&real(&file.root.join(&file.path))),
-        Content::Secret(_) => true,
+        Content::Secret(_) | Content::Variable(_) => true,
     }
 }
 

@@ -59,7 +59,7 @@ pub fn start_variables(
 }
 
 fn planned(native: &Native, key: &Key, given: &SecretUse) -> Result<SecretValue, Error> {
-    let content = Content::Secret(given.secret.clone());
+    let content = Content::Variable(given.secret.clone());
     let value = super::files::planned(native, key, &content, &given.digest)?;
     resolve::variable(&content, &value)
         .map_err(|error| failed(format!("{key}: a variable has no value"), error))

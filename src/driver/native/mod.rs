@@ -123,6 +123,9 @@ impl Native {
 
     /// A file that has not changed since it was read last is not read again.
     fn digest_now(&self, key: &DigestKey, content: &Content) -> Result<Digest, resolve::Error> {
+        if matches!(content, Content::Variable(_)) {
+            return Ok(key.digest(resolve::value(content)?.expose()));
+        }
         match resolve::source(content)? {
             Source::Bytes(value) => Ok(key.digest(value.expose())),
             Source::File(open) => self.kept.digest(&open.file, SystemTime::now(), || {

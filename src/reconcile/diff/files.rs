@@ -30,10 +30,10 @@ pub fn diff(walk: &mut Walk<'_>, audience: Audience) {
     if walk.has_fresh_root() {
         return; // it has none of another root's
     }
+    // One that its record does not tell of, of a state folder that was lost, is nobody's to remove.
     let written = walk.view.record.into_iter().flat_map(|record| record.files.keys());
-    let applied = applied(walk).into_iter().flat_map(|container| container.files.keys());
-    let known: BTreeSet<String> = written.chain(applied).cloned().collect();
-    for path in known.into_iter().filter(|path| !declared.contains_key(path)) {
+    let gone: Vec<String> = written.filter(|path| !declared.contains_key(*path)).cloned().collect();
+    for path in gone {
         let field = Field::File(path.clone());
         if walk.ignores(&field) {
             continue;

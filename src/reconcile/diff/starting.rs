@@ -144,7 +144,7 @@ pub fn secrets(
 ) -> (BTreeMap<String, SecretUse>, Vec<(String, String)>) {
     let (mut secrets, mut unresolved) = (BTreeMap::new(), vec![]);
     for (name, secret) in &container.environment {
-        match digest(contents, &Content::Secret(secret.clone())) {
+        match digest(contents, &Content::Variable(secret.clone())) {
             Ok(digest) => {
                 let given = SecretUse { secret: secret.clone(), digest: digest.clone() };
                 secrets.insert(name.clone(), given);

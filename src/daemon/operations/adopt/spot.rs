@@ -6,6 +6,7 @@ use crate::model::content::{Content, SourceFile};
 use crate::model::key::Key;
 use crate::model::origin::{FieldOrigins, Layer, Origin, Place};
 use crate::reconcile::plan::Plan;
+use crate::reconcile::render::values::in_a_line;
 use crate::spec::edit;
 use crate::spec::fill;
 use crate::spec::{SourceText, TextRole};
@@ -120,9 +121,9 @@ fn edits<'d>(
         not.push(other.refused(format!(
             "one line declares it for both, and they do not agree: {} has {}, {} has {}",
             one.key,
-            one.value.words(),
+            in_a_line(one.value.words()),
             other.key,
-            other.value.words()
+            in_a_line(other.value.words())
         )));
     }
     (edits, not)

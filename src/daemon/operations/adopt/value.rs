@@ -56,7 +56,7 @@ pub fn sources(plan: &Plan, texts: &FileTexts) -> BTreeSet<SourceFile> {
 fn secret(plan: &Plan, content: &Content) -> Option<String> {
     let file = match content {
         Content::Text(_) => return None,
-        Content::Secret(_) => return Some("it is a secret's".to_owned()),
+        Content::Secret(_) | Content::Variable(_) => return Some("it is a secret's".to_owned()),
         Content::File(file) => file.root.join(&file.path),
     };
     let secret = SecretSource::File(file);
