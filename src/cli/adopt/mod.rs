@@ -154,7 +154,8 @@ impl Adoption {
             Format::Patch => out.raw(patch.as_bytes())?,
             // What programs in containers wrote is no order for a terminal.
             _ => {
-                let shown: String = patch.lines().map(|line| harmless(line) + "\n").collect();
+                let lines = patch.split_inclusive('\n');
+                let shown: String = lines.map(|line| harmless(line.trim_end_matches('\n')) + "\n").collect();
                 out.text(&format!("{shown}{}", self.summary(written)))?;
             }
         }
