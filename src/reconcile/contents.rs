@@ -30,7 +30,9 @@ pub fn wanted(goal: &Goal<'_>, observed: &Observed, only: &BTreeSet<Key>) -> BTr
         }
         Goal::Delete(_) | Goal::Park(_) | Goal::PowerOff => BTreeSet::new(),
         // A verb changes these containers alone: no file of another one is read for it.
-        Goal::Power { keys, .. } | Goal::Resume(keys) | Goal::Restart(keys) => recalled(keys.clone()),
+        Goal::Power { keys, .. } | Goal::Hold { keys, .. } | Goal::Resume(keys) | Goal::Restart(keys) => {
+            recalled(keys.clone())
+        }
         Goal::Recorded | Goal::Undelete(_) | Goal::Rollback(_) if only.is_empty() => {
             recalled(observed.records.keys().cloned().collect())
         }

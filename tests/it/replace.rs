@@ -7,13 +7,13 @@ use crate::spec_load::load_text;
 use bayplan::driver::faulty::{Fault, Faulty, Side};
 use bayplan::driver::memory::Memory;
 use bayplan::model::desired::Desired;
-use bayplan::model::key::Key;
+use bayplan::model::key::{Key, Kind};
 use bayplan::model::object::{Power, Spec};
 use bayplan::model::observed::RootFacts;
 use bayplan::model::prune::Deletion;
 use bayplan::model::record::{Applied, Identity};
 use bayplan::model::step::{Action, Cause, Class};
-use bayplan::reconcile::goal::{Goal, PlanOptions};
+use bayplan::reconcile::goal::{Goal, HoldTerms, PlanOptions};
 use bayplan::reconcile::plan::Plan;
 use bayplan::reconcile::render::markdown::markdown;
 use bayplan::reconcile::render::{TextOptions, outline, plan_json, plan_text, report_text};
@@ -296,7 +296,11 @@ fn restarts_go_by_the_policy_too() {
 fn a_hold_is_kept_through_a_replace() {
     let host = host();
     let until = Some(Timestamp::from_second(SECOND + 3600).unwrap());
-    converge(&host, &Goal::Power { keys: [web()].into(), power: Power::Stopped, until }, &options());
+    converge(
+        &host,
+        &Goal::Power { keys: [web()].into(), power: Power::Stopped, hold: HoldTerms { until, reason: None } },
+        &options(),
+    );
     let goal = site(NEW, "image: replace", "");
     let plan = converge(&host, &Goal::Site(&goal), &approving());
     assert!(!plan.steps.iter().any(|step| matches!(step.action, Action::Start(_))));
@@ -494,9 +498,18 @@ fn a_content_that_one_was_rolled_back_from_is_not_tried_on_the_next() {
     converge(&host, &Goal::Site(&fleet(OLD)), &options());
     fail_probe(&host);
     let bad = fleet(NEW);
+    for key in look(&host).records.into_keys().filter(|key| key.kind == Kind::Container) {
+        assert!(host.write_inside(&key, "/root/lost"));
+    }
     // As a daemon's passes do.
-    for _ in 0..3 {
+    for pass in 0..3 {
         let plan = planned(&host, &Goal::Site(&bad), &options());
+        if pass == 1 {
+            // The roots that were prepared go, and with them nothing that was written inside.
+            let told = losses(&plan);
+            assert_eq!((plan.pending.len(), plan.summary().change), (5, 4), "{}", text(&plan));
+            assert_eq!(told.iter().filter(|line| line.contains("drops 1 file")).count(), 5, "{told:#?}");
+        }
         let report = carry_out(&host, &plan, 4);
         let back = rollback::due(&plan, &report);
         host.edit_host(|host| host.failing_commands.clear());

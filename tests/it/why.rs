@@ -11,7 +11,7 @@ use bayplan::model::key::Key;
 use bayplan::model::object::Power;
 use bayplan::model::origin::Layer;
 use bayplan::model::run::{MemoryEnforce, MemoryLimit};
-use bayplan::reconcile::goal::{Goal, PlanOptions};
+use bayplan::reconcile::goal::{Goal, HoldTerms, PlanOptions};
 use bayplan::reconcile::why::standing::State;
 use bayplan::reconcile::why::text::text;
 use bayplan::reconcile::why::{Explanation, Subject, explain};
@@ -130,7 +130,11 @@ fn what_waits_for_a_restart_is_pending_and_says_for_what() {
 fn a_hold_is_told_with_who_set_it() {
     let host = host(LAYERS);
     let until = Some(jiff::Timestamp::from_second(SECOND + 3600).unwrap());
-    converge(&host, &Goal::Power { keys: [web()].into(), power: Power::Stopped, until }, &options());
+    converge(
+        &host,
+        &Goal::Power { keys: [web()].into(), power: Power::Stopped, hold: HoldTerms { until, reason: None } },
+        &options(),
+    );
     has(&why(&host, &web(), None), State::Held, "held stopped by apply by test");
 }
 
