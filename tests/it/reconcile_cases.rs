@@ -33,9 +33,10 @@ fn a_small_site_is_made_and_the_next_plan_is_empty() {
 fn web() -> Container {
     let mut container = container();
     container.config = config(&[("limits.memory", "512MiB")]);
-    container
-        .devices
-        .insert("data".to_owned(), device(DeviceType::Disk, &[("source", "/srv/a"), ("path", "/srv")]));
+    container.devices.insert(
+        "data".to_owned(),
+        device(DeviceType::Disk, &[("source", "/srv/a"), ("path", "/srv"), ("readonly", "true")]),
+    );
     container
 }
 
@@ -43,7 +44,7 @@ fn web() -> Container {
 fn each_way_to_break_a_host_is_drift_with_its_cause_and_is_repaired() {
     let key = Key::container("web-1");
     type Break = fn(&Memory, &Key) -> bool;
-    let table: [(&str, Break, &str, &str); 14] = [
+    let table: [(&str, Break, &str, &str); 16] = [
         ("container/web-1", |host, key| host.kill_init(key), "state", "init was killed (signal 9)"),
         ("container/web-1", |host, key| host.power_off_inside(key), "state", "powered off from inside"),
         (
@@ -59,6 +60,18 @@ fn each_way_to_break_a_host_is_drift_with_its_cause_and_is_repaired() {
             |host, key| host.detach_bridge(key, "eth0"),
             "devices.eth0",
             "off its bridge bay0",
+        ),
+        (
+            "container/web-1",
+            |host, key| host.move_nic(key, "eth0", "bay1"),
+            "devices.eth0.network",
+            "a port of bay1, not of bay0",
+        ),
+        (
+            "container/web-1",
+            |host, key| host.unlock_disk(key, "data"),
+            "devices.data.readonly",
+            "was made writable",
         ),
         ("container/web-1", |host, key| host.set_nic_down(key, "eth0"), "devices.eth0", "the nic is down"),
         (
