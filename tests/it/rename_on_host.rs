@@ -249,7 +249,7 @@ fn a_built_in_name_that_is_still_referred_to_is_not_renamed() {
     let load = |name: &str| {
         let text = format!(
             "apiVersion: bayplan/v1\nkind: Site\nmetadata: {{name: edge}}\n---\nkind: Network\nmetadata: {{name: {name}}}\n\
-             spec: {{type: bridge, config: {{ipv4.address: 10.66.0.1/24}}}}\n---\nkind: Image\nmetadata: {{name: tiny}}\n\
+             spec: {{type: bridge, config: {{ipv4.address: 10.73.2.1/24}}}}\n---\nkind: Image\nmetadata: {{name: tiny}}\n\
              spec: {{source: {{busybox: {{}}}}}}\n---\nkind: Container\nmetadata: {{name: web}}\nspec: {{image: tiny}}\n"
         );
         load_text(&text).unwrap().desired
