@@ -1,7 +1,7 @@
 //! How the rename of a network or a pool changes records: the same in every driver.
 //!
 //! ```text
-//! begin   the record under its new name, marked with the former one ─► the old record goes ─► what names it follows
+//! begin   the record under its new name, marked with the former one ─► what names it follows ─► the old record goes
 //! (host)  the driver makes the host follow
 //! end     the mark goes
 //! ```
@@ -41,14 +41,15 @@ pub fn begin(
 ) -> Result<(), Error> {
     let marked = Record { renaming: Some(from.clone()), actor: actor.to_owned(), ..record.clone() };
     records.put(to, &marked).map_err(store_error)?;
-    // It lasts before the old one goes: whatever happens between, one of them is there.
+    // It lasts before any other follows: from then on every pass knows of it.
     records.settle().map_err(store_error)?;
-    records.forget(from).map_err(store_error)?;
     for (key, mut record) in records.all().map_err(store_error)? {
         if renaming::in_record(&mut record, from, to) {
             records.put(&key, &Record { actor: actor.to_owned(), ..record }).map_err(store_error)?;
         }
     }
+    // Last: as long as a record names the former one, that one is there.
+    records.forget(from).map_err(store_error)?;
     Ok(())
 }
 

@@ -164,7 +164,7 @@ fn a_bridge_gets_another_name_with_all_that_is_on_it() {
             assert_eq!(link.group, mark("lan0").group());
             assert!(links.get("bay0").is_none() && links.ports(link).any(|port| port.name == "port"));
             assert_eq!(all(), before);
-            ip("link add bay0 type dummy");
+            ip("link add bay0 type bridge");
             assert!(matches!(rename(&to, &from), Err(BridgeError::Foreign { .. })));
             assert!(Links::observe().unwrap().get("lan0").is_some());
         });

@@ -74,7 +74,7 @@ fn a_network_and_a_pool_are_renamed_under_running_containers_that_never_notice()
     ip(&format!("route add {route} dev {}", names.network[0]));
 
     // A connection that is open all the while.
-    let script = "nc -l -p 7000 > /root/heard";
+    let script = "sleep 6 | nc -l -p 7000 > /root/heard";
     let mut listener = product.spawn(&["exec", "b", "-T", "--", "sh", "-c", script]);
     let script = format!(
         "sleep 1; for n in 1 2 3 4 5 6 7 8; do echo $n; sleep 0.3; done | nc {} 7000",
@@ -126,7 +126,7 @@ fn names_that_links_folders_and_other_sites_have_are_refused_and_nothing_is_done
     product.apply().expect(0);
     let (a, b) = (product.pid("a"), product.pid("b"));
     let taken = &names.network[1];
-    ip(&format!("link add {taken} type dummy"));
+    ip(&format!("link add {taken} type bridge"));
     names.declare(&product, 1);
     let said = product.apply();
     ip(&format!("link del {taken}"));
@@ -140,7 +140,7 @@ fn names_that_links_folders_and_other_sites_have_are_refused_and_nothing_is_done
     let said = product.apply().expect(3);
     assert!(said.err.contains("is there already"), "{}\n{}", said.out, said.err);
     assert_eq!((product.pid("a"), product.pid("b")), (a, b));
-    product.run(&["heal"]).expect(0);
+    product.run(&["heal", "container/a"]).expect(0);
     std::fs::remove_dir_all(&folder).unwrap();
 
     let uses = |product: &Product| -> Said {
@@ -180,7 +180,7 @@ fn a_rename_that_is_killed_at_any_moment_is_finished_by_the_next_apply_or_by_hea
         let _ = apply.kill();
         apply.wait().unwrap();
         if turn % 2 == 0 {
-            product.run(&["heal"]).expect(0);
+            product.run(&["heal", "container/a"]).expect(0);
         }
         product.apply().expect(0);
         product.plan().expect(0);

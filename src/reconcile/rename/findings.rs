@@ -26,9 +26,9 @@ pub fn refused(desired: &Desired, observed: &Observed) -> Vec<Finding> {
     });
     for (now, former) in on_host {
         findings.extend(taken_on_host(desired, observed, (now, former)));
-        findings.extend(used_elsewhere(desired, observed, (now, former)));
         findings.extend(mounted(desired, observed, (now, former)));
-        findings.extend(still_built_in(desired, (now, former)));
+        let used = still_built_in(desired, (now, former));
+        findings.extend(used.or_else(|| used_elsewhere(desired, observed, (now, former))));
     }
     let foreign = desired.renamed_from.iter().filter_map(|(now, former)| {
         let owner = &observed.records.get(former)?.owner;
