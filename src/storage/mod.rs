@@ -119,14 +119,14 @@ impl Pool {
     }
 
     /// Makes the pool known by another name, too; refuses what could not be carried through.
-    pub fn begin_rename(&self, to: &Pool) -> Result<Effect, StorageError> {
+    pub fn begin_rename(&self, to: &Pool) -> Result<(), StorageError> {
         match (self, to) {
             (Pool::Dir(from), Pool::Dir(to)) => from.begin_rename(to),
         }
     }
 
     /// Gives the pool that name alone, and its folder where the name is in its path.
-    pub fn end_rename(&self, to: &Pool) -> Result<Effect, StorageError> {
+    pub fn end_rename(&self, to: &Pool) -> Result<(), StorageError> {
         match (self, to) {
             (Pool::Dir(from), Pool::Dir(to)) => from.end_rename(to),
         }

@@ -6,22 +6,22 @@
 //!
 //! From the first of these on the pool is known by both names, so that a crash in between hides no root.
 
+use super::Presence;
 use super::dir::{DirPool, exists, sync};
 use super::error::StorageError;
 use super::marker::{self, Marker};
-use super::{Effect, Presence};
 use rustix::fs::{AtFlags, CWD, RenameFlags, StatxAttributes, StatxFlags, renameat_with, statx};
 use std::path::Path;
 
 impl DirPool {
     /// Makes the pool known as `to`, too. Refuses what could not be carried through: a folder that cannot be renamed, or
     /// whose new path is taken.
-    pub(super) fn begin_rename(&self, to: &DirPool) -> Result<Effect, StorageError> {
+    pub(super) fn begin_rename(&self, to: &DirPool) -> Result<(), StorageError> {
         if to.presence()? == Presence::Ours {
-            return Ok(Effect::Unchanged);
+            return Ok(());
         }
         match self.presence()? {
-            Presence::Absent | Presence::Empty => return Ok(Effect::Unchanged),
+            Presence::Absent | Presence::Empty => return Ok(()),
             Presence::Foreign(what) => return Err(StorageError::Foreign { path: self.source.clone(), what }),
             Presence::Ours => {}
         }
@@ -33,23 +33,21 @@ impl DirPool {
                 return Err(StorageError::Taken { path: to.source.clone() });
             }
         }
-        self.mark(&to.name, Some(&self.name))?;
-        Ok(Effect::Changed)
+        self.mark(&to.name, Some(&self.name))
     }
 
     /// Moves the folder where it has another path now; from here on the pool is known as `to` alone.
-    pub(super) fn end_rename(&self, to: &DirPool) -> Result<Effect, StorageError> {
+    pub(super) fn end_rename(&self, to: &DirPool) -> Result<(), StorageError> {
         let moves = self.source != to.source && self.presence()? == Presence::Ours;
         if moves {
             renameat_with(CWD, &self.source, CWD, &to.source, RenameFlags::NOREPLACE)
                 .map_err(|source| StorageError::io("rename to", &to.source, source))?;
             sync(to.source.parent().unwrap_or(&to.source))?;
         }
-        if to.presence()? != Presence::Ours {
-            return Ok(Effect::Unchanged); // there was no folder
+        match to.presence()? {
+            Presence::Ours => to.mark(&to.name, None),
+            _ => Ok(()), // there was no folder
         }
-        to.mark(&to.name, None)?;
-        Ok(Effect::Changed)
     }
 
     fn mark(&self, name: &str, former: Option<&str>) -> Result<(), StorageError> {

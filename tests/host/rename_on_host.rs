@@ -1,6 +1,11 @@
 //! Other names of networks and pools, while real containers run on them.
 
-use crate::product::{Product, Said};
+use crate::daemon::Daemon;
+use crate::product::{Product, Said, eventually};
+use bayplan::driver::rename;
+use bayplan::model::key::Key;
+use bayplan::store::Records;
+use bayplan::store::files::FileRecords;
 use std::process::Command;
 use std::time::Duration;
 
@@ -189,4 +194,62 @@ fn a_rename_that_is_killed_at_any_moment_is_finished_by_the_next_apply_or_by_hea
         is_connected(&product);
     }
     product.drift().expect(0);
+}
+
+#[test]
+fn a_rename_whose_records_alone_have_moved_is_finished_and_loses_no_root() {
+    let product = Product::new();
+    let names = Names::of(&product);
+    names.declare(&product, 0);
+    product.apply().expect(0);
+    product.inside("a", "echo mine > /root/own");
+    let (a, b) = (product.pid("a"), product.pid("b"));
+    let records = FileRecords::new(&product.state());
+    for (turn, heals) in [(1, false), (2, true)] {
+        names.declare(&product, turn);
+        let named =
+            |names: [&str; 2], kind: fn(&str) -> Key| (kind(names[(turn + 1) % 2]), kind(names[turn % 2]));
+        let network = named([&names.network[0], &names.network[1]], |name| Key::network(name));
+        for (from, to) in [network, named(names.pool, |name| Key::pool(name))] {
+            let record = records.get(&from).unwrap().unwrap();
+            rename::begin(&records, &record, (&from, &to), "test").unwrap();
+        }
+        if heals {
+            product.run(&["heal", "container/a"]).expect(0);
+            product.drift().expect(0);
+        }
+        product.apply().expect(0);
+        assert_eq!((product.pid("a"), product.pid("b")), (a, b));
+        assert_eq!(product.inside("a", "cat /root/own"), "mine");
+        is_connected(&product);
+        product.plan().expect(0);
+    }
+    product.drift().expect(0);
+}
+
+#[test]
+fn a_daemon_renames_and_a_container_that_reboots_itself_comes_back_under_the_new_names() {
+    let product = Product::new();
+    let names = Names::of(&product);
+    names.declare(&product, 0);
+    product.apply().expect(0);
+    product.inside("a", "echo mine > /root/own");
+    let (a, b) = (product.pid("a"), product.pid("b"));
+    let daemon = Daemon::start(&product);
+    names.declare(&product, 1);
+    eventually(20, "the daemon renames", || {
+        product.run(&["get", &format!("network/{}", names.network[1])]).status == 0
+            && product.run(&["get", "storagepool/fast"]).status == 0
+    });
+    product.plan().expect(0);
+    assert_eq!((product.pid("a"), product.pid("b")), (a, b), "{}", Daemon::log(&product));
+    drop(daemon);
+    // Its monitor alone has it started again.
+    product.run(&["exec", "a", "-T", "--", "reboot"]);
+    eventually(30, "it comes back", || ![0, a].contains(&product.pid("a")));
+    eventually(10, "it answers", || {
+        product.run(&["exec", "a", "-T", "--", "cat", "/root/own"]).out == "mine\n"
+    });
+    is_connected(&product);
+    product.plan().expect(0);
 }

@@ -52,15 +52,14 @@ pub fn begin_rename(layout: &Layout, record: &Record, (from, to): (&Key, &Key)) 
             Err(precondition(to, "a folder that can be renamed", error.to_string()))
         }
         Err(error @ StorageError::Taken { .. }) => Err(precondition(to, "a free path", error.to_string())),
-        other => other.map(drop).map_err(|error| failed(format!("{from} could not be renamed"), error)),
+        other => other.map_err(|error| failed(format!("{from} could not be renamed"), error)),
     }
 }
 
 /// Gives a pool its new name alone, and its folder where the name is in its path.
 pub fn end_rename(layout: &Layout, record: &Record, (from, to): (&Key, &Key)) -> Result<(), Error> {
     let pool = |key: &Key| open(layout, &key.name, source_of(record));
-    let renamed = pool(from).end_rename(&pool(to)).map(drop);
-    renamed.map_err(|error| failed(format!("{from} could not be renamed"), error))
+    pool(from).end_rename(&pool(to)).map_err(|error| failed(format!("{from} could not be renamed"), error))
 }
 
 pub fn remove(key: &Key, pool: &Pool) -> Result<bool, Error> {
