@@ -4,7 +4,7 @@ use super::exit::Exit;
 use super::output::{Color, Format, complain};
 use super::{
     adopt, completion, console, daemon, delete, describe, doctor, drift, explain, export, fmt, get, graph,
-    heal, holds, init, inside, logs, plan, power, render, schema, validate, version, why,
+    heal, holds, init, inside, logs, man, plan, power, render, schema, validate, version, why,
 };
 use crate::model::words::did_you_mean;
 use clap::{CommandFactory, Parser, Subcommand};
@@ -12,14 +12,14 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 /// Verbs of the language that a later version brings.
-const LATER: [&str; 20] = [
+const LATER: [&str; 19] = [
     "pin", "history", "rollback", "hold", "suspend", "status", "events", "sync", "observe", "file", "image",
-    "remote", "snapshot", "man", "volume", "network", "copy", "move", "migrate", "publish",
+    "remote", "snapshot", "volume", "network", "copy", "move", "migrate", "publish",
 ];
 
 /// The declarative controller for Linux system containers.
 #[derive(Debug, Parser)]
-#[command(name = "bayplan", disable_version_flag = true, subcommand_required = true, max_term_width = 110)]
+#[command(name = "bayplan", version, subcommand_required = true, max_term_width = 110)]
 #[command(
     after_help = "Exit codes: docs/exit-codes.md. A bare name is a container: `web-1` = `container/web-1`."
 )]
@@ -142,6 +142,8 @@ pub enum Command {
     Schema(schema::Args),
     /// Print a shell's completion script
     Completion(completion::Args),
+    /// Print a manual page, or write all of them into a folder
+    Man(man::Args),
     /// Print the version
     Version(version::Args),
     #[command(external_subcommand)]

@@ -9,6 +9,7 @@ use super::words;
 use crate::api::types::{ContainerStatus, Description, FieldStatus};
 use crate::model::key::Key;
 use crate::model::origin::Origin;
+use crate::reconcile::render::values::in_a_line;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -37,7 +38,7 @@ fn text(description: &Description) -> String {
         line("written by", actor.clone());
     }
     if !description.description.is_empty() {
-        line("about", description.description.clone());
+        line("about", in_a_line(&description.description));
     }
     if !description.labels.is_empty() {
         let labels: Vec<String> =
@@ -91,12 +92,12 @@ fn container_lines(container: &ContainerStatus, line: &mut impl FnMut(&str, Stri
 }
 
 fn row(field: &FieldStatus) -> [String; 4] {
-    let applied =
-        if field.applied == field.desired { None } else { Some(field.applied.as_deref().unwrap_or("-")) };
+    let shown = |value: &Option<String>| value.as_deref().map_or_else(|| "-".to_owned(), in_a_line);
+    let applied = if field.applied == field.desired { String::new() } else { shown(&field.applied) };
     [
         field.field.clone(),
-        field.desired.clone().unwrap_or_else(|| "-".to_owned()),
-        applied.unwrap_or("").to_owned(),
+        shown(&field.desired),
+        applied,
         field.origin.as_ref().map(origin).unwrap_or_default(),
     ]
 }

@@ -23,5 +23,6 @@ mod tests {
         assert_eq!(parse_key("image/debian").unwrap(), Key::image("debian"));
         assert_eq!(parse_key("p:web-1").unwrap().project, "p");
         assert!(parse_key("thing/web-1").is_err());
+        assert_eq!(parse_key(""), Err(KeyError::Empty));
     }
 }

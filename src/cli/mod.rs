@@ -36,6 +36,7 @@ mod inside;
 mod interrupt;
 mod key;
 mod logs;
+mod man;
 mod manifests;
 mod only;
 mod outcomes;
@@ -60,11 +61,12 @@ mod words;
 use args::Command;
 use clap::CommandFactory;
 use exit::Exit;
+pub use man::pages as man_pages;
 use session::Session;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-/// The form of the command line, for what is made from it (man pages).
+/// The form of the command line, for what is held against it (packaging).
 pub fn form() -> clap::Command {
     args::Line::command()
 }
@@ -116,6 +118,7 @@ fn dispatch(session: &Session, command: Command) -> anyhow::Result<Exit> {
         Command::PowerOff(args) => power::off(session, &args),
         Command::Schema(args) => schema::run(session, &args),
         Command::Completion(args) => completion::run(session, &args),
+        Command::Man(args) => man::run(session, &args),
         Command::Version(args) => version::run(session, &args),
         Command::Other(words) => Ok(args::refuse(&words)),
     }

@@ -155,6 +155,8 @@ impl fmt::Display for Key {
 /// A text that is no key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
+    #[error("a key is empty; write KIND/NAME, for example container/web-1")]
+    Empty,
     #[error("`{text}` has no kind; write KIND/NAME, for example container/{text}")]
     NoKind { text: String },
     #[error(
@@ -169,6 +171,9 @@ impl FromStr for Key {
     type Err = KeyError;
 
     fn from_str(text: &str) -> Result<Key, KeyError> {
+        if text.is_empty() {
+            return Err(KeyError::Empty);
+        }
         let (project, rest) = match text.split_once(':') {
             Some((project, rest)) => (project, rest),
             None => (DEFAULT_PROJECT, text),

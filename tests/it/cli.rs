@@ -372,6 +372,22 @@ fn a_restart_waits_for_approval() {
 }
 
 #[test]
+fn an_apply_that_leaves_something_broken_is_not_done() {
+    let bench = Bench::new();
+    bench.expect(0, "apply");
+    let model = bench.path().join("state/modelled-host.json");
+    let mut host: serde_json::Value = serde_json::from_slice(&std::fs::read(&model).unwrap()).unwrap();
+    host["images"] = serde_json::json!({});
+    std::fs::write(&model, host.to_string()).unwrap();
+    // The image comes back; below the container that runs it is still missing.
+    bench.expect(3, "apply");
+    let said = bench.expect(3, "apply");
+    assert!(said.stdout.contains("nothing to do: 1 broken"), "{}", said.stdout);
+    bench.expect(0, "restart web-1");
+    bench.expect(0, "apply");
+}
+
+#[test]
 fn what_is_no_longer_declared_waits_is_parked_and_is_listed() {
     let bench = Bench::new();
     let second = "---\nkind: Container\nmetadata: {name: web-2}\nspec: {image: busybox}\n";
@@ -452,6 +468,7 @@ fn usage_errors_exit_64_and_later_verbs_are_refused_by_name() {
     bench.expect(64, "schema Thing");
     bench.expect(64, "");
     bench.expect(0, "--help");
+    assert_eq!(bench.expect(0, "--version").stdout, bench.expect(0, "version").stdout);
 }
 
 #[test]

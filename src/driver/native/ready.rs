@@ -84,6 +84,7 @@ fn elapsed_ms(begun: Instant) -> u64 {
     u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX)
 }
 
+#[derive(Debug, PartialEq)]
 enum Verdict {
     Ready,
     NotYet(String),
@@ -108,11 +109,7 @@ impl Inside<'_> {
             ReadyProbe::Systemd => {
                 let command = ["systemctl", "is-system-running"].map(str::to_owned);
                 let (_, output) = self.run(&command)?;
-                Ok(match output.trim() {
-                    "running" | "degraded" => Verdict::Ready,
-                    "" => Verdict::NotYet("systemd does not answer yet".to_owned()),
-                    other => Verdict::NotYet(format!("systemd is {other}")),
-                })
+                Ok(of_systemd(output.trim()))
             }
             ReadyProbe::Exec(command) => {
                 let words = command.join(" ");
@@ -188,12 +185,47 @@ impl Inside<'_> {
     }
 }
 
-/// What lies in a pipe now. What a program left behind inside may hold its other end open for ever.
-fn written(mut pipe: PipeReader) -> std::io::Result<String> {
+/// Of `systemctl is-system-running`. Its words are known, and a container may answer anything.
+fn of_systemd(answer: &str) -> Verdict {
+    match answer {
+        "running" | "degraded" => Verdict::Ready,
+        "initializing" | "starting" | "maintenance" | "stopping" | "offline" | "unknown" => {
+            Verdict::NotYet(format!("systemd is {answer}"))
+        }
+        "" => Verdict::NotYet("systemd does not answer yet".to_owned()),
+        _ => Verdict::NotYet("systemctl inside does not answer as systemd's".to_owned()),
+    }
+}
+
+/// The first of what lies in a pipe now. What a program left behind inside may hold its other end open for ever, and write
+/// without end.
+fn written(pipe: PipeReader) -> std::io::Result<String> {
+    const MOST: u64 = 4096;
     rustix::io::ioctl_fionbio(&pipe, true)?;
     let mut output = vec![];
-    match pipe.read_to_end(&mut output) {
+    match pipe.take(MOST).read_to_end(&mut output) {
         Err(error) if error.kind() != ErrorKind::WouldBlock => Err(error),
         _ => Ok(String::from_utf8_lossy(&output).into_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    #[test]
+    fn an_answer_that_is_none_of_systemds_is_not_repeated() {
+        assert_eq!(of_systemd("degraded"), Verdict::Ready);
+        assert_eq!(of_systemd("starting"), Verdict::NotYet("systemd is starting".to_owned()));
+        let Verdict::NotYet(told) = of_systemd("\u{1b}[2Jrunning") else { panic!("it is not ready") };
+        assert!(!told.contains('\u{1b}'), "{told}");
+    }
+
+    #[test]
+    fn what_a_program_writes_without_end_is_read_to_a_limit() {
+        let (reader, mut writer) = std::io::pipe().unwrap();
+        writer.write_all(&[b'y'; 50_000]).unwrap();
+        assert_eq!(written(reader).unwrap().len(), 4096);
     }
 }

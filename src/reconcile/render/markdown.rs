@@ -5,6 +5,7 @@
 
 use super::duration_words;
 use super::outline::{Outline, Remark, Row};
+use super::values::turns;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
@@ -87,7 +88,6 @@ fn longest_run(text: &str) -> usize {
 
 /// One line, without control characters and marks that turn the direction of writing.
 fn plain(text: &str) -> String {
-    let turns = |letter: char| matches!(letter, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     text.trim_end_matches('\n')
         .chars()
         .map(|letter| match letter {

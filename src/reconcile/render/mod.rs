@@ -3,6 +3,7 @@
 //! | file | what |
 //! | --- | --- |
 //! | `object`, `prune`, `rollout`, `sets` | parts of a plan's text |
+//! | `values` | values as people see them |
 //! | `outline` | a plan, drift, findings or a report as rows: one an object |
 //! | `graph`, `svg` | who waits for whom, as text, for graphviz, drawn |
 //! | `markdown`, `junit`, `sarif` | rows for merge requests, for test reports, for code scanning |
@@ -17,6 +18,7 @@ mod rollout;
 pub mod sarif;
 pub mod sets;
 pub mod svg;
+pub mod values;
 
 use self::object::{Sign, index, object_text, reason_text, sign};
 use crate::model::key::Key;

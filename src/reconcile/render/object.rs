@@ -1,5 +1,6 @@
 //! One object of a plan: what happens to it, why, and its differences.
 
+use super::values::{field_lines, in_a_line};
 use super::{TextOptions, class_word, duration_words, line};
 use crate::model::key::Key;
 use crate::model::object::Object;
@@ -165,14 +166,6 @@ pub fn reason_words(reason: &Reason, class: Class) -> String {
     words
 }
 
-/// The first line of a longer text.
-fn in_a_line(text: &str) -> String {
-    match text.trim_end_matches('\n').split_once('\n') {
-        Some((first, _)) => format!("{first} …"),
-        None => text.trim_end_matches('\n').to_owned(),
-    }
-}
-
 /// `file:line` of a field, as [`written`] finds it.
 fn place(change: &ObjectChange, field: &str) -> Option<String> {
     let origin = written(change, field)?;
@@ -229,5 +222,5 @@ pub fn diff_lines(key: &Key, change: &ObjectChange, sign: Sign) -> Vec<String> {
 /// An object as lines: field path and value.
 fn lines_of(object: Option<&Object>) -> String {
     let Some(object) = object else { return String::new() };
-    texts(object).into_iter().map(|(path, value)| format!("{path}: {value}\n")).collect()
+    texts(object).iter().map(|(path, value)| field_lines(path, value)).collect()
 }

@@ -4,6 +4,7 @@ use super::{Change, Explanation, Value};
 use crate::model::origin::{Layer, Origin, Overridden, Place};
 use crate::model::step::Cause;
 use crate::reconcile::render::class_word;
+use crate::reconcile::render::values::in_a_line;
 use std::fmt::Write;
 
 /// The whole text; ends with a line break.
@@ -68,13 +69,6 @@ fn value(text: &mut String, value: &Value) {
 
 fn line(text: &mut String, name: &str, words: &str) {
     let _ = writeln!(text, "    {name:<9}  {words}");
-}
-
-fn in_a_line(text: &str) -> String {
-    match text.trim_end_matches('\n').split_once('\n') {
-        Some((first, _)) => format!("{first} …"),
-        None => text.trim_end_matches('\n').to_owned(),
-    }
 }
 
 fn origin_words(origin: &Origin) -> String {
