@@ -168,7 +168,10 @@ fn renames_first(
         let Some(steps) = steps.filter(|steps| steps.first().as_ref().is_some_and(renames)) else { continue };
         let id = next_id(plan);
         plan.steps.push(step(id, key, steps.remove(0), last.into_iter().collect()));
-        plan.objects.insert(key.clone(), object_change(scene, key));
+        let change = object_change(scene, key);
+        // It may be no target of the goal, and yet it stays.
+        let stays = change.before.clone().filter(|_| change.leaves.is_none());
+        plan.objects.insert(key.clone(), ObjectChange { after: change.after.or(stays), ..change });
         last = Some(id);
     }
     last

@@ -254,7 +254,7 @@ pub fn plan(goal: &Goal<'_>, observed: &Observed, options: &PlanOptions) -> Resu
     };
     scene.images = image_states(&scene);
     let mut diffs = diffs(&scene, &identities);
-    rename::begin_with(&renames, &mut diffs);
+    rename::begin_with(&renames, observed, &mut diffs);
     let former = former_users(&world, observed, &joined, options);
     let (order, rollouts) = in_turns(&scene, &mut diffs, former)?;
     let plan = assemble(&scene, diffs, &order, (rollouts, findings));

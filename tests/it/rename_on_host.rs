@@ -8,7 +8,7 @@ use bayplan::driver::faulty::{Fault, Faulty, Side};
 use bayplan::driver::memory::Memory;
 use bayplan::driver::rename;
 use bayplan::model::desired::Desired;
-use bayplan::model::key::Key;
+use bayplan::model::key::{Key, Kind};
 use bayplan::model::object::Spec;
 use bayplan::model::observed::NetworkFacts;
 use bayplan::model::record::Owner;
@@ -19,7 +19,7 @@ use bayplan::reconcile::plan::{Error, Plan};
 use bayplan::reconcile::render::{TextOptions, plan_text};
 use bayplan::reconcile::{Error as PassError, propose};
 use proptest::prelude::*;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
 /// A site's names: of its network and of its pool, each with what stands behind the name in `metadata`.
@@ -335,6 +335,35 @@ fn a_rename_that_was_cut_short_within_its_step_is_finished_by_whoever_comes_next
         assert_eq!(pids(&host), running);
         is_settled(&host, &renamed());
     }
+}
+
+#[test]
+fn a_verb_on_what_is_on_it_finishes_a_rename_first_and_a_deletion_finds_all_of_it() {
+    let begun = || {
+        let host = host();
+        for (from, to) in
+            [(Key::network("lan"), Key::network("lan0")), (Key::pool("slow"), Key::pool("fast"))]
+        {
+            let record = look(&host).records[&from].clone();
+            rename::begin(host.records(), &record, (&from, &to), "test").unwrap();
+        }
+        host
+    };
+    let host = begun();
+    let web = || Goal::Restart([Key::container("web")].into());
+    let plan = planned(&host, &web(), &options());
+    let changed = plan.objects.iter().filter(|(_, change)| change.after.is_none());
+    assert_eq!(changed.count(), 0, "{}", shown(&plan));
+    assert!(carry_out(&host, &plan, 1).is_done(), "{}", shown(&plan));
+    has_only_new_names(&host);
+    is_settled(&host, &renamed());
+
+    let host = begun();
+    let all: BTreeSet<Key> =
+        look(&host).records.keys().filter(|key| key.kind != Kind::Site).cloned().collect();
+    converge(&host, &Goal::Delete(all), &options());
+    let left = host.host();
+    assert!(left.networks.is_empty() && left.pools.is_empty() && left.roots.is_empty(), "{left:#?}");
 }
 
 #[test]

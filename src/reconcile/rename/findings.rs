@@ -107,8 +107,8 @@ fn used_elsewhere(desired: &Desired, observed: &Observed, (now, former): (&Key, 
         let established = record.applied.as_ref().map(|applied| &applied.object);
         record.desired.iter().chain(established).any(|object| names(object, former))
     };
-    let others = observed.records.iter().filter(|(_, record)| !owners.contains(&record.owner));
-    let (user, record) = others.into_iter().find(|(_, record)| uses(record))?;
+    let mut others = observed.records.iter().filter(|(_, record)| !owners.contains(&record.owner));
+    let (user, record) = others.find(|(_, record)| uses(record))?;
     let message = format!("{now} is renamed from {former}, which {user} of {} names, too", record.owner);
     let help = format!("let {user} do without it first, or keep the name");
     Some(Finding { place: place(desired, now), ..error("renamed-used", now, message, &help) })

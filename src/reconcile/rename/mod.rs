@@ -21,12 +21,11 @@ use std::collections::BTreeMap;
 /// New key → former one.
 pub type Renames = BTreeMap<Key, Key>;
 
-/// The renames that the host has not seen yet, or not to their end.
+/// The renames that the host has not seen yet, or not to their end; those that have begun are every goal's affair.
 pub fn due(goal: &Goal<'_>, observed: &Observed) -> Renames {
     let declared = match goal {
         Goal::Site(desired) => declared(desired, observed),
-        Goal::Recorded => Renames::new(),
-        _ => return Renames::new(),
+        _ => Renames::new(),
     };
     let begun = observed.records.iter().filter_map(|(key, record)| {
         let former = record.renaming.clone()?;
@@ -117,9 +116,14 @@ fn pool(view: &mut Observed, now: &Key, former: &Key) {
     }
 }
 
-/// Puts the step that moves it before all others of its object.
-pub fn begin_with(renames: &Renames, diffs: &mut BTreeMap<Key, ObjectDiff>) {
+/// Puts the step that moves it before all others of its object. One that has begun is finished also where the goal is
+/// about other objects.
+pub fn begin_with(renames: &Renames, observed: &Observed, diffs: &mut BTreeMap<Key, ObjectDiff>) {
     for (now, former) in renames {
+        let has_begun = observed.records.get(now).is_some_and(|record| record.renaming.is_some());
+        if has_begun {
+            diffs.entry(now.clone()).or_insert_with(|| ObjectDiff::new(now));
+        }
         let Some(diff) = diffs.get_mut(now) else { continue };
         let why = because(Cause::Change, "", format!("renamed from {former}"));
         let class = if is_on_host(now.kind) { Class::Live } else { Class::Record };
