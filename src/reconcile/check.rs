@@ -48,14 +48,14 @@ fn covered(disk: &Disk) -> Option<&Path> {
 }
 
 /// Where findings of one object go.
-struct Findings<'a> {
-    key: &'a Key,
-    target: &'a Target<'a>,
-    list: Vec<Finding>,
+pub struct Findings<'a> {
+    pub key: &'a Key,
+    pub target: &'a Target<'a>,
+    pub list: Vec<Finding>,
 }
 
 impl Findings<'_> {
-    fn error(&mut self, code: &'static str, field: &str, message: String, help: &str) {
+    pub fn error(&mut self, code: &'static str, field: &str, message: String, help: &str) {
         self.list.push(Finding {
             severity: Severity::Error,
             code,

@@ -1,5 +1,6 @@
 //! The plan: all steps in order, what waits, what is left alone, and why.
 
+use super::addresses;
 use super::assemble::{assemble, needs, ways};
 use super::check;
 use super::diff::{self, ImageState, ObjectDiff, Scene};
@@ -105,6 +106,9 @@ pub struct ObjectChange {
     /// It was parked before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parked: Option<Parked>,
+    /// The folders that outlive its roots, and go with it where it is deleted.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub deleted_folders: BTreeSet<String>,
 }
 
 /// A set that gets more or fewer members. What becomes of those that are no longer declared, `prune` and `kept` say.
@@ -217,6 +221,7 @@ pub fn plan(goal: &Goal<'_>, observed: &Observed, options: &PlanOptions) -> Resu
     findings.extend(check::check(&world, observed, &joined, options));
     if matches!(goal, Goal::Site(_)) {
         findings.extend(check::contents(&world, options));
+        findings.extend(addresses::check(&world, observed, &joined, &networks));
     }
     findings.sort_by(|a, b| (&a.place, &a.key, &a.message).cmp(&(&b.place, &b.key, &b.message)));
     if let Goal::Site(desired) = goal {

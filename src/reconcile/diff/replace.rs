@@ -250,7 +250,7 @@ pub fn clear(walk: &mut Walk<'_>) {
     let (note, which) = match (&applied.replaced, &root.replaced) {
         (Some(replaced), _) if !replaced.proven => return,
         (Some(replaced), Some(_)) if replaced.until <= now => (
-            format!("replaced, and kept until {:.0}: its time is over", replaced.until),
+            format!("the root that was replaced is removed: it was kept until {:.0}", replaced.until),
             Some(BesideRoot::Replaced),
         ),
         (Some(_), None) => ("the replaced root is gone".to_owned(), None),

@@ -69,7 +69,8 @@ pub fn sign(index: &Index<'_>, key: &Key, change: &ObjectChange) -> Option<Sign>
     let classes: BTreeSet<Class> = steps_of(index, key).map(|step| step.class).collect();
     let drifted = steps_of(index, key)
         .flat_map(|step| &step.reasons)
-        .all(|reason| matches!(reason.cause, Cause::Drift | Cause::Consequence));
+        .all(|reason| matches!(reason.cause, Cause::Drift | Cause::Consequence))
+        && !steps_of(index, key).any(|step| removes_root(&step.action));
     if classes.is_empty() {
         None
     } else if let Some(way) = change.leaves {
@@ -93,6 +94,11 @@ pub fn sign(index: &Index<'_>, key: &Key, change: &ObjectChange) -> Option<Sign>
     } else {
         Some(if drifted { Sign::Repair } else { Sign::Change })
     }
+}
+
+/// Whether a root goes that was kept beside another.
+fn removes_root(action: &Action) -> bool {
+    matches!(action, Action::DropRoot { .. })
 }
 
 fn brings_root(action: &Action) -> bool {

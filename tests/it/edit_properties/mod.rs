@@ -25,7 +25,7 @@ use bayplan::driver::memory::host::HostModel;
 use bayplan::model::desired::Desired;
 use bayplan::model::finding::Severity;
 use bayplan::model::key::Key;
-use bayplan::model::step::Class;
+use bayplan::model::step::{Action, Class};
 use bayplan::reconcile::goal::{DeletionApproval, Goal, PlanOptions};
 use bayplan::reconcile::plan::{Error as PlanError, Plan};
 use bayplan::reconcile::render::{TextOptions, plan_text};
@@ -212,7 +212,10 @@ impl Edge {
         assert!(before.contents_of_others().is_subset(&after.contents_of_others()), "{}", shown(&plan));
         case.keeps_what_is_renamed(&after);
         // What it brings back is known to be what roots lack only once it is there.
-        let plan = if before.forgot_a_lost_content() { converge(&self.host, &goal, options) } else { plan };
+        let imports = plan.steps.iter().filter(|step| matches!(step.action, Action::ImportImage { .. }));
+        let imported = imports.map(|step| &step.key).collect();
+        let unforeseen = before.got_back_unforeseen(&imported, &after);
+        let plan = if unforeseen { converge(&self.host, &goal, options) } else { plan };
         let next = planned(&self.host, &goal, options);
         assert!(
             next.is_empty() && next.guards.is_empty(),
