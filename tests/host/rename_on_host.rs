@@ -91,13 +91,12 @@ fn a_network_and_a_pool_are_renamed_under_running_containers_that_never_notice()
     names.declare(&product, 1);
     let said = product.apply().expect(0);
     assert!(said.out.contains("2 to change"), "{}", said.out);
-    for (from, to) in [(&names.network[0], &names.network[1])] {
-        assert!(said.out.contains(&format!("renamed from network/{from}")), "{}", said.out);
-        assert_eq!(index(to), before, "it is the same link");
-        assert!(link(to).contains("UP"), "{}", link(to));
-        assert!(ip("-o link").lines().all(|line| !line.contains(&format!(": {from}:"))));
-        assert!(ip("route").contains(&format!("{route} dev {to}")), "{}", ip("route"));
-    }
+    let [from, to] = &names.network;
+    assert!(said.out.contains(&format!("renamed from network/{from}")), "{}", said.out);
+    assert_eq!(index(to), before, "it is the same link");
+    assert!(link(to).contains("UP"), "{}", link(to));
+    assert!(ip("-o link").lines().all(|line| !line.contains(&format!(": {from}:"))));
+    assert!(ip("route").contains(&format!("{route} dev {to}")), "{}", ip("route"));
     assert!(talker.wait().unwrap().success());
     listener.wait().unwrap();
     assert_eq!(product.inside("b", "cat /root/heard").split_whitespace().count(), 8, "nothing was lost");
@@ -149,12 +148,11 @@ fn names_that_links_folders_and_other_sites_have_are_refused_and_nothing_is_done
     std::fs::remove_dir_all(&folder).unwrap();
 
     let uses = |product: &Product| -> Said {
-        let other = format!(
-            "apiVersion: bayplan/v1\nkind: Site\nmetadata: {{name: other}}\n---\nkind: Image\nmetadata: {{name: busybox}}\n\
-             spec: {{external: true}}\n---\nkind: StoragePool\nmetadata: {{name: slow}}\nspec: {{external: true}}\n---\n\
-             kind: Container\nmetadata: {{name: c}}\nspec: {{image: busybox, profiles: [], state: stopped, \
-             devices: {{root: {{type: disk, path: /, pool: slow}}}}}}\n"
-        );
+        let other = "apiVersion: bayplan/v1\nkind: Site\nmetadata: {name: other}\n---\nkind: Image\n\
+                     metadata: {name: busybox}\nspec: {external: true}\n---\nkind: StoragePool\n\
+                     metadata: {name: slow}\nspec: {external: true}\n---\nkind: Container\nmetadata: {name: c}\n\
+                     spec: {image: busybox, profiles: [], state: stopped, \
+                     devices: {root: {type: disk, path: /, pool: slow}}}\n";
         let file = product.folder().join("other.yaml");
         std::fs::write(&file, other).unwrap();
         product.run(&["apply", "-f", &file.to_string_lossy(), "--yes"])
