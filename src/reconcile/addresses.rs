@@ -25,7 +25,7 @@ pub fn check(
     let mut list = vec![];
     for (key, target) in &world.targets {
         let Some(container) = container_of(target.object) else { continue };
-        let mut findings = Findings { key, target, list: vec![] };
+        let mut findings = Findings::new(key, target);
         for (device, nic) in typed::nics(&container.devices) {
             for (option, address) in fixed(&nic) {
                 let field = format!("devices.{device}.{option}");
@@ -99,7 +99,7 @@ fn held(nic: &NicOptions, address: IpAddr, taken: &Taken) -> Option<Verdict> {
     ))
 }
 
-/// Who has an address: (network, address) → `container/x (eth0)`.
+/// Who has an address: (network, address) → `container/x of site edge (eth0)`.
 type Taken = BTreeMap<(String, IpAddr), String>;
 
 /// Of containers in service that this plan is not about. A lease of one that it is about makes way.
@@ -111,13 +111,14 @@ fn taken(world: &World<'_>, observed: &Observed, joined: &Joined<'_>) -> Taken {
         |key: &Key| !world.targets.contains_key(key) && !world.leaving.contains_key(key) && in_service(key);
     let mut taken = Taken::new();
     for (key, object) in world.objects.iter().filter(|(key, _)| stays(key)) {
+        let owner = observed.records.get(key).map_or(String::new(), |record| format!(" of {}", record.owner));
         let Some(container) = container_of(object) else { continue };
         let leases = joined.view(key).identity().map(|identity| &identity.leases);
         for (device, nic) in typed::nics(&container.devices) {
             let NicLink::Network(name) = &nic.link else { continue };
             let lease = leases.and_then(|leases| leases.get(device));
             for address in fixed(&nic).map(|(_, address)| address).chain(lease.copied()) {
-                taken.insert((name.clone(), address), format!("{key} ({device})"));
+                taken.insert((name.clone(), address), format!("{key}{owner} ({device})"));
             }
         }
     }

@@ -49,12 +49,16 @@ fn covered(disk: &Disk) -> Option<&Path> {
 
 /// Where findings of one object go.
 pub struct Findings<'a> {
-    pub key: &'a Key,
-    pub target: &'a Target<'a>,
+    key: &'a Key,
+    target: &'a Target<'a>,
     pub list: Vec<Finding>,
 }
 
-impl Findings<'_> {
+impl<'a> Findings<'a> {
+    pub fn new(key: &'a Key, target: &'a Target<'a>) -> Findings<'a> {
+        Findings { key, target, list: vec![] }
+    }
+
     pub fn error(&mut self, code: &'static str, field: &str, message: String, help: &str) {
         self.list.push(Finding {
             severity: Severity::Error,
@@ -83,7 +87,7 @@ pub fn check(
 ) -> Vec<Finding> {
     let mut list = vec![];
     for (key, target) in &world.targets {
-        let mut findings = Findings { key, target, list: vec![] };
+        let mut findings = Findings::new(key, target);
         match &target.object.spec {
             Spec::Image(image) => {
                 if let ImageSource::Directory { path } = &image.source {
@@ -112,11 +116,11 @@ pub fn contents(world: &World<'_>, options: &PlanOptions) -> Vec<Finding> {
     let mut list = vec![];
     for (key, target) in &world.targets {
         let Spec::Container(container) = &target.object.spec else { continue };
-        let mut findings = Findings { key, target, list: vec![] };
+        let mut findings = Findings::new(key, target);
         for (field, content) in contents::of_container(container) {
             if let Err(why) = contents::digest(&options.contents, &content) {
                 let (code, help) = match content {
-                    Content::Secret(_) => {
+                    Content::Secret(_) | Content::Variable(_) => {
                         ("missing-secret", "bring the secret to where it is declared, or change the place")
                     }
                     Content::Text(_) | Content::File(_) => {

@@ -24,7 +24,7 @@
 //! | `check`, `addresses` | findings that need the host |
 //! | `follow` | containers that restart with another |
 //! | `diff/` | one file a kind: differences → steps of one object |
-//! | `graph`, `rollout`, `assemble` | the objects' order, the turns of restarts, the steps' numbers |
+//! | `graph`, `rollout`, `unready`, `assemble` | the objects' order, the turns of restarts, who is waited for, the steps' numbers |
 //! | `plan`, `drift`, `render` | the plan, its drift rows, its text and JSON |
 //! | `imprint` | what a plan found on the host, as digests: whether the host has moved |
 //! | `apply`, `report` | carrying a plan out |
@@ -71,6 +71,7 @@ pub mod sets;
 pub mod spans;
 pub mod undelete;
 pub mod unmanaged;
+pub mod unready;
 pub mod users;
 pub mod verbs;
 pub mod why;

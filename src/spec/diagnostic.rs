@@ -12,12 +12,16 @@
 use super::SourceText;
 use super::document::reader::visible;
 use crate::model::finding::{Finding, Severity};
+use crate::model::key::Key;
 use crate::model::origin::Place;
 use anstyle::{AnsiColor, Style};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// How much of a long line an excerpt shows, in columns, where no terminal says another number.
 const WIDTH: usize = 110;
+
+/// How many of the objects are named that one finding is about.
+const NAMED: usize = 3;
 
 /// The least that an excerpt shows.
 const NARROWEST: usize = 20;
@@ -36,15 +40,32 @@ pub fn render_all(findings: &[Finding], texts: &[SourceText]) -> String {
     show_all(findings, texts, Look::default())
 }
 
-/// The same with a look.
+/// The same with a look. What is wrong with a line that many objects have is shown once, with their names.
 pub fn show_all(findings: &[Finding], texts: &[SourceText], look: Look) -> String {
-    let mut shown: Vec<String> = findings.iter().map(|finding| show(finding, texts, look)).collect();
+    let mut groups: Vec<(&Finding, Vec<&Key>)> = vec![];
+    for finding in findings {
+        let same = |group: &&mut (&Finding, Vec<&Key>)| is_same(group.0, finding);
+        match groups.iter_mut().rev().find(same) {
+            Some((_, keys)) => keys.extend(&finding.key),
+            None => groups.push((finding, finding.key.iter().collect())),
+        }
+    }
+    let mut shown: Vec<String> =
+        groups.iter().map(|(finding, keys)| show(finding, keys, texts, look)).collect();
     shown.push(summary(findings));
     shown.join("\n")
 }
 
-/// One finding, with the line that it is about when its text is among `texts`. Ends with a line break.
-fn show(finding: &Finding, texts: &[SourceText], look: Look) -> String {
+/// The same in the same place, of whichever object.
+fn is_same(one: &Finding, other: &Finding) -> bool {
+    one.place.is_some()
+        && (one.severity, &one.place, &one.message, &one.help)
+            == (other.severity, &other.place, &other.message, &other.help)
+}
+
+/// One finding, with the line that it is about when its text is among `texts`, and the objects if they are several. Ends
+/// with a line break.
+fn show(finding: &Finding, keys: &[&Key], texts: &[SourceText], look: Look) -> String {
     let (severity, colour) = match finding.severity {
         Severity::Error => ("error", AnsiColor::Red),
         Severity::Warning => ("warning", AnsiColor::Yellow),
@@ -70,12 +91,27 @@ fn show(finding: &Finding, texts: &[SourceText], look: Look) -> String {
             shown.push_str(&format!("\n{blank} {bar} {}{carets}\n", " ".repeat(indent)));
         }
     }
+    let mut remark = |word: &str, text: &str| {
+        let text = wrapped(&visible(text), (margin + 9, margin + 9), look);
+        let (sign, word) = (paint(look, faint, "="), paint(look, strong, word));
+        shown.push_str(&format!("{blank} {sign} {word}: {text}\n"));
+    };
+    if let [_, _, ..] = keys {
+        remark("note", &some_of(keys));
+    }
     if let Some(help) = &finding.help {
-        let help = wrapped(&visible(help), (margin + 9, margin + 9), look);
-        let (sign, word) = (paint(look, faint, "="), paint(look, strong, "help"));
-        shown.push_str(&format!("{blank} {sign} {word}: {help}\n"));
+        remark("help", help);
     }
     shown
+}
+
+/// The first ones, and how many more.
+fn some_of(keys: &[&Key]) -> String {
+    let names: Vec<String> = keys.iter().take(NAMED).map(|key| key.to_string()).collect();
+    match keys.len() - names.len() {
+        0 => format!("it is so for {}", names.join(", ")),
+        more => format!("it is so for {} and {more} more", names.join(", ")),
+    }
 }
 
 /// What is left of a line beside the margin.
@@ -187,7 +223,7 @@ mod tests {
         };
         let (path, text) = ("site.yaml".into(), line.to_owned());
         let (base, root, role) = (PathBuf::new(), PathBuf::new(), TextRole::Manifest);
-        show(&finding, &[SourceText { path, text, base, root, role }], look)
+        show(&finding, &[], &[SourceText { path, text, base, root, role }], look)
     }
 
     #[test]
@@ -209,6 +245,34 @@ error: unknown field `imgae` in the spec
           config, devices
 ";
         assert_eq!(shown, expected);
+    }
+
+    #[test]
+    fn what_many_objects_have_from_one_line_is_shown_once_with_their_names() {
+        let of = |name: &str| Finding {
+            severity: Severity::Error,
+            code: "refused",
+            place: Some(Place { file: "site.yaml".into(), line: 7, column: 3 }),
+            key: Some(Key::container(name)),
+            message: "its root cannot move".to_owned(),
+            help: Some("put the pool back".to_owned()),
+        };
+        let elsewhere =
+            Finding { place: Some(Place { file: "site.yaml".into(), line: 8, column: 3 }), ..of("e") };
+        let findings = [of("a"), elsewhere, of("b"), of("c"), of("d")];
+        let expected = "\
+error: its root cannot move
+ --> site.yaml:7:3
+  = note: it is so for container/a, container/b, container/c and 1 more
+  = help: put the pool back
+
+error: its root cannot move
+ --> site.yaml:8:3
+  = help: put the pool back
+
+5 errors
+";
+        assert_eq!(render_all(&findings, &[]), expected);
     }
 
     #[test]

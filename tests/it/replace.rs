@@ -13,7 +13,7 @@ use bayplan::model::observed::RootFacts;
 use bayplan::model::prune::Deletion;
 use bayplan::model::record::{Applied, Identity};
 use bayplan::model::step::{Action, Cause, Class};
-use bayplan::reconcile::goal::{Goal, PlanOptions};
+use bayplan::reconcile::goal::{Goal, HoldTerms, PlanOptions};
 use bayplan::reconcile::plan::Plan;
 use bayplan::reconcile::render::markdown::markdown;
 use bayplan::reconcile::render::{TextOptions, outline, plan_json, plan_text, report_text};
@@ -296,7 +296,11 @@ fn restarts_go_by_the_policy_too() {
 fn a_hold_is_kept_through_a_replace() {
     let host = host();
     let until = Some(Timestamp::from_second(SECOND + 3600).unwrap());
-    converge(&host, &Goal::Power { keys: [web()].into(), power: Power::Stopped, until }, &options());
+    converge(
+        &host,
+        &Goal::Power { keys: [web()].into(), power: Power::Stopped, hold: HoldTerms { until, reason: None } },
+        &options(),
+    );
     let goal = site(NEW, "image: replace", "");
     let plan = converge(&host, &Goal::Site(&goal), &approving());
     assert!(!plan.steps.iter().any(|step| matches!(step.action, Action::Start(_))));

@@ -72,7 +72,10 @@ fn wanted(walk: &mut Walk<'_>, root: &RootFacts) -> Option<ImageContent> {
     let failed = condemned(walk, &content);
     let failed_before = failed.is_some();
     let approved = walk.scene.options.allow_replace;
+    let held = walk.held();
+    let is_held = held.is_some();
     let waits_for = match (update.restart, failed) {
+        _ if is_held => held,
         (RestartPolicy::Deny, _) => {
             Some("update.restart is deny: nothing lifts it but another manifest".to_owned())
         }
@@ -87,7 +90,7 @@ fn wanted(walk: &mut Walk<'_>, root: &RootFacts) -> Option<ImageContent> {
     };
     match waits_for {
         Some(waits_for) => {
-            let askable = update.restart == RestartPolicy::Ask && !failed_before;
+            let askable = update.restart == RestartPolicy::Ask && !failed_before && !is_held;
             let reasons = reasons(walk, root, &content);
             walk.pend(Class::Replace, reasons, (&waits_for, askable));
             None

@@ -64,6 +64,7 @@ impl Plan {
                 Some(Sign::Park) => summary.park += 1,
                 Some(Sign::Retain) => summary.retain += 1,
                 Some(Sign::Undelete) => summary.undelete += 1,
+                Some(Sign::Wait) => summary.wait += 1,
                 Some(Sign::Record) => summary.record += 1,
                 None => {}
             }
@@ -92,10 +93,7 @@ pub fn plan_text(plan: &Plan, options: TextOptions) -> String {
         let _ = writeln!(text, "    {}", broken.help);
     }
     for hold in &plan.holds {
-        let until = hold.until.map_or("the next apply".to_owned(), |until| format!("{until:.0}"));
-        let (held, declared) = (hold.held.word(), hold.declared.word());
-        let _ =
-            writeln!(text, "  {}  held {held} by {} until {until} (declared {declared})", hold.key, hold.by);
+        let _ = writeln!(text, "  {}  {}", hold.key, hold.words());
     }
     for key in &plan.stale {
         let _ =
@@ -281,6 +279,7 @@ pub fn summary_line(plan: &Plan) -> String {
         (summary.delete, "to delete"),
         (summary.retain, "to forget"),
         (summary.undelete, "to undelete"),
+        (summary.wait, "to wait for"),
         (summary.record, "to record"),
         (summary.broken, "broken"),
         (summary.pending, "pending"),

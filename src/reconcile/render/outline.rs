@@ -198,10 +198,8 @@ fn standing(rows: &mut Rows, plan: &Plan) {
         row.remarks.push(Remark::new("kept", Level::Note, format!("kept, not declared{why}")));
     }
     for hold in &plan.holds {
-        let until = hold.until.map_or("the next apply".to_owned(), |until| format!("{until:.0}"));
-        let text = format!("held {} by {} until {until}", hold.held.word(), hold.by);
         let row = rows.put(hold.key.to_string(), "held", Verdict::Good);
-        row.remarks.push(Remark::new("hold", Level::Note, text));
+        row.remarks.push(Remark::new("hold", Level::Note, hold.words()));
     }
     if plan.unmanaged_policy != Unmanaged::Ignore {
         unmanaged(rows, &plan.unmanaged);

@@ -8,6 +8,13 @@ pub struct Group {
     pub names: &'static str,
 }
 
+/// Why those names are refused for good.
+pub const OF_VIRTUAL_MACHINES: &str = "it is for virtual machines, which Bayplan does not run";
+
+/// Options of devices that virtual machines alone have, whatever the device.
+pub const DEVICES_OF_VIRTUAL_MACHINES: [&str; 5] =
+    ["boot.priority", "io.bus", "io.cache", "io.threads", "wwn"];
+
 pub const INSTANCE: [Group; 5] = [
     Group {
         reason: None,
@@ -37,7 +44,7 @@ pub const INSTANCE: [Group; 5] = [
      ubuntu_pro.guest_attach",
     },
     Group {
-        reason: Some("it is for virtual machines, which Bayplan does not run"),
+        reason: Some(OF_VIRTUAL_MACHINES),
         names: "agent.nic_config boot.debug_edk2 boot.mode limits.cpu.pin_strategy limits.max_bus_ports \
      limits.memory.hotplug! limits.memory.hugepages raw.qemu raw.qemu.conf raw.qemu.qmp.early \
      raw.qemu.qmp.post-start raw.qemu.qmp.pre-start raw.qemu.scriptlet security.agent.metrics \

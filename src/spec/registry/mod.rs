@@ -131,7 +131,12 @@ pub static DEVICES: LazyLock<BTreeMap<&'static str, Table>> = LazyLock::new(|| {
                 Some((class, kind)) => format!("option of a {kind} {class}"),
                 None => format!("option of a {device} device"),
             };
-            let refused = refused_entries(refused, Support::NotYet);
+            let refused = refused_entries(refused, Support::NotYet).map(|entry| match entry.name {
+                name if later::DEVICES_OF_VIRTUAL_MACHINES.contains(&name) => {
+                    Entry { support: Support::Never(later::OF_VIRTUAL_MACHINES), ..entry }
+                }
+                _ => entry,
+            });
             (*device, Table::new(noun, supported.iter().copied().chain(refused)))
         })
         .collect()
