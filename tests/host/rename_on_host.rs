@@ -176,10 +176,10 @@ fn a_rename_that_is_killed_at_any_moment_is_finished_by_the_next_apply_or_by_hea
     product.inside("a", "echo mine > /root/own");
     let (a, b) = (product.pid("a"), product.pid("b"));
     let manifest = product.manifest();
-    for turn in 1..=24 {
+    for turn in 1..=12 {
         names.declare(&product, turn);
         let mut apply = product.spawn(&["apply", "-f", &manifest.to_string_lossy(), "--yes"]);
-        std::thread::sleep(Duration::from_millis(20 + 8 * turn as u64));
+        std::thread::sleep(Duration::from_millis(20 + 16 * turn as u64));
         let _ = apply.kill();
         apply.wait().unwrap();
         // A program that the killed one was about to execute still has its lock for a moment.
