@@ -42,13 +42,28 @@ pub fn detached(root: &Root, shift: Option<Shift<'_>>) -> Result<OwnedFd, Failur
             Ok(tree)
         }
         Root::Overlay { layers, upper, work } => on_own_thread(|| {
-            let sources = Sources::attach(layers, upper, work, namespace)?;
+            let sources = Sources::attach(layers, Some((upper, work)), namespace)?;
             if let Some(Shift { root_ids: (uid, gid), .. }) = shift {
                 linux::ids::act_on_files_as(uid, gid).map_err(step("act as the container's root"))?;
             }
             overlay(&sources, namespace.is_some())
         }),
     }
+}
+
+/// The root to look at alone, attached nowhere; ids are as they are inside. A mount that may write sweeps the overlay's
+/// work folder, and would take from another mount of the same root what that is just copying up.
+pub fn to_read(root: &Root) -> Result<OwnedFd, Failure> {
+    let tree = match root {
+        Root::Subvolume { path } => clone_tree(path, None, Reach::One)?,
+        Root::Overlay { layers, upper, .. } => on_own_thread(|| {
+            let all: Vec<PathBuf> = std::iter::once(upper).chain(layers).cloned().collect();
+            overlay(&Sources::attach(&all, None, None)?, false)
+        })?,
+    };
+    linux::mount::set_flags(tree.as_fd(), linux::mount::READ_ONLY, Reach::One)
+        .map_err(step("keep the root from being written"))?;
+    Ok(tree)
 }
 
 /// Namespace and ids that the work takes on end with it.
@@ -102,8 +117,8 @@ fn map_text(ranges: &[IdRange]) -> String {
 /// The folders of an overlay as descriptors: their /proc/self/fd paths are short and free of `:` and `,`.
 struct Sources {
     layers: Vec<OwnedFd>,
-    upper: OwnedFd,
-    work: OwnedFd,
+    /// The upper and the work folder; none: nothing is written.
+    written: Option<(OwnedFd, OwnedFd)>,
 }
 
 impl Sources {
@@ -111,28 +126,31 @@ impl Sources {
     /// each goes on top of its own folder, in a namespace that ends with this process.
     fn attach(
         layers: &[PathBuf],
-        upper: &Path,
-        work: &Path,
+        written: Option<(&PathBuf, &PathBuf)>,
         namespace: Option<BorrowedFd<'_>>,
     ) -> Result<Sources, Failure> {
         nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNS).map_err(step("make a mount namespace"))?;
         mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)
             .map_err(step("keep mounts private"))?;
         // Upper and work must be on one mount: a clone of the folder that holds both.
-        let above = common_parent(upper, work);
+        let above = written.map(|(upper, work)| common_parent(upper, work));
         let mut trees = Vec::new();
-        for path in layers.iter().map(PathBuf::as_path).chain([above.as_path()]) {
+        for path in layers.iter().chain(&above) {
             trees.push((clone_tree(path, namespace, Reach::One)?, path));
         }
         for (tree, path) in &trees {
-            move_mount(tree, "", CWD, *path, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
+            move_mount(tree, "", CWD, path.as_path(), MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
                 .map_err(step(format!("attach {}", path.display())))?;
         }
         let mut layers: Vec<OwnedFd> = trees.into_iter().map(|(tree, _)| tree).collect();
+        let Some(((upper, work), above)) = written.zip(above) else {
+            return Ok(Sources { layers, written: None });
+        };
         let Some(shared) = layers.pop() else {
             return Err(Failure { step: "open the upper folder".to_owned(), errno: libc::EINVAL });
         };
-        Ok(Sources { upper: below(&shared, &above, upper)?, work: below(&shared, &above, work)?, layers })
+        let written = Some((below(&shared, &above, upper)?, below(&shared, &above, work)?));
+        Ok(Sources { layers, written })
     }
 }
 
@@ -150,9 +168,14 @@ fn overlay(sources: &Sources, is_shifted: bool) -> Result<OwnedFd, Failure> {
     } else {
         layers.iter().try_for_each(|layer| set("lowerdir+", layer))?;
     }
-    set("upperdir", &path(&sources.upper))?;
-    set("workdir", &path(&sources.work))?;
-    set("redirect_dir", "on")?;
+    match &sources.written {
+        Some((upper, work)) => {
+            set("upperdir", &path(upper))?;
+            set("workdir", &path(work))?;
+            set("redirect_dir", "on")?;
+        }
+        None => set("redirect_dir", "follow")?,
+    }
     set("index", "off")?;
     set("metacopy", "off")?;
     fsconfig_create(context.as_fd()).map_err(step("make the overlay"))?;

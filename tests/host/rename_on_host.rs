@@ -237,11 +237,12 @@ fn a_daemon_renames_and_a_container_that_reboots_itself_comes_back_under_the_new
     let (a, b) = (product.pid("a"), product.pid("b"));
     let daemon = Daemon::start(&product);
     names.declare(&product, 1);
+    // Their records have the new names before all is done.
     eventually(20, "the daemon renames", || {
         product.run(&["get", &format!("network/{}", names.network[1])]).status == 0
             && product.run(&["get", "storagepool/fast"]).status == 0
+            && product.plan().status == 0
     });
-    product.plan().expect(0);
     assert_eq!((product.pid("a"), product.pid("b")), (a, b), "{}", Daemon::log(&product));
     drop(daemon);
     // Its monitor alone has it started again.

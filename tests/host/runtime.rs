@@ -23,7 +23,7 @@ use linux::mount::Reach;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{Read, Write};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -753,6 +753,31 @@ fn the_console_can_be_attached_and_is_logged_below_its_cap() {
     let folder = bay.folder_of(&spec);
     let size = |name: &str| fs::metadata(folder.join(name)).map_or(0, |facts| facts.len());
     assert!(size("console.log.1") > 0 && size("console.log") + size("console.log.1") <= 20_000);
+}
+
+#[test]
+fn a_look_at_a_root_sees_what_was_written_and_takes_nothing_from_who_writes() {
+    let folder = tempfile::tempdir_in("/var/tmp").unwrap();
+    let [layer, upper, work] = ["layer", "upper", "work"].map(|name| folder.path().join(name));
+    for made in [&layer.join("srv"), &layer.join("gone"), &upper, &work] {
+        fs::create_dir_all(made).unwrap();
+    }
+    fs::write(layer.join("srv/old"), "old").unwrap();
+    let root = Root::Overlay { layers: vec![layer], upper, work };
+    let written = rootfs::detached(&root, None).unwrap();
+    let at = |fd: &std::os::fd::OwnedFd, path: &str| {
+        PathBuf::from(format!("/proc/self/fd/{}/{path}", fd.as_raw_fd()))
+    };
+    fs::remove_dir(at(&written, "gone")).unwrap();
+    fs::rename(at(&written, "srv"), at(&written, "moved")).unwrap();
+    let looked = rootfs::to_read(&root).unwrap();
+    assert!(!at(&looked, "gone").exists() && !at(&looked, "srv").exists());
+    assert_eq!(fs::read_to_string(at(&looked, "moved/old")).unwrap(), "old");
+    assert!(fs::write(at(&looked, "moved/new"), "").is_err(), "it is to be looked at");
+    // The folder below is copied up only now.
+    fs::write(at(&written, "moved/old"), "new").unwrap();
+    fs::create_dir(at(&written, "made")).unwrap();
+    assert_eq!(fs::read_to_string(at(&rootfs::to_read(&root).unwrap(), "moved/old")).unwrap(), "new");
 }
 
 #[test]

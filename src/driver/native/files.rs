@@ -13,8 +13,10 @@ use crate::model::key::Key;
 use crate::model::object::Spec;
 use crate::model::observed::{FileFacts, RegularFile, RootFacts};
 use crate::model::record::Record;
+use crate::model::root::Root;
 use crate::model::step::FileWrite;
 use crate::model::typed;
+use crate::runtime::channel::Failure;
 use crate::runtime::error::Error as RuntimeError;
 use crate::runtime::files::{self as runtime_files, FileOrder, Found, Namespaces};
 use crate::runtime::identity::ProcessId;
@@ -40,7 +42,22 @@ struct Place {
 }
 
 impl Place {
+    /// To write in.
     fn open(native: &Native, key: &Key, pool: &str, uuid: Uuid) -> Result<Place, Error> {
+        Place::mounted(native, key, (pool, uuid), |root| rootfs::detached(root, None))
+    }
+
+    /// To look at: others may write in it meanwhile.
+    fn to_read(native: &Native, key: &Key, pool: &str, uuid: Uuid) -> Result<Place, Error> {
+        Place::mounted(native, key, (pool, uuid), rootfs::to_read)
+    }
+
+    fn mounted(
+        native: &Native,
+        key: &Key,
+        (pool, uuid): (&str, Uuid),
+        mount: impl FnOnce(&Root) -> Result<OwnedFd, Failure>,
+    ) -> Result<Place, Error> {
         let what = || format!("{key}: its root cannot be opened");
         match Running::find(native, key, uuid) {
             Ok(running) => {
@@ -49,8 +66,7 @@ impl Place {
             Err(Error::Precondition { .. }) => {
                 containers::refuse_lost_layers(native, key, pool, uuid)?;
                 let root = pools::root(key, &native.pool(pool)?, uuid)?;
-                let root = rootfs::detached(&root, None)
-                    .map_err(|failure| failed(what(), RuntimeError::from(failure)))?;
+                let root = mount(&root).map_err(|failure| failed(what(), RuntimeError::from(failure)))?;
                 Ok(Place { root, running: None, id_map: None })
             }
             Err(error) => Err(error),
@@ -194,7 +210,7 @@ impl Native {
             Some(Spec::Container(container)) => typed::root_pool(&container.devices),
             _ => None,
         };
-        let place = Place::open(self, key, pool.unwrap_or("default"), identity.uuid)?;
+        let place = Place::to_read(self, key, pool.unwrap_or("default"), identity.uuid)?;
         let Found::Regular { file, .. } = place.look(path).map_err(|error| failed(what(), error))? else {
             return Err(precondition(key, format!("a regular file at {path}"), "there is none"));
         };
@@ -224,7 +240,7 @@ pub fn observe(
     let place = match (seen.and_then(|seen| Some((&seen.spec, seen.init?))), root) {
         (Some((spec, init)), _) => Place::of_running(spec, init).ok(),
         (None, Some(root)) if root.image_present => {
-            Place::open(native, key, &root.pool, root.identity.identity.uuid).ok()
+            Place::to_read(native, key, &root.pool, root.identity.identity.uuid).ok()
         }
         (None, _) => None,
     };

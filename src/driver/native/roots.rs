@@ -87,8 +87,7 @@ pub fn persist(native: &Native, key: &Key, (pool, uuid): (&str, Uuid), path: &st
     refuse_running(native, key, uuid)?;
     containers::refuse_lost_layers(native, key, pool, uuid)?;
     let root = pools::root(key, &store, uuid)?;
-    let root =
-        rootfs::detached(&root, None).map_err(|failure| failed(what(), RuntimeError::from(failure)))?;
+    let root = rootfs::to_read(&root).map_err(|failure| failed(what(), RuntimeError::from(failure)))?;
     let filled = store.begin_keeping(uuid).map_err(|error| failed(what(), error))?;
     match folder_inside(&root, path).map_err(|error| failed(what(), std::io::Error::from(error)))? {
         Some(folder) => {
