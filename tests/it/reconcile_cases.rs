@@ -142,6 +142,36 @@ fn a_restart_waits_for_approval_and_counts_as_nothing_to_do() {
 }
 
 #[test]
+fn a_restart_and_a_lost_root_tell_every_change_that_they_bring() {
+    let key = Key::container("web-1");
+    let mut changed = web();
+    let entries = [("security.nesting", "true"), ("limits.memory", "64MiB"), ("environment.TIER", "web")];
+    changed.config.extend(config(&entries));
+    changed
+        .devices
+        .insert("more".to_owned(), device(DeviceType::Disk, &[("source", "/srv/a"), ("path", "/more")]));
+    changed.ignore.insert("files".to_owned());
+    let desired = site(&[("web-1", changed)]);
+    let approved = PlanOptions { allow_restart: true, ..options() };
+    let fields = entries
+        .map(|(key, _)| format!("config.{key}"))
+        .into_iter()
+        .chain(["devices.more.path", "ignore"].map(Into::into));
+    let fields: Vec<String> = fields.collect();
+    for breaks in [|_: &Memory, _: &Key| true, Memory::kill_init, Memory::lose_root] {
+        let host = server();
+        converge(&host, &Goal::Site(&site(&[("web-1", web())])), &options());
+        assert!(breaks(&host, &key));
+        let plan = planned(&host, &Goal::Site(&desired), &approved);
+        for field in &fields {
+            let mut told = plan.steps.iter().flat_map(|step| &step.reasons);
+            let is_told = told.any(|reason| reason.cause == Cause::Change && reason.field == *field);
+            assert!(is_told, "{field}: {:#?}", plan.steps);
+        }
+    }
+}
+
+#[test]
 fn a_delete_that_was_interrupted_is_completed_by_the_next_pass_of_any_kind() {
     let desired = site(&[("web-1", web()), ("web-2", web())]);
     let key = Key::container("web-1");

@@ -5,13 +5,13 @@ use super::field::Field;
 use super::{because, reason};
 use crate::model::object::Spec;
 use crate::model::observed::RunFacts;
-use crate::model::run::{CpuAllowance, CpuLimit, Disk, Limits, MemoryEnforce, Nic, NicAttachment};
+use crate::model::run::{CpuAllowance, CpuLimit, Disk, Limits, MemoryEnforce, Nic, NicAttachment, SecretUse};
 use crate::model::size::Size;
 use crate::model::step::{Action, Cause, Class, Reason};
 use crate::model::typed;
 use crate::reconcile::ignore;
 use ipnet::IpNet;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub fn diff(walk: &mut Walk<'_>, facts: &RunFacts) {
     if !facts.supervised {
@@ -65,13 +65,7 @@ fn environment(walk: &mut Walk<'_>, facts: &RunFacts) {
         _ => false,
     };
     let mut reasons = walk.reasons_of(is_variable);
-    for (name, given) in &secrets {
-        let before = facts.run.secrets.get(name).filter(|before| before.digest != given.digest);
-        if let Some(before) = before {
-            let (from, to) = (Some(before.digest.short()), Some(given.digest.short()));
-            reasons.push(reason(Cause::Change, &format!("environment.{name}"), from, to));
-        }
-    }
+    reasons.extend(given_otherwise(facts, &secrets));
     if reasons.is_empty() {
         reasons.push(because(Cause::Consequence, "environment", "exec gives another one than is declared"));
     }
@@ -82,6 +76,16 @@ fn environment(walk: &mut Walk<'_>, facts: &RunFacts) {
     let uuid = walk.identity.uuid;
     let action = Action::SetEnvironment { uuid, environment, secrets };
     walk.diff.push(action, Class::Live, reasons, walk.applied.clone());
+}
+
+/// Secret variables with another value than a running one was given.
+pub fn given_otherwise(facts: &RunFacts, secrets: &BTreeMap<String, SecretUse>) -> Vec<Reason> {
+    let differs = |(name, given): (&String, &SecretUse)| {
+        let before = facts.run.secrets.get(name).filter(|before| before.digest != given.digest)?;
+        let (from, to) = (Some(before.digest.short()), Some(given.digest.short()));
+        Some(reason(Cause::Change, &format!("environment.{name}"), from, to))
+    };
+    secrets.iter().filter_map(differs).collect()
 }
 
 fn is_limit(field: &Field) -> bool {

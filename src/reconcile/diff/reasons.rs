@@ -2,6 +2,7 @@
 
 use super::container::Walk;
 use super::field::{Field, differing_texts};
+use super::live::given_otherwise;
 use super::{because, reason};
 use crate::model::object::{Container, Object};
 use crate::model::observed::{ExitCause, ExitFacts, RunFacts};
@@ -37,9 +38,20 @@ impl Walk<'_> {
                 reasons.push(Reason { note: Some(note), ..plain });
             }
         }
-        reasons.extend(self.reasons_of(|field| {
-            !matches!(field, Field::State) && !field.serves_creation() && field.class() != Class::Record
-        }));
+        reasons
+    }
+
+    /// What a start brings besides what is told already: all that changed and no step has established, but for creation.
+    pub fn brought(&self, told: &[Reason]) -> Vec<Reason> {
+        let is_told = |reason: &Reason| {
+            told.contains(reason)
+                || (reason.field == "state" && told.iter().any(|told| told.field == "state"))
+        };
+        let mut reasons = self.reasons_of(|field| !field.serves_creation());
+        if let Some(facts) = self.view.run {
+            reasons.extend(given_otherwise(facts, &self.start_secrets));
+        }
+        reasons.retain(|reason| !is_told(reason));
         reasons
     }
 
