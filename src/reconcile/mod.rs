@@ -45,6 +45,7 @@ pub mod diff;
 pub mod drift;
 pub mod dropped;
 pub mod external;
+pub mod failure;
 pub mod follow;
 pub mod goal;
 pub mod graph;
