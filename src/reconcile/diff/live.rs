@@ -152,7 +152,7 @@ fn nics(walk: &mut Walk<'_>, facts: &RunFacts) {
         let keeps = wanted.iter().find(|nic| nic.device == *device);
         let replaced = keeps.is_some_and(|nic| asked(device).is_some_and(|asked| asked != nic));
         if keeps.is_none() || replaced {
-            let mut reasons = device_reasons(walk, device, "the nic changes");
+            let mut reasons = nic_reasons(walk, device, (asked(device), keeps));
             let field = Field::Device(device.clone());
             if keeps.is_none() {
                 reasons = reasons_or(reasons, Cause::Drift, device, "a nic that is not declared");
@@ -181,12 +181,39 @@ fn nics(walk: &mut Walk<'_>, facts: &RunFacts) {
                 reasons.push(device_drift(&nic.device, is_gone.then_some("nic"), fault));
                 reasons
             }
-            None => device_reasons(walk, &nic.device, "its network changes"),
+            None => nic_reasons(walk, &nic.device, (asked(&nic.device), Some(&nic))),
         };
         walk.establish(&Field::Device(nic.device.clone()));
         let action = Action::AttachNic { uuid, nic: Box::new(nic) };
         walk.diff.push(action, Class::Live, reasons, walk.applied.clone());
     }
+}
+
+/// The changed options of a nic; where none changed, what its network makes of it, before and after.
+fn nic_reasons(walk: &Walk<'_>, device: &str, (before, after): (Option<&Nic>, Option<&Nic>)) -> Vec<Reason> {
+    let mut reasons = device_reasons(walk, device, "its network changes");
+    let (before, after) = (before.map(nic_texts), after.map(nic_texts));
+    if let ([reason], Some(before), Some(after)) = (reasons.as_mut_slice(), before, after)
+        && reason.cause == Cause::Consequence
+        && let Some((from, to)) = before.into_iter().zip(after).find(|(from, to)| from != to)
+    {
+        (reason.from, reason.to) = (Some(from), Some(to));
+    }
+    reasons
+}
+
+/// What a nic is given, in words; what people ask about first stands first.
+fn nic_texts(nic: &Nic) -> [String; 4] {
+    let or_none = |parts: Vec<String>| if parts.is_empty() { "none".to_owned() } else { parts.join(", ") };
+    let addresses = [nic.ipv4.map(|net| net.to_string()), nic.ipv6.map(|net| net.to_string())];
+    let gateways = [nic.ipv4_gateway.map(|at| at.to_string()), nic.ipv6_gateway.map(|at| at.to_string())];
+    let bridge = match &nic.attachment {
+        NicAttachment::Bridged { bridge } => format!("bridge {bridge}"),
+        NicAttachment::PointToPoint => "no bridge".to_owned(),
+    };
+    let mtu = nic.mtu.map_or("the default MTU".to_owned(), |mtu| format!("MTU {mtu}"));
+    let gateway = format!("gateway {}", or_none(gateways.into_iter().flatten().collect()));
+    [or_none(addresses.into_iter().flatten().collect()), bridge, gateway, mtu]
 }
 
 /// What is wrong with a nic on the host.

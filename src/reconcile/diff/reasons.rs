@@ -4,7 +4,7 @@ use super::container::Walk;
 use super::field::{Field, differing_texts};
 use super::live::given_otherwise;
 use super::{because, reason};
-use crate::model::object::{Container, Object};
+use crate::model::object::{Container, Object, Spec};
 use crate::model::observed::{ExitCause, ExitFacts, RunFacts};
 use crate::model::ready::ReadyProbe;
 use crate::model::record::Applied;
@@ -78,10 +78,27 @@ impl Walk<'_> {
 /// Reasons for what differs between established and declared.
 pub fn change_reasons(before: Option<&Applied>, after: &Object) -> Vec<Reason> {
     let Some(before) = before else { return vec![] };
-    differing_texts(&before.object, after)
-        .into_iter()
-        .map(|(path, from, to)| reason(Cause::Change, &path, from, to))
-        .collect()
+    let gone = files_gone(&before.object, after);
+    let told = |(path, from, to): (String, _, _)| match gone.iter().find(|file| file.covers(&path)) {
+        Some(Field::File(file)) => {
+            reason(Cause::Change, &format!("files.{file}"), Some("a file".to_owned()), None)
+        }
+        _ => reason(Cause::Change, &path, from, to),
+    };
+    let mut reasons: Vec<Reason> = differing_texts(&before.object, after).into_iter().map(told).collect();
+    reasons.dedup();
+    reasons
+}
+
+/// Files that are no longer declared: each is one change, whatever it was made of.
+fn files_gone(before: &Object, after: &Object) -> Vec<Field> {
+    match (&before.spec, &after.spec) {
+        (Spec::Container(before), Spec::Container(after)) => {
+            let gone = before.files.keys().filter(|path| !after.files.contains_key(*path));
+            gone.cloned().map(Field::File).collect()
+        }
+        _ => vec![],
+    }
 }
 
 /// Why a running incarnation must be replaced to be as declared; empty: it need not.
