@@ -14,7 +14,7 @@ use bayplan::reconcile::controller::Controller;
 use bayplan::reconcile::drift::drift;
 use bayplan::reconcile::goal::{Goal, HoldTerms, PlanOptions};
 use bayplan::reconcile::propose;
-use bayplan::reconcile::render::step_words;
+use bayplan::reconcile::render::{TextOptions, plan_text, step_words};
 use bayplan::reconcile::why::{Subject, explain};
 use jiff::Timestamp;
 
@@ -169,6 +169,34 @@ fn a_restart_and_a_lost_root_tell_every_change_that_they_bring() {
             assert!(is_told, "{field}: {:#?}", plan.steps);
         }
     }
+}
+
+#[test]
+fn defaults_beside_what_was_written_are_no_change() {
+    let host = server();
+    converge(&host, &Goal::Site(&site(&[("web-1", web())])), &options());
+    let mut denies = web();
+    denies.update.restart = RestartPolicy::Deny;
+    let plan = planned(&host, &Goal::Site(&site(&[("web-1", denies)])), &options());
+    let text = plan_text(&plan, TextOptions::default());
+    assert!(
+        text.contains("update.restart: none -> deny") && text.contains("+update.restart: deny"),
+        "{text}"
+    );
+    assert!(!text.contains("update.image") && !text.contains("update.keepReplaced"), "{text}");
+}
+
+#[test]
+fn another_subnet_tells_the_addresses_that_change() {
+    let host = server();
+    let mut desired = site(&[("web-1", web())]);
+    converge(&host, &Goal::Site(&desired), &options());
+    desired.objects.insert(Key::network("bay0"), network("10.67.0.1/24"));
+    let plan = planned(&host, &Goal::Site(&desired), &options());
+    let text = plan_text(&plan, TextOptions::default());
+    let told: Vec<&str> = text.lines().filter(|line| line.contains("devices.eth0")).collect();
+    assert_eq!(told.len(), 1, "{text}");
+    assert!(told[0].contains("devices.eth0: 10.66.0.") && told[0].contains("/24 -> 10.67.0."), "{text}");
 }
 
 #[test]
