@@ -43,6 +43,10 @@ pub struct Record {
     /// It is out of service and kept for a while: it runs no more, and goes when the time is over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parked: Option<Parked>,
+    /// A network or pool whose rename has begun: what the host has of it may still be under this former name. Every
+    /// later pass goes on with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub renaming: Option<Key>,
     /// Brought back by hand: it is not pruned, until a manifest declares it again.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub undeleted: bool,
@@ -104,9 +108,9 @@ pub struct Applied {
     /// An ephemeral container: how often it was complete and made afresh.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub remakes: u64,
-    /// A container: the incarnation that `bayplan power-off` stopped.
+    /// A container that is to run: the incarnation that Bayplan stopped, by `power-off` or on the way to another one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub powered_off: Option<u64>,
+    pub stopped: Option<u64>,
     /// A container: it was started, and was not seen ready since.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unready: bool,
@@ -141,7 +145,7 @@ impl Applied {
             object,
             fingerprint: None,
             remakes: 0,
-            powered_off: None,
+            stopped: None,
             unready: false,
             started_with: BTreeMap::new(),
             replaced: None,

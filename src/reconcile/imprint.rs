@@ -79,7 +79,7 @@ pub fn imprint(observed: &Observed) -> Imprint {
     for content in images.keys() {
         imprint.put(&format!("image content {content}"), "content", &());
     }
-    for (name, PoolFacts { source, free: _ }) in pools {
+    for (name, PoolFacts { source, is_mount_point: _, free: _ }) in pools {
         imprint.put(&Key::pool(name).to_string(), "folder", source);
     }
     for (name, facts) in networks {
@@ -118,11 +118,12 @@ fn record(record: &Record) -> impl Serialize {
         overrides,
         retiring,
         parked,
+        renaming,
         undeleted,
         actor: _,
     } = record;
     let declared = (owner, generation, desired, origins);
-    (declared, applied, identity, files, overrides, retiring, parked, undeleted)
+    (declared, applied, identity, files, overrides, retiring, parked, renaming, undeleted)
 }
 
 fn container(imprint: &mut Imprint, name: &str, facts: &ContainerFacts) {
@@ -152,6 +153,7 @@ fn running(imprint: &mut Imprint, name: &str, facts: &RunFacts) {
         limits,
         nics,
         disks,
+        unlocked_disks,
         persisted,
         usage: _,
     } = facts;
@@ -166,6 +168,9 @@ fn running(imprint: &mut Imprint, name: &str, facts: &RunFacts) {
         .map(|(device, NicFacts { host_name: _, bridge, up, routes })| (device, bridge, up, routes));
     imprint.put(name, "nics", &nics.collect::<Vec<_>>());
     imprint.put(name, "disks", disks);
+    if !unlocked_disks.is_empty() {
+        imprint.put(name, "unlocked disks", unlocked_disks);
+    }
     imprint.put(name, "persisted", persisted);
 }
 

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
 
 mod adopt;
+mod adopt_properties;
 mod cli;
 mod cli_sources;
 mod closed_pipe;
@@ -40,6 +41,7 @@ mod reconcile_files;
 mod reconcile_support;
 mod reconcile_verbs;
 mod rename;
+mod rename_on_host;
 mod rendering;
 mod replace;
 mod report_forms;

@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `host` | the model: what a host has, as plain values |
 //! | `roots` | roots beside the one in use |
+//! | `renames` | networks and pools that get another name |
 //! | `steps` | each step's preconditions and effect on it |
 //! | `contents` | files and secrets |
 //! | `breakage` | what happens to hosts: killed inits, edited limits, deleted bridges, reboots |
@@ -11,6 +12,7 @@
 pub mod breakage;
 mod contents;
 pub mod host;
+mod renames;
 mod roots;
 mod steps;
 
@@ -75,6 +77,13 @@ impl Memory {
     /// A copy of the host as it is now.
     pub fn host(&self) -> HostModel {
         self.lock().clone()
+    }
+
+    /// What a file inside holds, where a hand wrote it there.
+    pub fn text_inside(&self, key: &Key, path: &str) -> Option<String> {
+        let host = self.lock();
+        let root = host.roots.values().find(|root| root.identity.key == *key)?;
+        host.texts.get(&root.files.get(path)?.digest.0).cloned()
     }
 
     fn lock(&self) -> MutexGuard<'_, HostModel> {

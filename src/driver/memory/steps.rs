@@ -2,6 +2,7 @@
 
 use super::contents;
 use super::host::{HostModel, RootModel};
+use super::renames;
 use super::roots;
 use crate::driver::{Error, StepContext, records};
 use crate::model::key::Key;
@@ -26,12 +27,10 @@ pub fn execute(
 ) -> Result<Outcome, Error> {
     let key = &step.key;
     let changed = match &step.action {
-        Action::PutRecord(_)
-        | Action::Retire
-        | Action::Park { .. }
-        | Action::ForgetRecord
-        | Action::Rename { .. }
-        | Action::Note => false,
+        Action::PutRecord(_) | Action::Retire | Action::Park { .. } | Action::ForgetRecord | Action::Note => {
+            false
+        }
+        Action::Rename { from } => renames::carry_out(host, records, (from, key), context.actor)?,
         Action::ImportImage { image } => return import(host, key, image),
         Action::CreateRoot { pool, image, root } => {
             let fingerprint = content(records, image)?;
@@ -77,6 +76,7 @@ pub fn execute(
             let run = running(host, key, *uuid)?;
             let before = run.run.disks.len();
             run.run.disks.retain(|other| other.device != disk.device);
+            run.unlocked_disks.remove(&disk.device);
             run.disks.remove(&disk.device) || run.run.disks.len() != before
         }
         Action::WriteFile { pool, uuid, file } => {
@@ -190,12 +190,16 @@ fn delete_image(host: &mut HostModel, key: &Key, fingerprint: &str) -> Result<bo
 }
 
 fn ensure_pool(host: &mut HostModel, key: &Key, pool: &StoragePool) -> bool {
+    let facts = pool_facts(&key.name, pool);
+    host.pools.insert(key.name.clone(), facts.clone()).as_ref() != Some(&facts)
+}
+
+pub fn pool_facts(name: &str, pool: &StoragePool) -> PoolFacts {
     let source = match &pool.source {
         Some(path) => path.display().to_string(),
-        None => format!("/var/lib/bayplan.data/pools/{}", key.name),
+        None => format!("/var/lib/bayplan.data/pools/{name}"),
     };
-    let facts = PoolFacts { source, free: 1 << 40 };
-    host.pools.insert(key.name.clone(), facts.clone()).as_ref() != Some(&facts)
+    PoolFacts { source, is_mount_point: false, free: 1 << 40 }
 }
 
 fn delete_pool(host: &mut HostModel, key: &Key) -> Result<bool, Error> {
@@ -317,6 +321,7 @@ fn start(host: &mut HostModel, key: &Key, run: &ContainerRun) -> Result<bool, Er
         limits: run.limits.clone(),
         nics,
         disks,
+        unlocked_disks: BTreeSet::new(),
         persisted: run.persist.clone(),
         usage: Usage::default(),
     };
@@ -347,7 +352,8 @@ fn attach_nic(host: &mut HostModel, key: &Key, uuid: Uuid, nic: &Nic) -> Result<
     running(host, key, uuid)?;
     let facts = plug(host, key, nic)?;
     let run = running(host, key, uuid)?;
-    if let Some(other) = run.run.nics.iter().find(|other| other.device == nic.device && *other != nic) {
+    let is_another = |other: &&Nic| other.device == nic.device && *other != nic && !other.is_moved(nic);
+    if let Some(other) = run.run.nics.iter().find(is_another) {
         let found = format!("it is another one, {} inside", other.name);
         return Err(refused(key, format!("nic {} must be detached first", nic.device), found));
     }
@@ -379,9 +385,14 @@ fn plug(host: &HostModel, key: &Key, nic: &Nic) -> Result<NicFacts, Error> {
 fn attach_disk(host: &mut HostModel, key: &Key, uuid: Uuid, disk: &Disk) -> Result<bool, Error> {
     let stands = bind(host, key, disk)?;
     let run = running(host, key, uuid)?;
+    let is_unlocked = run.unlocked_disks.contains(&disk.device);
     if let Some(other) = run.run.disks.iter().find(|other| other.device == disk.device && *other != disk) {
-        let found = format!("it is mounted at {}", other.path.display());
-        return Err(refused(key, format!("disk {} must be detached first", disk.device), found));
+        if !is_unlocked || !other.is_unlocked_as(disk) {
+            let found = format!("it is mounted at {}", other.path.display());
+            return Err(refused(key, format!("disk {} must be detached first", disk.device), found));
+        }
+        run.run.disks.retain(|other| other.device != disk.device);
+        run.unlocked_disks.remove(&disk.device);
     }
     let asked = run.run.disks.contains(disk);
     if !asked {
