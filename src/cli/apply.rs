@@ -12,6 +12,7 @@ use super::session::Session;
 use crate::api::error::Failure;
 use crate::api::saved::SavedPlan;
 use crate::api::types::{Approval, GoalRequest, PlanRequest};
+use crate::daemon::operations::saved::refuse_other_state;
 use crate::reconcile::goal::DeletionApproval;
 use std::path::{Path, PathBuf};
 
@@ -83,6 +84,8 @@ fn saved(session: &Session, args: &Args, file: &Path) -> Result<(PlanRequest, Sh
     let plan = saved_plan::read(file)?;
     let shown = Shown { texts: plan.manifests().texts() };
     let SavedPlan { request, basis, .. } = plan;
+    // Before the lock is taken, which makes the state folder.
+    refuse_other_state(&basis.home, &session.places)?;
     let (before, now) = (request.approval, Allow::approval(&args.allow));
     let approval = Approval::new(before.restarts() || now.restarts(), before.replaces() || now.replaces());
     let deletions = match Allow::deletions(&args.allow) {

@@ -47,7 +47,10 @@ fn text(drift: &Drift, unmanaged: bool) -> String {
         parts.push(format!("broken: {}: {}\n  {}", broken.key, broken.message, broken.help));
     }
     if !drift.not_applied.is_empty() {
-        parts.push(format!("not applied (declared, never established):\n{}", rows(&drift.not_applied)));
+        parts.push(format!(
+            "not applied (declared otherwise than last applied):\n{}",
+            rows(&drift.not_applied)
+        ));
     }
     for pending in &drift.pending {
         parts.push(format!("pending: {} waits for {}", pending.key, pending.waits_for));

@@ -68,6 +68,7 @@ fn row(object: &ObjectStatus) -> [String; 7] {
         .iter()
         .flat_map(|container| &container.addresses)
         .map(|address| address.address.as_str())
+        .chain(object.addresses.iter().map(String::as_str))
         .collect();
     let conditions: Vec<&str> =
         object.conditions.iter().map(|condition| condition.condition_type.as_str()).collect();

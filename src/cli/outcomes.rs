@@ -43,7 +43,7 @@ pub fn table(plan: &Plan, report: &Report) -> String {
         match &step.outcome {
             StepOutcome::Changed => put(&step.key, Fate::Changed, String::new()),
             StepOutcome::Unchanged => put(&step.key, Fate::Unchanged, String::new()),
-            StepOutcome::Failed { .. } => put(&step.key, Fate::Failed, String::new()),
+            StepOutcome::Failed(_) => put(&step.key, Fate::Failed, String::new()),
             StepOutcome::Skipped => put(&step.key, Fate::NotBegun, String::new()),
             StepOutcome::Blocked { by } => {
                 let other = by_id.get(by).filter(|other| other.key != step.key);

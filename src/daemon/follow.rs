@@ -376,7 +376,7 @@ fn started(plan: &Plan) -> BTreeSet<Key> {
 
 fn first_failure(report: &Report) -> Option<String> {
     report.steps.iter().find_map(|step| match &step.outcome {
-        StepOutcome::Failed { chain } => Some(format!("{}: {}: {}", step.key, step.what, chain.join(": "))),
+        StepOutcome::Failed(failure) => Some(format!("{}: {}: {}", step.key, step.what, failure.words())),
         _ => None,
     })
 }

@@ -71,6 +71,9 @@ pub trait Driver: Sync {
 pub enum Error {
     #[error("{key}: {wanted}, but {found}")]
     Precondition { key: Key, wanted: String, found: String },
+    /// The container cannot have what a field declares; `help` says who can change that.
+    #[error("{key}: {message}")]
+    Unfit { key: Key, field: String, message: String, help: String },
     #[error("{key} has no record")]
     NoRecord { key: Key },
     #[error("{key} is not ready after {waited_ms} ms: {last}")]
@@ -92,4 +95,26 @@ pub enum Error {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+}
+
+impl Error {
+    /// The field that it is about, where that is known better than by the step.
+    pub fn field(&self) -> Option<&str> {
+        match self {
+            Error::Unfit { field, .. } => Some(field),
+            _ => None,
+        }
+    }
+
+    /// How to mend it, where that is known.
+    pub fn help(&self) -> Option<String> {
+        match self {
+            Error::Unfit { help, .. } => Some(help.clone()),
+            Error::NotReady { key, .. } => Some(format!("`bayplan logs {key}` shows what its init wrote")),
+            Error::Command { key, .. } => {
+                Some(format!("`bayplan exec {key} -- COMMAND` shows what the command says"))
+            }
+            _ => None,
+        }
+    }
 }

@@ -9,9 +9,10 @@
 //! A failed step blocks those after it; all others go on. There is no retry here: the next pass does it. At the end
 //! the driver makes last what the steps wrote, once for all of them.
 
+use super::failure::failure;
 use super::plan::Plan;
 use super::render::step_words;
-use super::report::{REPORT_VERSION, Report, StepOutcome, StepReport, error_chain, stopped};
+use super::report::{Failure, REPORT_VERSION, Report, StepOutcome, StepReport, error_chain, stopped};
 use super::rollout::is_turn;
 use crate::driver::{Driver, Error, StepContext};
 use crate::model::step::{Action, Step, StepId};
@@ -104,7 +105,8 @@ pub fn apply(driver: &dyn Driver, plan: &Plan, options: &ApplyOptions<'_>) -> Re
     if plan.steps.iter().any(must_last)
         && let Err(error) = driver.settle()
     {
-        fail_changed(&mut outcomes, &error_chain(&error));
+        let failure = Failure { chain: error_chain(&error), place: None, help: error.help() };
+        fail_changed(&mut outcomes, &failure);
     }
     let steps: Vec<StepReport> = plan
         .steps
@@ -195,11 +197,11 @@ impl<'a> Work<'a> {
         let step = &self.plan.steps[at];
         (self.options.progress)(&Progress::Begin(step));
         let begun = (self.options.clock)();
-        let outcome = run(self.driver, step, self.options);
+        let outcome = self.run(step);
         let duration_ms = since_ms(self.options, begun);
         (self.options.progress)(&Progress::End(step, &outcome));
         let done = matches!(outcome, StepOutcome::Changed | StepOutcome::Unchanged);
-        let failed = matches!(outcome, StepOutcome::Failed { .. });
+        let failed = matches!(outcome, StepOutcome::Failed(_));
         let mut board = self.lock();
         board.running -= 1;
         if outcome != StepOutcome::Skipped {
@@ -216,6 +218,27 @@ impl<'a> Work<'a> {
         }
         drop(board);
         self.changed.notify_all();
+    }
+
+    fn run(&self, step: &Step) -> StepOutcome {
+        let options = self.options;
+        let line = |text: &str| (options.progress)(&Progress::Line(step, text));
+        let context = StepContext {
+            cancel: options.cancel,
+            deadline: options.deadline,
+            progress: &line,
+            now: options.now,
+            actor: options.actor,
+        };
+        match self.driver.execute(step, &context) {
+            Ok(outcome) if outcome.changed => StepOutcome::Changed,
+            Ok(_) => StepOutcome::Unchanged,
+            Err(Error::Cancelled) => StepOutcome::Skipped,
+            Err(error) => {
+                let (chain, help) = (error_chain(&error), error.help());
+                StepOutcome::Failed(failure(self.plan, step, chain, error.field(), help))
+            }
+        }
     }
 
     /// All that comes after a step that failed.
@@ -242,25 +265,8 @@ fn since_ms(options: &ApplyOptions<'_>, begun: Instant) -> u64 {
 }
 
 /// What has changed is in force, and a crash of the machine may undo its record: the next apply has to write it again.
-fn fail_changed(outcomes: &mut BTreeMap<StepId, StepOutcome>, chain: &[String]) {
+fn fail_changed(outcomes: &mut BTreeMap<StepId, StepOutcome>, failure: &Failure) {
     for outcome in outcomes.values_mut().filter(|outcome| **outcome == StepOutcome::Changed) {
-        *outcome = StepOutcome::Failed { chain: chain.to_vec() };
-    }
-}
-
-fn run(driver: &dyn Driver, step: &Step, options: &ApplyOptions<'_>) -> StepOutcome {
-    let line = |text: &str| (options.progress)(&Progress::Line(step, text));
-    let context = StepContext {
-        cancel: options.cancel,
-        deadline: options.deadline,
-        progress: &line,
-        now: options.now,
-        actor: options.actor,
-    };
-    match driver.execute(step, &context) {
-        Ok(outcome) if outcome.changed => StepOutcome::Changed,
-        Ok(_) => StepOutcome::Unchanged,
-        Err(Error::Cancelled) => StepOutcome::Skipped,
-        Err(error) => StepOutcome::Failed { chain: error_chain(&error) },
+        *outcome = StepOutcome::Failed(failure.clone());
     }
 }

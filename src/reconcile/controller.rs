@@ -114,7 +114,7 @@ impl Controller {
         let failed: BTreeSet<&Key> = report
             .steps
             .iter()
-            .filter(|step| matches!(step.outcome, StepOutcome::Failed { .. }))
+            .filter(|step| matches!(step.outcome, StepOutcome::Failed(_)))
             .map(|step| &step.key)
             .collect();
         let done = report.steps.iter().map(|step| &step.key).chain(looked_at);

@@ -3,8 +3,9 @@
 use super::plan::{Broken, Pending, Plan};
 use super::render::values::in_a_line;
 use super::unmanaged::UnmanagedContainer;
+use crate::model::content::Content;
 use crate::model::key::Key;
-use crate::model::step::{Cause, Reason};
+use crate::model::step::{Action, Cause, Reason, Step};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
@@ -17,7 +18,7 @@ pub const DRIFT_VERSION: u32 = 1;
 pub struct Drift {
     pub version: u32,
     pub rows: Vec<Row>,
-    /// Declared, but never applied: no drift.
+    /// Declared otherwise than last applied: no drift.
     pub not_applied: Vec<Row>,
     /// What waits for approval: no drift.
     pub pending: Vec<Pending>,
@@ -74,7 +75,7 @@ pub fn drift(plan: &Plan) -> Drift {
                 Cause::Change => &mut not_applied,
                 Cause::Verb | Cause::Consequence => continue,
             };
-            let row = row(&step.key, reason);
+            let row = row(step, reason);
             if seen.insert((reason.cause == Cause::Change, row.clone())) {
                 list.push(row);
             }
@@ -90,12 +91,30 @@ pub fn drift(plan: &Plan) -> Drift {
     }
 }
 
-fn row(key: &Key, reason: &Reason) -> Row {
+fn row(step: &Step, reason: &Reason) -> Row {
     Row {
-        key: key.clone(),
+        key: step.key.clone(),
         field: reason.field.clone(),
         expected: reason.to.clone(),
         found: reason.from.clone(),
-        cause: reason.note.clone(),
+        cause: reason.note.clone().or_else(|| other_secret(step, reason)),
     }
+}
+
+/// Where the declaration is the same, and the secret that it names is not.
+fn other_secret(step: &Step, reason: &Reason) -> Option<String> {
+    if reason.cause != Cause::Change {
+        return None;
+    }
+    let is_secret = match &step.action {
+        Action::WriteFile { file, .. } => {
+            matches!(file.from, Content::Secret(_)) && reason.field == format!("files.{}", file.path)
+        }
+        Action::SetEnvironment { secrets, .. } => {
+            reason.field.strip_prefix("environment.").is_some_and(|name| secrets.contains_key(name))
+        }
+        _ => false,
+    };
+    (is_secret && reason.from.is_some() && reason.to.is_some())
+        .then(|| "the secret has another value here than was last applied".to_owned())
 }

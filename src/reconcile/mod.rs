@@ -46,6 +46,7 @@ pub mod diff;
 pub mod drift;
 pub mod dropped;
 pub mod external;
+pub mod failure;
 pub mod follow;
 pub mod goal;
 pub mod graph;

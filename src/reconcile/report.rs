@@ -2,6 +2,7 @@
 
 use super::rollout::Turns;
 use crate::model::key::Key;
+use crate::model::origin::Place;
 use crate::model::record::Owner;
 use crate::model::step::StepId;
 use serde::{Deserialize, Serialize};
@@ -61,16 +62,41 @@ pub struct StepReport {
 pub enum StepOutcome {
     Changed,
     Unchanged,
-    /// The error and its causes, outermost first.
-    Failed {
-        chain: Vec<String>,
-    },
+    Failed(Failure),
     /// A step before it failed, or was blocked itself.
     Blocked {
         by: StepId,
     },
     /// Not begun: interrupted.
     Skipped,
+}
+
+/// Why a step failed, and what to do about it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Failure {
+    /// The error and its causes, outermost first; the object's key is not said again.
+    pub chain: Vec<String>,
+    /// The line of the manifest that the step comes from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<Place>,
+    /// How to mend it, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub help: Option<String>,
+}
+
+impl Failure {
+    /// The error and its causes in a line.
+    pub fn error(&self) -> String {
+        self.chain.join(": ")
+    }
+
+    /// All of it in a line: `its /etc/passwd has no user www  (site.yaml:12); declare another owner`
+    pub fn words(&self) -> String {
+        let place = self.place.as_ref().map(|place| format!("  ({}:{})", place.file, place.line));
+        let help = self.help.as_ref().map(|help| format!("; {help}"));
+        format!("{}{}{}", self.error(), place.unwrap_or_default(), help.unwrap_or_default())
+    }
 }
 
 impl Report {
@@ -104,7 +130,7 @@ pub fn stopped(turns: &Turns, steps: &[StepReport]) -> Option<RolloutStop> {
     let with = |wanted: fn(&StepReport) -> bool| -> BTreeSet<&Key> {
         steps.iter().filter(|step| wanted(step)).map(|step| &step.key).collect()
     };
-    let failed = with(|step| matches!(step.outcome, StepOutcome::Failed { .. }));
+    let failed = with(|step| matches!(step.outcome, StepOutcome::Failed(_)));
     let blocked = with(|step| step.takes_down && matches!(step.outcome, StepOutcome::Blocked { .. }));
     let all = || turns.unready.iter().chain(turns.turns.iter().flatten());
     let left: Vec<Key> = all().filter(|key| blocked.contains(key)).cloned().collect();

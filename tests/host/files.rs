@@ -159,7 +159,18 @@ fn a_stopped_container_gets_its_files_and_an_unknown_owner_is_told() {
     assert_eq!(product.inside("a", "cat /etc/x; stat -c ' %u' /etc/x"), "two 33");
     product.declare(&with_files(&product, "files: {/etc/x: {content: two, owner: nobody-here}}"));
     let said = product.apply().expect(3);
-    assert!(said.out.contains("nobody-here") || said.err.contains("nobody-here"), "{said:?}");
+    let failed = said.out.lines().find(|line| line.starts_with("failed: ")).unwrap();
+    let told =
+        "failed: write file /etc/x container/a: its /etc/passwd has no user nobody-here to own /etc/x  (";
+    assert!(failed.starts_with(told) && failed.contains("site.yaml:"), "{said:?}");
+    assert!(said.out.contains("make the user inside"), "{said:?}");
+    product.inside("a", "mkdir /etc/p2");
+    product
+        .declare(&with_files(&product, "files: {/etc/x: {content: two, owner: 33}, /etc/p2: {content: p}}"));
+    let said = product.apply().expect(3);
+    let told = "there is a folder at /etc/p2, where a file is declared  (";
+    assert!(said.out.contains(told) && said.out.contains("remove or move it inside"), "{said:?}");
+    product.declare(&with_files(&product, "files: {/etc/x: {content: two, owner: nobody-here}}"));
     product.inside("a", "echo 'nobody-here:x:77:77::/:/bin/sh' >> /etc/passwd");
     product.apply().expect(0);
     assert_eq!(product.inside("a", "stat -c %u /etc/x"), "77");

@@ -680,3 +680,20 @@ fn a_hold_until_the_next_apply_outlasts_the_daemons_looks_and_ends_with_an_edit(
     wait_until("the edit ended the hold", || bench.run("get web-1").stdout.contains("running"));
     assert!(bench.expect(0, "holds").stdout.contains("no holds"));
 }
+
+#[test]
+fn a_plan_as_text_tells_a_warning_once_and_a_network_shows_its_bridges_address() {
+    let bench = Bench::new();
+    let site = SITE.replace(", devices: {eth0: {ipv4.address: 10.66.0.21}}", "");
+    bench.write("site.yaml", &site);
+    bench.expect(0, "apply");
+    let network = bench.expect(0, "get networks").stdout;
+    assert!(network.contains("10.66.0.1/24"), "{network}");
+    bench.write("site.yaml", &site.replace("web-1", "app"));
+    let said = bench.expect(2, "plan");
+    assert_eq!((said.stdout + &said.stderr).matches("renamedFrom").count(), 1);
+    assert!(
+        bench.expect(2, "plan -o json").stderr.contains("renamedFrom"),
+        "beside a form that people do not read"
+    );
+}

@@ -14,7 +14,7 @@ use bayplan::reconcile::controller::Controller;
 use bayplan::reconcile::drift::drift;
 use bayplan::reconcile::goal::{Goal, HoldTerms, PlanOptions};
 use bayplan::reconcile::propose;
-use bayplan::reconcile::render::step_words;
+use bayplan::reconcile::render::{TextOptions, plan_text, step_words};
 use bayplan::reconcile::why::{Subject, explain};
 use jiff::Timestamp;
 
@@ -152,6 +152,65 @@ fn a_restart_waits_for_approval_and_counts_as_nothing_to_do() {
     converge(&host, &Goal::Site(&desired), &approved);
     let plan = planned(&host, &Goal::Site(&desired), &options());
     assert!(plan.is_empty() && plan.pending.is_empty(), "{plan:#?}");
+}
+
+#[test]
+fn a_restart_and_a_lost_root_tell_every_change_that_they_bring() {
+    let key = Key::container("web-1");
+    let mut changed = web();
+    let entries = [("security.nesting", "true"), ("limits.memory", "64MiB"), ("environment.TIER", "web")];
+    changed.config.extend(config(&entries));
+    changed
+        .devices
+        .insert("more".to_owned(), device(DeviceType::Disk, &[("source", "/srv/a"), ("path", "/more")]));
+    changed.ignore.insert("files".to_owned());
+    let desired = site(&[("web-1", changed)]);
+    let approved = PlanOptions { allow_restart: true, ..options() };
+    let fields = entries
+        .map(|(key, _)| format!("config.{key}"))
+        .into_iter()
+        .chain(["devices.more.path", "ignore"].map(Into::into));
+    let fields: Vec<String> = fields.collect();
+    let lose_both = |host: &Memory, key: &Key| host.kill_init(key) && host.lose_root(key);
+    for breaks in [|_: &Memory, _: &Key| true, Memory::kill_init, lose_both] {
+        let host = server();
+        converge(&host, &Goal::Site(&site(&[("web-1", web())])), &options());
+        assert!(breaks(&host, &key));
+        let plan = planned(&host, &Goal::Site(&desired), &approved);
+        for field in &fields {
+            let mut told = plan.steps.iter().flat_map(|step| &step.reasons);
+            let is_told = told.any(|reason| reason.cause == Cause::Change && reason.field == *field);
+            assert!(is_told, "{field}: {:#?}", plan.steps);
+        }
+    }
+}
+
+#[test]
+fn defaults_beside_what_was_written_are_no_change() {
+    let host = server();
+    converge(&host, &Goal::Site(&site(&[("web-1", web())])), &options());
+    let mut denies = web();
+    denies.update.restart = RestartPolicy::Deny;
+    let plan = planned(&host, &Goal::Site(&site(&[("web-1", denies)])), &options());
+    let text = plan_text(&plan, TextOptions::default());
+    assert!(
+        text.contains("update.restart: none -> deny") && text.contains("+update.restart: deny"),
+        "{text}"
+    );
+    assert!(!text.contains("update.image") && !text.contains("update.keepReplaced"), "{text}");
+}
+
+#[test]
+fn another_subnet_tells_the_addresses_that_change() {
+    let host = server();
+    let mut desired = site(&[("web-1", web())]);
+    converge(&host, &Goal::Site(&desired), &options());
+    desired.objects.insert(Key::network("bay0"), network("10.67.0.1/24"));
+    let plan = planned(&host, &Goal::Site(&desired), &options());
+    let text = plan_text(&plan, TextOptions::default());
+    let told: Vec<&str> = text.lines().filter(|line| line.contains("devices.eth0")).collect();
+    assert_eq!(told.len(), 1, "{text}");
+    assert!(told[0].contains("devices.eth0: 10.66.0.") && told[0].contains("/24 -> 10.67.0."), "{text}");
 }
 
 #[test]

@@ -7,8 +7,10 @@ use bayplan::model::content::{Content, Digest};
 use bayplan::model::key::Key;
 use bayplan::model::object::{Container, ContainerFile, Power};
 use bayplan::model::step::Action;
+use bayplan::reconcile::drift::drift;
 use bayplan::reconcile::goal::{Goal, HoldTerms};
 use bayplan::reconcile::propose;
+use bayplan::reconcile::render::{TextOptions, plan_text};
 use bayplan::reconcile::report::StepOutcome;
 use std::collections::BTreeMap;
 
@@ -165,6 +167,38 @@ fn a_file_that_a_broken_container_was_not_given_is_not_recorded_as_written() {
         written.flat_map(|step| &step.reasons).map(|reason| reason.field.as_str()).collect();
     assert!(told.contains(&"files./etc/a.content") && told.contains(&"files./etc/b.content"), "{told:?}");
     assert!(planned(&host, &Goal::Site(&desired), &options()).is_empty());
+}
+
+#[test]
+fn a_removed_file_is_one_change() {
+    let host = server();
+    apply(&host, with(&[("/etc/a", "1"), ("/etc/b", "1")], "reload"));
+    let desired = site(&[("web-1", with(&[("/etc/b", "1")], "reload"))]);
+    let plan = planned(&host, &Goal::Site(&desired), &options());
+    let text = plan_text(&plan, TextOptions::default());
+    let told: Vec<&str> =
+        text.lines().filter(|line| line.contains("files./etc/a") && line.contains("change [")).collect();
+    assert_eq!(told, ["    change [live] files./etc/a: a file -> none"], "{text}");
+}
+
+#[test]
+fn a_secret_that_is_another_one_here_is_told_as_such_by_drift() {
+    use bayplan::model::content::{SecretRef, SecretSource};
+    let host = server();
+    let secret = SecretRef { name: None, from: SecretSource::Env("A".to_owned()) };
+    let mut wanted = with(&[("/etc/a", "1")], "reload");
+    wanted.files.get_mut("/etc/a").unwrap().from = Content::Secret(secret.clone());
+    wanted.environment.insert("TOKEN".to_owned(), secret);
+    apply(&host, wanted);
+    host.edit_host(|host| {
+        host.values.insert("the secret in environment variable A".to_owned(), "another".to_owned());
+    });
+    let drift = drift(&planned(&host, &Goal::Recorded, &options()));
+    let told: Vec<(&str, Option<&str>)> =
+        drift.not_applied.iter().map(|row| (row.field.as_str(), row.cause.as_deref())).collect();
+    let cause = Some("the secret has another value here than was last applied");
+    assert_eq!(told, [("environment.TOKEN", cause), ("files./etc/a", cause)]);
+    assert!(drift.rows.is_empty(), "{:?}", drift.rows);
 }
 
 /// Two files whose content somebody changed, each with a command of its own.

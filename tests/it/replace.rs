@@ -15,7 +15,9 @@ use bayplan::model::record::{Applied, Identity};
 use bayplan::model::step::{Action, Cause, Class};
 use bayplan::reconcile::goal::{Goal, HoldTerms, PlanOptions};
 use bayplan::reconcile::plan::Plan;
+use bayplan::reconcile::render::junit::junit;
 use bayplan::reconcile::render::markdown::markdown;
+use bayplan::reconcile::render::sarif::sarif;
 use bayplan::reconcile::render::{TextOptions, outline, plan_json, plan_text, report_text};
 use bayplan::reconcile::rollback;
 use jiff::Timestamp;
@@ -239,6 +241,30 @@ fn what_is_not_ready_is_rolled_back_by_a_plan_of_its_own() {
     let other = site("directory: /srv/other", "image: replace, restart: allow", "");
     converge(&host, &Goal::Site(&other), &options());
     assert!(root(&host).identity.fingerprint != old && applied(&host).rolled_back.is_none());
+}
+
+#[test]
+fn a_failed_step_names_its_key_once_its_line_and_the_fix_in_every_form() {
+    let (host, desired) = (host(), site(NEW, "image: replace", ""));
+    fail_probe(&host);
+    let plan = planned(&host, &Goal::Site(&desired), &approving());
+    let report = carry_out(&host, &plan, 1);
+    let text = report_text(&report, TextOptions::default());
+    let mut lines = text.lines().skip_while(|line| !line.starts_with("failed: "));
+    let failed = lines.next().unwrap();
+    assert_eq!(failed.matches("container/web-1").count(), 1, "{text}");
+    assert!(failed.ends_with("  (site.yaml:11)"), "{text}");
+    let help = "`bayplan logs container/web-1` shows what its init wrote";
+    assert_eq!(lines.next().map(str::trim), Some(help), "{text}");
+    let outline = outline::report(&plan, &report);
+    for form in [markdown(&outline), junit(&outline), sarif(&outline)] {
+        assert!(form.contains(help) && form.contains("it is not ready after"), "{form}");
+    }
+    assert!(markdown(&outline).contains("site.yaml:11:") && junit(&outline).contains("site.yaml:11:"));
+    let json = serde_json::to_value(&report).unwrap();
+    let outcomes = json["steps"].as_array().unwrap().iter().map(|step| &step["outcome"]["failed"]);
+    let failed = outcomes.filter(|failed| !failed.is_null()).collect::<Vec<_>>();
+    assert_eq!((&failed[0]["place"]["line"], &failed[0]["help"]), (&11.into(), &help.into()));
 }
 
 #[test]

@@ -72,6 +72,7 @@ fn a_saved_plan_is_for_one_state_folder() {
     let said = String::from_utf8(other.stderr).unwrap();
     assert_eq!(other.status.code(), Some(1), "{said}");
     assert!(said.contains("the plan was made for state folder") && said.contains("/other;"), "{said}");
+    assert!(!bench.path().join("other").exists(), "refused before anything was made");
     assert_eq!(bench.expect(0, "get").stdout, "no objects\n");
 }
 

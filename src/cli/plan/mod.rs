@@ -9,7 +9,7 @@ use crate::cli::connection::Connection;
 use crate::cli::exit::Exit;
 use crate::cli::manifests::{FromArgs, Shown};
 use crate::cli::only::OnlyArgs;
-use crate::cli::output::complain;
+use crate::cli::output::{Format, complain};
 use crate::cli::saved_plan;
 use crate::cli::session::Session;
 use crate::model::object::Unmanaged;
@@ -80,7 +80,8 @@ pub fn run(session: &Session, args: &Args) -> anyhow::Result<Exit> {
 }
 
 fn show(session: &Session, plan: &Plan, shown: &Shown) -> anyhow::Result<()> {
-    if !plan.warnings.is_empty() {
+    // As text, the plan itself tells them.
+    if !plan.warnings.is_empty() && session.out.format != Format::Text {
         complain(&shown.render(&plan.warnings));
     }
     session.out.text(&render::plan_text(plan, SHOWN))?;

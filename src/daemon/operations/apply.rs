@@ -54,7 +54,7 @@ fn end(outcome: &StepOutcome) -> ProgressWord {
     match outcome {
         StepOutcome::Changed => ProgressWord::Changed,
         StepOutcome::Unchanged => ProgressWord::Unchanged,
-        StepOutcome::Failed { chain } => ProgressWord::Failed(chain.join(": ")),
+        StepOutcome::Failed(failure) => ProgressWord::Failed(failure.words()),
         StepOutcome::Blocked { .. } => ProgressWord::Blocked,
         StepOutcome::Skipped => ProgressWord::Skipped,
     }

@@ -78,6 +78,7 @@ pub fn status(key: &Key, record: &Record, observed: &Observed, now: Timestamp) -
         generation: record.generation,
         state: if record.parked.is_some() { "parked" } else { presence(key, record, observed) }.to_owned(),
         container: None,
+        addresses: bridge_addresses(key, observed),
         fingerprint,
         parked: record.parked.clone(),
         conditions: vec![],
@@ -122,6 +123,11 @@ fn presence(key: &Key, record: &Record, observed: &Observed) -> &'static str {
         Kind::Container => return power(facts(record, observed)),
     };
     if there { "present" } else { "missing" }
+}
+
+fn bridge_addresses(key: &Key, observed: &Observed) -> Vec<String> {
+    let facts = observed.networks.get(&key.name).filter(|facts| key.kind == Kind::Network && facts.ours);
+    facts.into_iter().flat_map(|facts| &facts.addresses).map(ToString::to_string).collect()
 }
 
 fn facts<'a>(record: &Record, observed: &'a Observed) -> Option<&'a ContainerFacts> {
@@ -232,6 +238,7 @@ fn unrecorded(observed: &Observed) -> Vec<ObjectStatus> {
                 uuid: Some(*uuid),
                 ..ContainerStatus::default()
             }),
+            addresses: vec![],
             fingerprint: Some(root.identity.fingerprint.clone()),
             parked: None,
             conditions: vec![condition(

@@ -13,7 +13,7 @@ use super::plan::{Moment, digest};
 use crate::api::error::{Failure, FailureKind};
 use crate::api::saved::{Basis, Home, SavedPlan, exact_digest};
 use crate::api::types::PlanRequest;
-use crate::daemon::wiring::Bay;
+use crate::daemon::wiring::{Bay, Places};
 use crate::driver::Scope;
 use crate::driver::native::real_path;
 use crate::model::key::Key;
@@ -23,6 +23,7 @@ use crate::reconcile::contents::of_container;
 use crate::reconcile::imprint::imprint;
 use crate::reconcile::plan::Plan;
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 /// What a refused plan's user does next.
 const ANEW: &str = "nothing was changed; make the plan anew with `bayplan plan --out FILE`";
@@ -59,7 +60,12 @@ impl Bay {
     /// The saved plan, with the times of now; more than it is planned where more is approved than was.
     pub fn plan_as_saved(&self, request: &PlanRequest, basis: &Basis) -> Result<Plan, Failure> {
         let observed = self.observe(&Scope::All)?;
-        refuse_elsewhere(&basis.home, &self.home(&observed.host)?)?;
+        refuse_other_machine(&basis.home, &observed.host)?;
+        let driver = self.places.driver.word();
+        if basis.home.driver != driver {
+            return Err(elsewhere("driver", &basis.home.driver, driver));
+        }
+        refuse_other_state(&basis.home, &self.places)?;
         let moved = basis.imprint.moved(&imprint(&observed));
         if !moved.is_empty() {
             return Err(has_moved(&moved));
@@ -88,12 +94,11 @@ impl Bay {
     }
 
     fn home(&self, machine: &Host) -> Result<Home, Failure> {
-        let state = real_path(&self.places.state);
         Ok(Home {
             machine_id: machine.machine_id.clone(),
             hostname: machine.hostname.clone(),
             driver: self.places.driver.word().to_owned(),
-            state: state.map_err(|error| Failure::from_error(FailureKind::Host, &error))?,
+            state: state_path(&self.places)?,
         })
     }
 }
@@ -118,23 +123,35 @@ fn by_object(plan: &Plan) -> Result<BTreeMap<Key, String>, Failure> {
     digests.collect::<Result<_, _>>().map_err(|error| Failure::from_error(FailureKind::Host, &error))
 }
 
-fn refuse_elsewhere(then: &Home, now: &Home) -> Result<(), Failure> {
-    let refused = |what: &str, then: &str, now: &str| {
-        let message = format!("the plan was made for {what} {then}, this is {now}; {ANEW}");
-        Err(Failure::new(FailureKind::Refused, message))
-    };
-    if then.machine_id != now.machine_id {
-        let name = |home: &Home| format!("{} (machine id {})", home.hostname, home.machine_id);
-        return refused("host", &name(then), &name(now));
+fn state_path(places: &Places) -> Result<PathBuf, Failure> {
+    real_path(&places.state).map_err(|error| Failure::from_error(FailureKind::Host, &error))
+}
+
+fn refuse_other_machine(then: &Home, now: &Host) -> Result<(), Failure> {
+    if then.machine_id == now.machine_id {
+        return Ok(());
     }
-    if then.driver != now.driver {
-        return refused("driver", &then.driver, &now.driver);
-    }
-    if then.state != now.state {
-        let path = |home: &Home| home.state.display().to_string();
-        return refused("state folder", &path(then), &path(now));
+    let name = |hostname: &str, id: &str| format!("{hostname} (machine id {id})");
+    let (then, now) = (name(&then.hostname, &then.machine_id), name(&now.hostname, &now.machine_id));
+    Err(elsewhere("host", &then, &now))
+}
+
+/// What is known before anything is opened or made.
+pub fn refuse_other_state(then: &Home, places: &Places) -> Result<(), Failure> {
+    let state = state_path(places)?;
+    if then.state != state {
+        return Err(elsewhere(
+            "state folder",
+            &then.state.display().to_string(),
+            &state.display().to_string(),
+        ));
     }
     Ok(())
+}
+
+fn elsewhere(what: &str, then: &str, now: &str) -> Failure {
+    let message = format!("the plan was made for {what} {then}, this is {now}; {ANEW}");
+    Failure::new(FailureKind::Refused, message)
 }
 
 fn has_moved(things: &[String]) -> Failure {

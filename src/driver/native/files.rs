@@ -115,8 +115,11 @@ pub fn write(
     let order = order(native, key, &place, file)?;
     let found = place.look(&file.path).map_err(|error| failed(what(), error))?;
     let absent = if matches!(found, Found::Missing) { Absent::Yes } else { Absent::No };
-    if let Found::Other(thing @ "folder") = found {
-        return Err(precondition(key, format!("no folder at {}", file.path), format!("there is a {thing}")));
+    if let Found::Other("folder") = found {
+        let message = format!("there is a folder at {}, where a file is declared", file.path);
+        let help = "remove or move it inside, or declare another path".to_owned();
+        let field = format!("files.{}", file.path);
+        return Err(Error::Unfit { key: key.clone(), field, message, help });
     }
     let differs = !is_as_ordered(native, found, &order, &file.digest)?;
     let settles = if differs && file.settles && place.running.is_some() { Settles::Yes } else { Settles::No };
@@ -148,17 +151,28 @@ fn put(
 fn order(native: &Native, key: &Key, place: &Place, file: &FileWrite) -> Result<FileOrder, Error> {
     let tables = Tables::of_root(place.root.as_fd())
         .map_err(|error| failed(format!("{key}: its users cannot be read"), error))?;
+    let unfit = |field: &str, message: String, help: String| Error::Unfit {
+        key: key.clone(),
+        field: format!("files.{}.{field}", file.path),
+        message,
+        help,
+    };
     let uid = tables.uid(&file.owner).ok_or_else(|| {
-        precondition(key, format!("user {} for file {}", file.owner, file.path), "its /etc/passwd has none")
+        let message = format!("its /etc/passwd has no user {} to own {}", file.owner, file.path);
+        let help = "declare another `owner` (a number will do), or make the user inside".to_owned();
+        unfit("owner", message, help)
     })?;
     let gid = tables.gid(&file.group).ok_or_else(|| {
-        precondition(key, format!("group {} for file {}", file.group, file.path), "its /etc/group has none")
+        let message = format!("its /etc/group has no group {} for {}", file.group, file.path);
+        let help = "declare another `group` (a number will do), or make the group inside".to_owned();
+        unfit("group", message, help)
     })?;
     let record = records::existing(&native.records, key)?;
     let count = record.identity.map_or(0, |identity| identity.id_count);
-    if let Some(id) = [uid, gid].into_iter().find(|id| count > 0 && *id >= count) {
-        let wanted = format!("an id below {count} for file {}", file.path);
-        return Err(precondition(key, wanted, format!("{id} is outside its range")));
+    let is_outside = |(_, id): &(&str, u32)| count > 0 && *id >= count;
+    if let Some((field, id)) = [("owner", uid), ("group", gid)].into_iter().find(is_outside) {
+        let message = format!("{id} for {} is outside its range of {count} ids", file.path);
+        return Err(unfit(field, message, format!("declare an id below {count}")));
     }
     let mode = u32::from_str_radix(&file.mode, 8).unwrap_or(0o644);
     Ok(FileOrder { path: file.path.clone().into(), mode, uid, gid })

@@ -184,10 +184,12 @@ impl<'a> Walk<'a> {
         if *not_before <= self.scene.options.now {
             return false;
         }
+        let mut reasons = self.start_reasons();
+        reasons.extend(self.brought(&reasons));
         self.diff.pending = Some(Pending {
             key: self.key.clone(),
             class: Class::Live,
-            reasons: self.start_reasons(),
+            reasons,
             downtime_ms: 0,
             waits_for: format!("{not_before:.0}: its inits end as soon as they begin"),
             askable: false,

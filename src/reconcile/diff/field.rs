@@ -1,9 +1,13 @@
 //! The fields of a container as the planner sees them: what each costs to change, and how it is copied.
 
-use crate::model::object::{Container, Meta, Object, Spec};
+use crate::model::object::{Container, Meta, Object, Spec, Update};
+use crate::model::prune::Prune;
+use crate::model::ready::Ready;
+use crate::model::rollout::Rollout;
 use crate::model::step::Class;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
 
 /// One field; a device is changed as a whole.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -235,9 +239,31 @@ fn flatten(path: &str, value: &Value, texts: &mut BTreeMap<String, String>) {
     }
 }
 
+/// What the parts of fields are that nobody wrote, where such a field stands as a whole or not at all.
+static DEFAULTS: LazyLock<BTreeMap<String, String>> = LazyLock::new(|| {
+    let wholes = [
+        ("ready", serde_json::to_value(Ready::default())),
+        ("update", serde_json::to_value(Update::default())),
+        ("prune", serde_json::to_value(Prune::default())),
+        ("rollout", serde_json::to_value(Rollout::default())),
+    ];
+    let mut texts = BTreeMap::new();
+    for (field, value) in wholes {
+        flatten(field, &value.unwrap_or_default(), &mut texts);
+    }
+    texts
+});
+
+/// An object's leaves, but for the defaults that `other` does not have: they say nothing beside what was written.
+pub fn texts_beside(object: &Object, other: &Object) -> BTreeMap<String, String> {
+    let (mut own, other) = (texts(object), texts(other));
+    own.retain(|path, value| other.contains_key(path) || DEFAULTS.get(path) != Some(value));
+    own
+}
+
 /// Field path, before, after: of the leaves that differ.
 pub fn differing_texts(before: &Object, after: &Object) -> Vec<(String, Option<String>, Option<String>)> {
-    let (before, after) = (texts(before), texts(after));
+    let (before, after) = (texts_beside(before, after), texts_beside(after, before));
     let paths: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
     paths
         .into_iter()

@@ -5,13 +5,13 @@ use super::field::Field;
 use super::{because, reason};
 use crate::model::object::Spec;
 use crate::model::observed::RunFacts;
-use crate::model::run::{CpuAllowance, CpuLimit, Disk, Limits, MemoryEnforce, Nic, NicAttachment};
+use crate::model::run::{CpuAllowance, CpuLimit, Disk, Limits, MemoryEnforce, Nic, NicAttachment, SecretUse};
 use crate::model::size::Size;
 use crate::model::step::{Action, Cause, Class, Reason};
 use crate::model::typed;
 use crate::reconcile::ignore;
 use ipnet::IpNet;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub fn diff(walk: &mut Walk<'_>, facts: &RunFacts) {
     if !facts.supervised {
@@ -65,13 +65,7 @@ fn environment(walk: &mut Walk<'_>, facts: &RunFacts) {
         _ => false,
     };
     let mut reasons = walk.reasons_of(is_variable);
-    for (name, given) in &secrets {
-        let before = facts.run.secrets.get(name).filter(|before| before.digest != given.digest);
-        if let Some(before) = before {
-            let (from, to) = (Some(before.digest.short()), Some(given.digest.short()));
-            reasons.push(reason(Cause::Change, &format!("environment.{name}"), from, to));
-        }
-    }
+    reasons.extend(given_otherwise(facts, &secrets));
     if reasons.is_empty() {
         reasons.push(because(Cause::Consequence, "environment", "exec gives another one than is declared"));
     }
@@ -82,6 +76,16 @@ fn environment(walk: &mut Walk<'_>, facts: &RunFacts) {
     let uuid = walk.identity.uuid;
     let action = Action::SetEnvironment { uuid, environment, secrets };
     walk.diff.push(action, Class::Live, reasons, walk.applied.clone());
+}
+
+/// Secret variables with another value than a running one was given.
+pub fn given_otherwise(facts: &RunFacts, secrets: &BTreeMap<String, SecretUse>) -> Vec<Reason> {
+    let differs = |(name, given): (&String, &SecretUse)| {
+        let before = facts.run.secrets.get(name).filter(|before| before.digest != given.digest)?;
+        let (from, to) = (Some(before.digest.short()), Some(given.digest.short()));
+        Some(reason(Cause::Change, &format!("environment.{name}"), from, to))
+    };
+    secrets.iter().filter_map(differs).collect()
 }
 
 fn is_limit(field: &Field) -> bool {
@@ -150,7 +154,7 @@ fn nics(walk: &mut Walk<'_>, facts: &RunFacts) {
             asked(device).is_some_and(|asked| asked != nic && !is_moved_already(asked, nic, facts))
         });
         if keeps.is_none() || replaced {
-            let mut reasons = device_reasons(walk, device, "the nic changes");
+            let mut reasons = nic_reasons(walk, device, (asked(device), keeps));
             let field = Field::Device(device.clone());
             if keeps.is_none() {
                 reasons = reasons_or(reasons, Cause::Drift, device, "a nic that is not declared");
@@ -179,13 +183,40 @@ fn nics(walk: &mut Walk<'_>, facts: &RunFacts) {
                 reasons.push(fault.reason(walk, &nic.device));
                 reasons
             }
-            None => device_reasons(walk, &nic.device, "its network changes"),
+            None => nic_reasons(walk, &nic.device, (asked(&nic.device), Some(&nic))),
         };
         walk.establish(&Field::Device(nic.device.clone()));
         let action = Action::AttachNic { uuid, nic: Box::new(nic) };
         let class = if is_there { Class::Record } else { Class::Live };
         walk.diff.push(action, class, reasons, walk.applied.clone());
     }
+}
+
+/// The changed options of a nic; where none changed, what its network makes of it, before and after.
+fn nic_reasons(walk: &Walk<'_>, device: &str, (before, after): (Option<&Nic>, Option<&Nic>)) -> Vec<Reason> {
+    let mut reasons = device_reasons(walk, device, "its network changes");
+    let (before, after) = (before.map(nic_texts), after.map(nic_texts));
+    if let ([reason], Some(before), Some(after)) = (reasons.as_mut_slice(), before, after)
+        && reason.cause == Cause::Consequence
+        && let Some((from, to)) = before.into_iter().zip(after).find(|(from, to)| from != to)
+    {
+        (reason.from, reason.to) = (Some(from), Some(to));
+    }
+    reasons
+}
+
+/// What a nic is given, in words; what people ask about first stands first.
+fn nic_texts(nic: &Nic) -> [String; 4] {
+    let or_none = |parts: Vec<String>| if parts.is_empty() { "none".to_owned() } else { parts.join(", ") };
+    let addresses = [nic.ipv4.map(|net| net.to_string()), nic.ipv6.map(|net| net.to_string())];
+    let gateways = [nic.ipv4_gateway.map(|at| at.to_string()), nic.ipv6_gateway.map(|at| at.to_string())];
+    let bridge = match &nic.attachment {
+        NicAttachment::Bridged { bridge } => format!("bridge {bridge}"),
+        NicAttachment::PointToPoint => "no bridge".to_owned(),
+    };
+    let mtu = nic.mtu.map_or("the default MTU".to_owned(), |mtu| format!("MTU {mtu}"));
+    let gateway = format!("gateway {}", or_none(gateways.into_iter().flatten().collect()));
+    [or_none(addresses.into_iter().flatten().collect()), bridge, gateway, mtu]
 }
 
 /// Whether a hand has put it on the bridge already that it is to be on now.

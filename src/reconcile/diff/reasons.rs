@@ -2,8 +2,9 @@
 
 use super::container::Walk;
 use super::field::{Field, differing_texts};
+use super::live::given_otherwise;
 use super::{because, reason};
-use crate::model::object::{Container, Object};
+use crate::model::object::{Container, Object, Spec};
 use crate::model::observed::{ExitCause, ExitFacts, RunFacts};
 use crate::model::ready::ReadyProbe;
 use crate::model::record::Applied;
@@ -39,9 +40,20 @@ impl Walk<'_> {
                 reasons.push(Reason { note: Some(note), ..plain });
             }
         }
-        reasons.extend(self.reasons_of(|field| {
-            !matches!(field, Field::State) && !field.serves_creation() && field.class() != Class::Record
-        }));
+        reasons
+    }
+
+    /// What a start brings besides what is told already: all that changed and no step has established, but for creation.
+    pub fn brought(&self, told: &[Reason]) -> Vec<Reason> {
+        let is_told = |reason: &Reason| {
+            told.contains(reason)
+                || (reason.field == "state" && told.iter().any(|told| told.field == "state"))
+        };
+        let mut reasons = self.reasons_of(|field| !field.serves_creation());
+        if let Some(facts) = self.view.run {
+            reasons.extend(given_otherwise(facts, &self.start_secrets));
+        }
+        reasons.retain(|reason| !is_told(reason));
         reasons
     }
 
@@ -68,10 +80,27 @@ impl Walk<'_> {
 /// Reasons for what differs between established and declared.
 pub fn change_reasons(before: Option<&Applied>, after: &Object) -> Vec<Reason> {
     let Some(before) = before else { return vec![] };
-    differing_texts(&before.object, after)
-        .into_iter()
-        .map(|(path, from, to)| reason(Cause::Change, &path, from, to))
-        .collect()
+    let gone = files_gone(&before.object, after);
+    let told = |(path, from, to): (String, _, _)| match gone.iter().find(|file| file.covers(&path)) {
+        Some(Field::File(file)) => {
+            reason(Cause::Change, &format!("files.{file}"), Some("a file".to_owned()), None)
+        }
+        _ => reason(Cause::Change, &path, from, to),
+    };
+    let mut reasons: Vec<Reason> = differing_texts(&before.object, after).into_iter().map(told).collect();
+    reasons.dedup();
+    reasons
+}
+
+/// Files that are no longer declared: each is one change, whatever it was made of.
+fn files_gone(before: &Object, after: &Object) -> Vec<Field> {
+    match (&before.spec, &after.spec) {
+        (Spec::Container(before), Spec::Container(after)) => {
+            let gone = before.files.keys().filter(|path| !after.files.contains_key(*path));
+            gone.cloned().map(Field::File).collect()
+        }
+        _ => vec![],
+    }
 }
 
 /// Why a running incarnation must be replaced to be as declared; empty: it need not.

@@ -23,7 +23,7 @@ impl Walk<'_> {
             );
             return;
         };
-        let reasons = match &self.applied {
+        let mut reasons = match &self.applied {
             _ if !why.is_empty() => why,
             None => vec![because(Cause::Change, "", "new")],
             Some(_) => vec![because(Cause::Drift, "", "its root is gone; a fresh one is made")],
@@ -40,6 +40,7 @@ impl Walk<'_> {
         };
         let class = if self.applied.is_none() { Class::Create } else { Class::Replace };
         let resting = if self.target.power == Power::Any { Power::Any } else { Power::Stopped };
+        reasons.extend(self.reasons_of(|_| true));
         self.establish_all(resting);
         if let Some(applied) = &mut self.applied
             && let Spec::Container(container) = &mut applied.object.spec
@@ -54,11 +55,12 @@ impl Walk<'_> {
     }
 
     /// Start with all that is declared, wait, and freeze where that is wanted.
-    pub fn start(&mut self, reasons: Vec<Reason>, class: Class) {
+    pub fn start(&mut self, mut reasons: Vec<Reason>, class: Class) {
         let fresh = self.diff.steps.iter().any(|step| step.class == Class::Create);
         let class = if fresh { Class::Create } else { class };
         let state = if self.target.power == Power::Frozen { Power::Running } else { self.target.power };
         self.persist(&self.root_pool(), class);
+        reasons.extend(self.brought(&reasons));
         self.establish_all(state);
         // What others wait for is to be seen ready, in this plan or a later one; what needs but to run is seen to.
         let is_new = self.has_unproven_root();

@@ -13,7 +13,7 @@ pub mod graph;
 pub mod junit;
 mod loss;
 pub mod markdown;
-mod object;
+pub mod object;
 pub mod outline;
 pub mod prune;
 mod rollout;
@@ -26,7 +26,7 @@ use self::object::{Sign, index, object_text, reason_text, sign};
 use crate::model::object::Unmanaged;
 use crate::model::step::{Action, BesideRoot, Class, StepId, StopHow};
 use crate::reconcile::plan::{Pending, Plan, Summary};
-use crate::reconcile::report::{Report, StepOutcome, StepReport};
+use crate::reconcile::report::{Failure, Report, StepOutcome, StepReport};
 use crate::reconcile::unmanaged::UnmanagedContainer;
 use anstyle::{AnsiColor, Style};
 use serde_json::{Value, json};
@@ -139,14 +139,13 @@ pub fn report_text(report: &Report, options: TextOptions) -> String {
     for step in &report.steps {
         match &step.outcome {
             StepOutcome::Changed | StepOutcome::Unchanged | StepOutcome::Skipped => {}
-            StepOutcome::Failed { chain } => {
-                let chain = chain.join(": ");
-                line(
-                    &mut text,
-                    options,
-                    AnsiColor::Red,
-                    &format!("failed: {} {}: {chain}", step.what, step.key),
-                );
+            StepOutcome::Failed(failure) => {
+                let told = Failure { help: None, ..failure.clone() }.words();
+                let told = format!("failed: {} {}: {told}", step.what, step.key);
+                line(&mut text, options, AnsiColor::Red, &told);
+                if let Some(help) = &failure.help {
+                    let _ = writeln!(text, "    {help}");
+                }
             }
             StepOutcome::Blocked { by } => {
                 if left.contains(&step.key) {
@@ -170,7 +169,7 @@ pub fn report_line(report: &Report) -> String {
     let counts = [
         (count(|outcome| *outcome == StepOutcome::Changed), "changed"),
         (count(|outcome| *outcome == StepOutcome::Unchanged), "unchanged"),
-        (count(|outcome| matches!(outcome, StepOutcome::Failed { .. })), "failed"),
+        (count(|outcome| matches!(outcome, StepOutcome::Failed(_))), "failed"),
         (count(|outcome| matches!(outcome, StepOutcome::Blocked { .. })), "blocked"),
         (count(|outcome| *outcome == StepOutcome::Skipped), "not begun"),
     ];

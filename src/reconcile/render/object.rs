@@ -7,7 +7,7 @@ use crate::model::object::{Object, Spec};
 use crate::model::origin::Origin;
 use crate::model::prune::Deletion;
 use crate::model::step::{Action, Cause, Class, Reason, Step};
-use crate::reconcile::diff::field::texts;
+use crate::reconcile::diff::field::{texts, texts_beside};
 use crate::reconcile::ignore;
 use crate::reconcile::plan::{ObjectChange, Plan};
 use anstyle::AnsiColor;
@@ -215,7 +215,8 @@ fn diff_text(text: &mut String, key: &Key, change: &ObjectChange, sign: Sign, op
 
 /// A unified diff of an object as declared; nothing where only the host drifted.
 pub fn diff_lines(key: &Key, change: &ObjectChange, sign: Sign) -> Vec<String> {
-    let (before, after) = (lines_of(change.before.as_ref()), lines_of(to_be(change, sign).as_ref()));
+    let (before, after) = (change.before.as_ref(), to_be(change, sign));
+    let (before, after) = (lines_of(before, after.as_ref()), lines_of(after.as_ref(), before));
     if before == after || change.leaves.is_some() {
         return vec![];
     }
@@ -240,8 +241,9 @@ fn to_be(change: &ObjectChange, sign: Sign) -> Option<Object> {
     Some(after)
 }
 
-/// An object as lines: field path and value.
-fn lines_of(object: Option<&Object>) -> String {
+/// An object as lines: field path and value; without defaults that say nothing beside another.
+fn lines_of(object: Option<&Object>, other: Option<&Object>) -> String {
     let Some(object) = object else { return String::new() };
-    texts(object).iter().map(|(path, value)| field_lines(path, value)).collect()
+    let texts = other.map_or_else(|| texts(object), |other| texts_beside(object, other));
+    texts.iter().map(|(path, value)| field_lines(path, value)).collect()
 }

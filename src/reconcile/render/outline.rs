@@ -320,9 +320,11 @@ pub fn report(of: &Plan, report: &Report) -> Outline {
                     rows.put(step.key.to_string(), "done", Verdict::Good);
                     continue;
                 }
-                StepOutcome::Failed { chain } => {
-                    let text = format!("{}: {}", step.what, chain.join(": "));
-                    ("failed", Verdict::Wrong, Remark::new("step-failed", Level::Error, text))
+                StepOutcome::Failed(failure) => {
+                    let text = format!("{}: {}", step.what, failure.error());
+                    let remark = Remark::new("step-failed", Level::Error, text);
+                    let help = failure.help.clone();
+                    ("failed", Verdict::Wrong, Remark { place: failure.place.clone(), help, ..remark })
                 }
                 StepOutcome::Blocked { .. } => {
                     let text = format!("{}: waits for a step that failed", step.what);
@@ -333,7 +335,8 @@ pub fn report(of: &Plan, report: &Report) -> Outline {
                     ("not begun", Verdict::Waits, Remark::new("not-begun", Level::Note, text))
                 }
             };
-            let remark = Remark { duration_ms: step.duration_ms, ..remark.on("", change) };
+            let remark = if remark.place.is_some() { remark } else { remark.on("", change) };
+            let remark = Remark { duration_ms: step.duration_ms, ..remark };
             rows.put(step.key.to_string(), class, verdict).remarks.push(remark);
         }
     }
