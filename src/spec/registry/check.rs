@@ -84,7 +84,7 @@ pub fn is_default(table: &Table, name: &str, value: &str) -> bool {
 
 /// The parameters that a namespace has its own of, beside all of `net.`, `fs.mqueue.` and `user.max_` (namespaces(7),
 /// ipc_namespaces(7), uts_namespaces(7)).
-const OF_NAMESPACES: [&str; 10] = [
+pub const OF_NAMESPACES: [&str; 10] = [
     "kernel.domainname",
     "kernel.msgmax",
     "kernel.msgmnb",

@@ -155,7 +155,7 @@ type Need = Option<(Option<&'static str>, Wrong)>;
 
 /// Where the kernel or the runtime lets nothing be mounted, and why. Of /proc and /sys the kernel tells which paths
 /// there are: `reconcile::check` asks it.
-const UNMOUNTABLE: [(&str, &str); 6] = [
+pub const UNMOUNTABLE: [(&str, &str); 6] = [
     ("/dev/pts", "the kernel makes what is in /dev/pts"),
     ("/dev/mqueue", "the kernel makes what is in /dev/mqueue"),
     ("/dev/fd", "/dev/fd is each process's own"),
