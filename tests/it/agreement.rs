@@ -113,14 +113,13 @@ const ACCEPTED: &[(&str, &str)] = &[
     ("Container", "{image: i, devices: {d: {type: disk, path: \"${values.root}\", pool: default}}, profiles: []}"),
     ("Container", "{image: i, devices: {e: {type: nic, nictype: p2p, host_name: 5}}}"),
     ("Container", "{image: i, devices: {e: {type: nic, nictype: bridged, parent: br0, ipv4.address: none}}}"),
-    ("Container", "{image: i, placement: {hosts: [here], labels: null}}"),
     ("Container", "{image: i, files: {/etc/x: {content: a, mode: null, owner: 0, onChange: null}}}"),
     ("Container", "{image: i, ignore: [config.user.x, environment.A, devices.eth0], dependsOn: [Images/i, image/i]}"),
     ("Image", "{source: {busybox: null}, fingerprint: null, update: null}"),
     ("Network", "{type: null, config: {ipv4.address: 10.74.9.1/24, ipv6.address: \"fd42:9::1/64\"}}"),
     ("Profile", "{devices: {d: {type: disk, path: /d}, e: {type: nic}}}"),
     ("Profile", "null"),
-    ("ContainerSet", "{replicas: 2, for: null, name: \"a-{index:02}-${values.root}b\", template: {image: i}}"),
+    ("ContainerSet", "{replicas: 2, for: null, name: \"a-{index:02}-${values.word}\", template: {image: i}}"),
     ("ContainerSet", "{for: {A_B: {n: x}}, name: \"w-${each.n}\", template: {image: i}}"),
     ("ContainerSet", "{for: {B-1: null}, name: null, template: {image: i}}"),
 ];
@@ -142,7 +141,7 @@ fn manifest(kind: &str, metadata: &str, spec: &str) -> String {
 
 /// Without a Site the values would be missing: every load has one, unless it is what is asked about.
 fn loads(kind: &str, document: &str) -> Result<(), String> {
-    let site = if kind == "Site" { "" } else { "kind: Site\nmetadata: {name: s}\nspec: {values: {root: /}}\n---\n" };
+    let site = if kind == "Site" { "" } else { "kind: Site\nmetadata: {name: s}\nspec: {values: {root: /, word: b}}\n---\n" };
     let loaded = load_text(&format!("{BASE}{site}{document}"));
     loaded.map(|_| ()).map_err(|findings| findings.iter().map(|finding| finding.message.clone()).collect())
 }

@@ -320,3 +320,57 @@ fn a_probe_is_of_the_line_that_names_it_in_any_of_its_forms() {
         assert_eq!(layer(default), Layer::Default, "{ready}: {default}");
     }
 }
+
+/// A file of a profile, one of the container over a profile's, one that placeholders fill.
+const FILES: &str = "\
+apiVersion: bayplan/v1
+kind: Site
+metadata: {name: edge}
+spec:
+  values: {greeting: hello}
+---
+kind: Image
+metadata: {name: busybox}
+spec: {source: {busybox: {}}}
+---
+kind: Profile
+metadata: {name: web}
+spec:
+  files:
+    /etc/motd:
+      content: from the profile
+      mode: \"0640\"
+    /etc/hello: {content: below}
+---
+kind: Container
+metadata: {name: web-1}
+spec:
+  image: busybox
+  profiles: [default, web]
+  files:
+    /etc/hello:
+      content: \"${values.greeting}\"
+      owner: daemon
+";
+
+#[test]
+fn each_field_of_a_file_has_the_line_that_gave_it_and_a_default_has_none() {
+    let explanation = why(&host(FILES), &web(), Some(FILES));
+    insta::assert_snapshot!(text(&explanation.narrowed("files").unwrap()), @"");
+}
+
+#[test]
+fn what_nobody_wrote_of_a_site_and_what_another_field_implies_has_its_origin_too() {
+    let manifest = LAYERS.replace("  ready:", "  restartWith: [db-1]\n  ready:")
+        + "---\nkind: Container\nmetadata: {name: db-1}\nspec: {image: busybox}\n";
+    let host = host(&manifest);
+    let origin = |key: &Key, field: &str| {
+        let explanation = why(&host, key, Some(&manifest)).narrowed(field).unwrap();
+        let origin = explanation.values[0].origin.clone().unwrap_or_else(|| panic!("{field} has no origin"));
+        (origin.layer, origin.place.map(|place| place.line))
+    };
+    let line = |text: &str| manifest.lines().position(|line| line.contains(text)).unwrap() as u32 + 1;
+    assert_eq!(origin(&Key::site("edge"), "heal"), (Layer::Default, None));
+    assert_eq!(origin(&Key::site("edge"), "unmanaged"), (Layer::Default, None));
+    assert_eq!(origin(&web(), "dependsOn"), (Layer::Document, Some(line("restartWith"))));
+}

@@ -146,12 +146,11 @@ impl Resolution<'_> {
     fn object(&self, document: &Document, report: &mut Report) -> Option<(Spec, FieldOrigins)> {
         let mut origins = self.document_origins(document, report);
         let spec = match &document.body {
-            Body::Site(site) => Spec::Site(Site {
-                heal: site.heal,
-                prune: site.prune.clone(),
-                rollout: site.rollout.clone(),
-                unmanaged: site.unmanaged,
-            }),
+            Body::Site(site) => {
+                containers::built_ins(&["heal", "unmanaged"], &mut origins);
+                let (heal, unmanaged) = (site.heal, site.unmanaged);
+                Spec::Site(Site { heal, prune: site.prune.clone(), rollout: site.rollout.clone(), unmanaged })
+            }
             Body::External => return None,
             Body::Image(image) => {
                 let source = self.image_source(&image.source, document, report)?;
@@ -165,6 +164,7 @@ impl Resolution<'_> {
                 Spec::StoragePool(StoragePool { driver: pool.driver, source, config: Default::default() })
             }
             Body::Network(network) => {
+                containers::built_ins(&["type"], &mut origins);
                 Spec::Network(Network { network_type: network.network_type, config: network.config.clone() })
             }
             Body::Secret(secret) => {
