@@ -12,8 +12,10 @@
 use super::SourceText;
 use super::document::reader::visible;
 use crate::model::finding::{Finding, Severity};
+use crate::model::key::Key;
 use crate::model::origin::Place;
 use anstyle::{AnsiColor, Style};
+use std::collections::BTreeMap;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// How much of a long line an excerpt shows, in columns, where no terminal says another number.
@@ -36,15 +38,50 @@ pub fn render_all(findings: &[Finding], texts: &[SourceText]) -> String {
     show_all(findings, texts, Look::default())
 }
 
-/// The same with a look.
+/// The same with a look. What one line does wrong to several objects is said once, with their names.
 pub fn show_all(findings: &[Finding], texts: &[SourceText], look: Look) -> String {
-    let mut shown: Vec<String> = findings.iter().map(|finding| show(finding, texts, look)).collect();
-    shown.push(summary(findings));
+    let merged = merged(findings);
+    let mut shown: Vec<String> =
+        merged.iter().map(|(finding, keys)| show(finding, keys, texts, look)).collect();
+    let heads: Vec<&Finding> = merged.into_iter().map(|(finding, _)| finding).collect();
+    shown.push(summary(&heads));
     shown.join("\n")
 }
 
-/// One finding, with the line that it is about when its text is among `texts`. Ends with a line break.
-fn show(finding: &Finding, texts: &[SourceText], look: Look) -> String {
+/// Findings that say the same of one place, each with the objects that it is about, in the order of the first ones.
+fn merged(findings: &[Finding]) -> Vec<(&Finding, Vec<&Key>)> {
+    let mut merged: Vec<(&Finding, Vec<&Key>)> = vec![];
+    let mut known: BTreeMap<_, usize> = BTreeMap::new();
+    for finding in findings {
+        let said = (finding.severity, finding.code, &finding.message, &finding.help);
+        let at = match &finding.place {
+            Some(place) => *known.entry((place, said)).or_insert(merged.len()),
+            None => merged.len(),
+        };
+        match merged.get_mut(at) {
+            Some((_, keys)) => keys.extend(&finding.key),
+            None => merged.push((finding, finding.key.iter().collect())),
+        }
+    }
+    merged
+}
+
+/// So many objects of one finding are named.
+const NAMED: usize = 3;
+
+/// `8 objects: container/web-1, container/web-2, container/web-3 and 5 more`; None for one object.
+fn of_whom(keys: &[&Key]) -> Option<String> {
+    let mut keys = keys.to_vec();
+    keys.sort_by(|a, b| a.natural(b));
+    keys.dedup();
+    let names = keys.iter().take(NAMED).map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let rest = keys.len().saturating_sub(NAMED);
+    let more = if rest > 0 { format!(" and {rest} more") } else { String::new() };
+    (keys.len() > 1).then(|| format!("{} objects: {names}{more}", keys.len()))
+}
+
+/// One finding about these objects, with the line that it is about when its text is among `texts`. Ends with a line break.
+fn show(finding: &Finding, keys: &[&Key], texts: &[SourceText], look: Look) -> String {
     let (severity, colour) = match finding.severity {
         Severity::Error => ("error", AnsiColor::Red),
         Severity::Warning => ("warning", AnsiColor::Yellow),
@@ -70,10 +107,12 @@ fn show(finding: &Finding, texts: &[SourceText], look: Look) -> String {
             shown.push_str(&format!("\n{blank} {bar} {}{carets}\n", " ".repeat(indent)));
         }
     }
-    if let Some(help) = &finding.help {
-        let help = wrapped(&visible(help), (margin + 9, margin + 9), look);
-        let (sign, word) = (paint(look, faint, "="), paint(look, strong, "help"));
-        shown.push_str(&format!("{blank} {sign} {word}: {help}\n"));
+    for (word, text) in [("for", of_whom(keys)), ("help", finding.help.clone())] {
+        let Some(text) = text else { continue };
+        let indent = margin + word.len() + 5;
+        let text = wrapped(&visible(&text), (indent, indent), look);
+        let (sign, word) = (paint(look, faint, "="), paint(look, strong, word));
+        shown.push_str(&format!("{blank} {sign} {word}: {text}\n"));
     }
     shown
 }
@@ -107,7 +146,7 @@ fn wrapped(text: &str, (first, indent): (usize, usize), look: Look) -> String {
 }
 
 /// `2 errors, 1 warning`, with a line break.
-fn summary(findings: &[Finding]) -> String {
+fn summary(findings: &[&Finding]) -> String {
     let count = |severity| findings.iter().filter(|finding| finding.severity == severity).count();
     let words = |count: usize, word: &str| match count {
         0 => None,
@@ -187,7 +226,7 @@ mod tests {
         };
         let (path, text) = ("site.yaml".into(), line.to_owned());
         let (base, root, role) = (PathBuf::new(), PathBuf::new(), TextRole::Manifest);
-        show(&finding, &[SourceText { path, text, base, root, role }], look)
+        show(&finding, &[], &[SourceText { path, text, base, root, role }], look)
     }
 
     #[test]

@@ -61,7 +61,7 @@ pub fn objects(observed: &Observed, now: Timestamp) -> Vec<ObjectStatus> {
     let mut objects: Vec<ObjectStatus> =
         observed.records.iter().map(|(key, record)| status(key, record, observed, now)).collect();
     objects.extend(unrecorded(observed));
-    objects.sort_by(|a, b| (a.kind, &a.key).cmp(&(b.kind, &b.key)));
+    objects.sort_by(|a, b| a.kind.cmp(&b.kind).then_with(|| a.key.natural(&b.key)));
     objects
 }
 
