@@ -358,11 +358,14 @@ pub fn site_owner(name: &str) -> Owner {
     Owner::Site(name.to_owned())
 }
 
+/// What one line does wrong to several objects is one finding to whoever reads it.
 fn first_message(findings: &[Finding]) -> String {
-    match findings {
-        [] => "no finding".to_owned(),
-        [only] => only.message.clone(),
-        [first, rest @ ..] => format!("{} (and {} more)", first.message, rest.len()),
+    let Some(first) = findings.first() else { return "no finding".to_owned() };
+    let said = |finding: &Finding| (finding.place.clone(), finding.message.clone());
+    let others: BTreeSet<_> = findings.iter().map(said).filter(|other| *other != said(first)).collect();
+    match others.len() {
+        0 => first.message.clone(),
+        count => format!("{} (and {count} more)", first.message),
     }
 }
 

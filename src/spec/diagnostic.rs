@@ -251,6 +251,39 @@ error: unknown field `imgae` in the spec
     }
 
     #[test]
+    fn what_one_line_does_to_many_is_said_once_with_the_first_names() {
+        let finding = |name: &str, line: u32, message: &str| Finding {
+            severity: Severity::Error,
+            code: "missing-secret",
+            place: Some(Place { file: "site.yaml".into(), line, column: 3 }),
+            key: Some(Key::container(name)),
+            message: message.to_owned(),
+            help: Some("bring it".to_owned()),
+        };
+        let names = ["web-10", "web-2", "web-3", "web-1", "web-4"];
+        let mut findings: Vec<Finding> = names.iter().map(|name| finding(name, 4, "no secret")).collect();
+        findings.push(finding("db", 4, "no other secret"));
+        findings.push(finding("db", 9, "no secret"));
+        let expected = "\
+error: no secret
+ --> site.yaml:4:3
+  = for: 5 objects: container/web-1, container/web-2, container/web-3 and 2 more
+  = help: bring it
+
+error: no other secret
+ --> site.yaml:4:3
+  = help: bring it
+
+error: no secret
+ --> site.yaml:9:3
+  = help: bring it
+
+3 errors
+";
+        assert_eq!(render_all(&findings, &[]), expected);
+    }
+
+    #[test]
     fn carets_stand_under_wide_letters() {
         let shown = shown("{名前: 値, imgae: x}", 9, Look::default());
         assert!(shown.contains("1 | {名前: 値, imgae: x}\n  |            ^^^^^\n"), "{shown}");

@@ -224,7 +224,8 @@ fn unrecorded(observed: &Observed) -> Vec<ObjectStatus> {
             kind: key.kind,
             name: key.name.clone(),
             key,
-            owner: root.identity.owner.to_string(),
+            // Whose it was, its root still tells; whose it is, only a record says.
+            owner: "none".to_owned(),
             generation: 0,
             state: power(Some(facts)).to_owned(),
             container: Some(ContainerStatus {
@@ -236,7 +237,10 @@ fn unrecorded(observed: &Observed) -> Vec<ObjectStatus> {
             parked: None,
             conditions: vec![condition(
                 "Unrecorded",
-                "its record is lost; `bayplan apply` of its manifest re-adopts it",
+                &format!(
+                    "it has no record, and was last of {}; `bayplan apply` of its manifest re-adopts it",
+                    root.identity.owner
+                ),
             )],
         })
     })

@@ -154,10 +154,10 @@ fn option(text: &str) -> Vec<Documentation> {
             continue;
         }
         let prefixes = [format!("{whole}."), format!("{class}.")];
-        let name = prefixes.iter().find_map(|prefix| text.strip_prefix(prefix.as_str())).unwrap_or(text);
-        if let Some(entry) = table.find(name) {
-            found.push(entry_of(&format!("{device} device: {name}"), entry));
-        }
+        let short = prefixes.iter().filter_map(|prefix| text.strip_prefix(prefix.as_str()));
+        // `gpu.mig.ci` is `mig.ci` of a gpu: the name may begin as the kind does.
+        let named = short.chain([text]).find_map(|name| Some((name, table.find(name)?)));
+        found.extend(named.map(|(name, entry)| entry_of(&format!("{device} device: {name}"), entry)));
     }
     // Where some type has it, those that will have it one day say nothing new.
     if found.iter().any(|documentation| documentation.support == Supported::Supported) {
@@ -175,7 +175,12 @@ fn of_device(device: &str, table: &Table) -> Documentation {
         .supported()
         .map(|entry| Below { name: entry.name.to_owned(), about: entry.about.to_owned() })
         .collect();
-    let support = if fields.is_empty() { Supported::NotYet } else { Supported::Supported };
+    let never = table.never();
+    let support = match never {
+        Some(_) => Supported::Never,
+        None if fields.is_empty() => Supported::NotYet,
+        None => Supported::Supported,
+    };
     Documentation {
         field: format!("{device} device"),
         about: if fields.is_empty() {
@@ -187,7 +192,7 @@ fn of_device(device: &str, table: &Table) -> Documentation {
         default: None,
         class: None,
         support,
-        reason: None,
+        reason: never.map(str::to_owned),
         fields,
     }
 }

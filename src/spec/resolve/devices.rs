@@ -59,7 +59,11 @@ fn device_type(merged: &MergedDevice, context: &Context, report: &mut Report) ->
         "disk" => return Some(DeviceType::Disk),
         "nic" => return Some(DeviceType::Nic),
         known if device_types().any(|other| other == known) => {
-            Wrong::new("not-supported", format!("`{text}` devices are not supported yet"))
+            let why = match DEVICES.get(known).and_then(Table::never) {
+                Some(reason) => format!(": {reason}"),
+                None => " yet".to_owned(),
+            };
+            Wrong::new("not-supported", format!("`{text}` devices are not supported{why}"))
                 .help("supported are disk, nic and none")
         }
         _ => {
