@@ -234,7 +234,7 @@ fn refuse_without_root() -> Result<(), Failure> {
         return Ok(());
     }
     let message = "not root: the native driver makes namespaces, mounts and links on this host; \
-                   run it as root, or try `--driver memory`";
+                   run it as root, or try `--driver memory --state-dir DIR`";
     Err(Failure::new(FailureKind::Host, message))
 }
 
