@@ -523,7 +523,8 @@ fn adoption_through_a_daemon_is_the_same() {
 }
 
 /// Each of its policies says one thing, and leaves the rest as it is by default.
-const RICH_SITE: &str = "kind: Site\nmetadata: {name: edge}\nspec: {prune: {max: 7}, rollout: {maxUnavailable: 2}}";
+const RICH_SITE: &str =
+    "kind: Site\nmetadata: {name: edge}\nspec: {prune: {max: 7}, rollout: {maxUnavailable: 2}}";
 
 #[test]
 fn what_is_exported_is_short_and_its_plan_is_empty() {
@@ -554,10 +555,10 @@ spec:
   state: frozen
   update: {{restart: allow}}
   dependsOn: [container/web-1]
-  restartWith: [container/web-2]
+  restartWith: [container/side]
 ---
 kind: Container
-metadata: {{name: web-2}}
+metadata: {{name: side}}
 spec: {{image: busybox}}
 ");
     let rich = rich.replacen("kind: Site\nmetadata: {name: edge}\nspec: {}", RICH_SITE, 1);

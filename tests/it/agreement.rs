@@ -45,7 +45,10 @@ const REFUSED: &[(&str, &str)] = &[
     ("Container", "{image: i, devices: {e: {type: nic, network: bay0, nictype: bridged}}}"),
     ("Container", "{image: i, devices: {e: {type: nic, nictype: p2p, network: bay0}}}"),
     ("Container", "{image: i, devices: {e: {type: nic, nictype: p2p, ipv4.address: 10.66.0.9}}}"),
-    ("Container", "{image: i, devices: {e: {type: nic, nictype: bridged, parent: br0, ipv4.address: 10.66.0.9}}}"),
+    (
+        "Container",
+        "{image: i, devices: {e: {type: nic, nictype: bridged, parent: br0, ipv4.address: 10.66.0.9}}}",
+    ),
     ("Container", "{image: i, devices: {eth0: {type: none, network: bay0}}}"),
     ("Container", "{image: i, devices: {eth0: {mtuu: null}}}"),
     ("Container", "{image: i, persist: [/run/x]}"),
@@ -101,20 +104,35 @@ const REFUSED_METADATA: &[(&str, &str)] = &[
 /// Kind and spec of what both accept.
 const ACCEPTED: &[(&str, &str)] = &[
     ("Container", "{image: i, ready: null, placement: null, config: null, devices: null, files: null}"),
-    ("Container", "{image: i, profiles: null, state: null, update: {image: null}, persist: null, external: null}"),
+    (
+        "Container",
+        "{image: i, profiles: null, state: null, update: {image: null}, persist: null, external: null}",
+    ),
     ("Container", "{image: i, ready: {http: {port: 80, path: null}, timeout: null, interval: 05s}}"),
     ("Container", "{image: i, config: {boot.autostart: Yes, security.nesting: 1, limits.memory: null}}"),
-    ("Container", "{image: i, config: {limits.memory: 50 %, limits.cpu: \"0-1, 3\", limits.processes: \"5\"}}"),
-    ("Container", "{image: i, config: {linux.sysctl.net.ipv4.ip_forward: 1, limits.cpu.allowance: 25 ms / 100 ms}}"),
+    (
+        "Container",
+        "{image: i, config: {limits.memory: 50 %, limits.cpu: \"0-1, 3\", limits.processes: \"5\"}}",
+    ),
+    (
+        "Container",
+        "{image: i, config: {linux.sysctl.net.ipv4.ip_forward: 1, limits.cpu.allowance: 25 ms / 100 ms}}",
+    ),
     ("Container", "{image: i, devices: {eth0: {type: null, mtu: null}}}"),
     ("Container", "{image: i, devices: {eth0: {type: none}}}"),
     ("Container", "{image: i, devices: {data: {source: /d}}, profiles: [default, p]}"),
     ("Container", "{image: i, devices: {root: {type: disk, path: /, pool: default, source: null}}}"),
-    ("Container", "{image: i, devices: {d: {type: disk, path: \"${values.root}\", pool: default}}, profiles: []}"),
+    (
+        "Container",
+        "{image: i, devices: {d: {type: disk, path: \"${values.root}\", pool: default}}, profiles: []}",
+    ),
     ("Container", "{image: i, devices: {e: {type: nic, nictype: p2p, host_name: 5}}}"),
     ("Container", "{image: i, devices: {e: {type: nic, nictype: bridged, parent: br0, ipv4.address: none}}}"),
     ("Container", "{image: i, files: {/etc/x: {content: a, mode: null, owner: 0, onChange: null}}}"),
-    ("Container", "{image: i, ignore: [config.user.x, environment.A, devices.eth0], dependsOn: [Images/i, image/i]}"),
+    (
+        "Container",
+        "{image: i, ignore: [config.user.x, environment.A, devices.eth0], dependsOn: [Images/i, image/i]}",
+    ),
     ("Image", "{source: {busybox: null}, fingerprint: null, update: null}"),
     ("Network", "{type: null, config: {ipv4.address: 10.74.9.1/24, ipv6.address: \"fd42:9::1/64\"}}"),
     ("Profile", "{devices: {d: {type: disk, path: /d}, e: {type: nic}}}"),
@@ -131,7 +149,11 @@ const BY_RECKONING: &[(&str, &str, &str)] = &[
     ("different length", "Container", "{image: i, config: {raw.idmap: both 1-3 1-2}}"),
     ("number in quotes", "Container", "{image: i, config: {limits.processes: \"0\"}}"),
     ("subnet's own address", "Network", "{config: {ipv4.address: 10.74.9.0/24}}"),
-    ("name too long in sum", "ContainerSet", "{replicas: 1, name: \"a23456789012345678901234567890123456789012345678901234567890123-{index}\", template: {image: i}}"),
+    (
+        "name too long in sum",
+        "ContainerSet",
+        "{replicas: 1, name: \"a23456789012345678901234567890123456789012345678901234567890123-{index}\", template: {image: i}}",
+    ),
     ("`1.0`", "Container", "{image: i, config: {limits.processes: 1.0}}"),
 ];
 
@@ -141,7 +163,11 @@ fn manifest(kind: &str, metadata: &str, spec: &str) -> String {
 
 /// Without a Site the values would be missing: every load has one, unless it is what is asked about.
 fn loads(kind: &str, document: &str) -> Result<(), String> {
-    let site = if kind == "Site" { "" } else { "kind: Site\nmetadata: {name: s}\nspec: {values: {root: /, word: b}}\n---\n" };
+    let site = if kind == "Site" {
+        ""
+    } else {
+        "kind: Site\nmetadata: {name: s}\nspec: {values: {root: /, word: b}}\n---\n"
+    };
     let loaded = load_text(&format!("{BASE}{site}{document}"));
     loaded.map(|_| ()).map_err(|findings| findings.iter().map(|finding| finding.message.clone()).collect())
 }
@@ -199,16 +225,106 @@ fn what_only_the_loader_can_reckon_is_listed_in_the_documentation() {
 
 /// Values as people write them, rightly and wrongly, of every type.
 const VALUES: &[&str] = &[
-    "", " ", "0", "1", "2", "-1", "5", "64", "100", "1400", "65536", "86401", "99999999999", "true", "TRUE", "Yes", "off",
-    "maybe", "hard", "soft", "auto", "none", "bridged", "p2p", "0-1", "1,3", "0,0-2", "1-", "a-b", "50%", "0%", "100%",
-    "101%", "500%", "50 %", "10ms/100ms", "0ms/100ms", "10ms/0ms", "10ms/1001ms", "1s/2s", "1GiB", "512 MiB", "1G", "0MiB",
-    "1.5GiB", "GiB", "1024:2048", "unlimited", "1024:unlimited", "1:2:3", "both 1000 1000", "uid 1-5 11-15",
-    "both 1000 1000\ngid 5 5\n", "all 1 1", "both 1", "00:16:3e:00:00:01", "01:16:3e:00:00:01", "00-16-3E-00-00-01",
-    "00:00:00:00:00:00", "00:16:3e:00:00", "eth0", "lo", "all", "averyveryverylongname", "a/b", "a b", "..", ".", "br.1",
-    "10.66.0.21", "10.66.0.256", "010.1.1.1", "10.66.0.1/24", "10.66.0.1/31", "10.66.0.1/7", "10.0.0.0/8,10.9.0.0/16",
-    "10.0.0.0/33", "fd42::1", "fd42::g", "1:2:3:4:5:6:7:8", "1:2:3:4:5:6:7", "1::2::3", "::", "::1", "::ffff:10.0.0.1",
-    "1:2:3:4:5:6:10.0.0.1", "fd42::1/64", "fd42::1/127", "fd42::1/15", "fd42:7::/64, fd42:8::/64", "/", "/srv", "srv",
-    "/srv/../etc", "/srv/./x/", "a..b", "-a", "_a", "a_b", "default",
+    "",
+    " ",
+    "0",
+    "1",
+    "2",
+    "-1",
+    "5",
+    "64",
+    "100",
+    "1400",
+    "65536",
+    "86401",
+    "99999999999",
+    "true",
+    "TRUE",
+    "Yes",
+    "off",
+    "maybe",
+    "hard",
+    "soft",
+    "auto",
+    "none",
+    "bridged",
+    "p2p",
+    "0-1",
+    "1,3",
+    "0,0-2",
+    "1-",
+    "a-b",
+    "50%",
+    "0%",
+    "100%",
+    "101%",
+    "500%",
+    "50 %",
+    "10ms/100ms",
+    "0ms/100ms",
+    "10ms/0ms",
+    "10ms/1001ms",
+    "1s/2s",
+    "1GiB",
+    "512 MiB",
+    "1G",
+    "0MiB",
+    "1.5GiB",
+    "GiB",
+    "1024:2048",
+    "unlimited",
+    "1024:unlimited",
+    "1:2:3",
+    "both 1000 1000",
+    "uid 1-5 11-15",
+    "both 1000 1000\ngid 5 5\n",
+    "all 1 1",
+    "both 1",
+    "00:16:3e:00:00:01",
+    "01:16:3e:00:00:01",
+    "00-16-3E-00-00-01",
+    "00:00:00:00:00:00",
+    "00:16:3e:00:00",
+    "eth0",
+    "lo",
+    "all",
+    "averyveryverylongname",
+    "a/b",
+    "a b",
+    "..",
+    ".",
+    "br.1",
+    "10.66.0.21",
+    "10.66.0.256",
+    "010.1.1.1",
+    "10.66.0.1/24",
+    "10.66.0.1/31",
+    "10.66.0.1/7",
+    "10.0.0.0/8,10.9.0.0/16",
+    "10.0.0.0/33",
+    "fd42::1",
+    "fd42::g",
+    "1:2:3:4:5:6:7:8",
+    "1:2:3:4:5:6:7",
+    "1::2::3",
+    "::",
+    "::1",
+    "::ffff:10.0.0.1",
+    "1:2:3:4:5:6:10.0.0.1",
+    "fd42::1/64",
+    "fd42::1/127",
+    "fd42::1/15",
+    "fd42:7::/64, fd42:8::/64",
+    "/",
+    "/srv",
+    "srv",
+    "/srv/../etc",
+    "/srv/./x/",
+    "a..b",
+    "-a",
+    "_a",
+    "a_b",
+    "default",
 ];
 
 fn entries() -> Vec<(String, &'static Entry, Value)> {
@@ -225,7 +341,9 @@ fn entries() -> Vec<(String, &'static Entry, Value)> {
         let schema = schema::spec(kind);
         let properties = schema.pointer(pointer).unwrap()["properties"].clone();
         let named = table.supported().filter(|entry| !is_pattern(entry.name));
-        entries.extend(named.map(|entry| (format!("{kind} {}", entry.name), entry, properties[entry.name].clone())));
+        entries.extend(
+            named.map(|entry| (format!("{kind} {}", entry.name), entry, properties[entry.name].clone())),
+        );
     }
     entries
 }

@@ -256,7 +256,10 @@ fn targets_refuse_another_host_by_both_names() {
     let refused = format!("this load is for edge-berlin; this host is `{}`", hostname());
     assert!(said.stderr.contains(&refused), "{}", said.stderr);
     assert_eq!(bench.expect(0, "get").stdout.lines().count(), 1, "nothing was done");
-    bench.write("site.yaml", &SITE.replacen("spec: {}", &format!("spec: {{targets: [edge-berlin, {}]}}", hostname()), 1));
+    bench.write(
+        "site.yaml",
+        &SITE.replacen("spec: {}", &format!("spec: {{targets: [edge-berlin, {}]}}", hostname()), 1),
+    );
     bench.expect(0, "apply --yes");
 }
 
@@ -643,7 +646,9 @@ fn what_was_retained_is_shown_by_its_key_and_told_where_it_counts() {
         assert!(said.contains("has no record") && said.contains("bayplan delete container/web-1"), "{said}");
     }
     for command in ["plan", "drift"] {
-        let told = |said: &str| said.contains("container/web-1  unmanaged, running: it has no record; it was last of site edge");
+        let told = |said: &str| {
+            said.contains("container/web-1  unmanaged, running: it has no record; it was last of site edge")
+        };
         assert!(!told(&bench.expect(0, command).stdout));
         let said = bench.expect(2, &format!("{command} --fail-on unmanaged")).stdout;
         assert!(told(&said), "{said}");

@@ -59,7 +59,15 @@ fn every_name_of_the_reference_is_explained_by_its_kind_and_alone() {
             assert!(found.iter().any(|one| one.field.ends_with(name)), "{word}: {found:?}");
         }
     }
-    for word in ["gpu.gputype", "gpu.mig.ci", "gpu.mig.gputype", "nic.macvlan.nictype", "gpu.mig", "pci", "pci.address"] {
+    for word in [
+        "gpu.gputype",
+        "gpu.mig.ci",
+        "gpu.mig.gputype",
+        "nic.macvlan.nictype",
+        "gpu.mig",
+        "pci",
+        "pci.address",
+    ] {
         explain(word).unwrap_or_else(|help| panic!("{word}: {help}"));
     }
 }

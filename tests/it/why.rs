@@ -356,7 +356,51 @@ spec:
 #[test]
 fn each_field_of_a_file_has_the_line_that_gave_it_and_a_default_has_none() {
     let explanation = why(&host(FILES), &web(), Some(FILES));
-    insta::assert_snapshot!(text(&explanation.narrowed("files").unwrap()), @"");
+    insta::assert_snapshot!(text(&explanation.narrowed("files").unwrap()), @r"
+    container/web-1
+        declared  (site.yaml:20:7)
+        owner site edge, generation 1
+
+    files./etc/hello:
+        from       site.yaml:26:5 (document)
+        overrides  a content  site.yaml:18:5 (profile web)
+        host has   as written
+
+    files./etc/hello.content: hello
+        from       site.yaml:27:16 (document), filled from site.yaml:5
+        overrides  a content  site.yaml:18:5 (profile web)
+
+    files./etc/hello.group: root
+        from       built-in default
+        host has   root
+
+    files./etc/hello.mode: 0644
+        from       built-in default
+        host has   0644
+
+    files./etc/hello.owner: daemon
+        from       site.yaml:28:14 (document)
+        host has   daemon
+
+    files./etc/motd:
+        from       site.yaml:15:5 (profile web)
+        host has   as written
+
+    files./etc/motd.content: from the profile
+        from       site.yaml:16:16 (profile web)
+
+    files./etc/motd.group: root
+        from       built-in default
+        host has   root
+
+    files./etc/motd.mode: 0640
+        from       site.yaml:17:13 (profile web)
+        host has   0640
+
+    files./etc/motd.owner: root
+        from       built-in default
+        host has   root
+    ");
 }
 
 #[test]
@@ -371,6 +415,5 @@ fn what_nobody_wrote_of_a_site_and_what_another_field_implies_has_its_origin_too
     };
     let line = |text: &str| manifest.lines().position(|line| line.contains(text)).unwrap() as u32 + 1;
     assert_eq!(origin(&Key::site("edge"), "heal"), (Layer::Default, None));
-    assert_eq!(origin(&Key::site("edge"), "unmanaged"), (Layer::Default, None));
     assert_eq!(origin(&web(), "dependsOn"), (Layer::Document, Some(line("restartWith"))));
 }

@@ -47,10 +47,7 @@ pub const INSTANCE: [Group; 5] = [
      security.csm security.iommu security.secureboot security.sev security.sev.policy.es \
      security.sev.session.data security.sev.session.dh smbios11.*!",
     },
-    Group {
-        reason: Some(CLUSTERS),
-        names: "cluster.evacuate placement.group!",
-    },
+    Group { reason: Some(CLUSTERS), names: "cluster.evacuate placement.group!" },
     Group {
         reason: Some("it is LXD's own record; Bayplan keeps its records itself"),
         names: "volatile.<name>.apply_quota volatile.<name>.bus volatile.<name>.ceph_rbd \
@@ -123,7 +120,10 @@ pub const DEVICES: [(&str, &str); 22] = [
         "nictype attached gvrp hwaddr ipv4.address ipv4.gateway ipv4.host_table ipv6.address ipv6.gateway \
      ipv6.host_table mode mtu name parent vlan",
     ),
-    ("nic/macvlan", "nictype attached boot.priority connected gvrp hwaddr io.bus mode mtu name network parent vlan"),
+    (
+        "nic/macvlan",
+        "nictype attached boot.priority connected gvrp hwaddr io.bus mode mtu name network parent vlan",
+    ),
     (
         "nic/ovn",
         "nictype acceleration acceleration.parent attached boot.priority connected host_name hwaddr io.bus \

@@ -55,7 +55,10 @@ pub fn merge<'l>(layers: &'l [Layered<'l>]) -> MergedContents<'l> {
 }
 
 /// The fields of a file that its layer writes, by the names that a file has them under: a template's text is a content.
-fn file_fields<'l>(path: &'l str, layer: &'l Layered<'_>) -> impl Iterator<Item = (String, Written<()>)> + 'l {
+fn file_fields<'l>(
+    path: &'l str,
+    layer: &'l Layered<'_>,
+) -> impl Iterator<Item = (String, Written<()>)> + 'l {
     FIELDS.known.iter().filter_map(move |field| {
         let mark = *layer.document?.marks.get(&format!("files.{path}.{field}"))?;
         let name = if *field == "template" { "content" } else { field };

@@ -159,7 +159,7 @@ impl Resolution<'_> {
         let mut origins = self.document_origins(document, report);
         let spec = match &document.body {
             Body::Site(site) => {
-                containers::built_ins(&["heal", "unmanaged"], &mut origins);
+                containers::built_ins(&["heal"], &mut origins);
                 never_pruned(site, document, report);
                 let (heal, unmanaged) = (site.heal, site.unmanaged);
                 Spec::Site(Site { heal, prune: site.prune.clone(), rollout: site.rollout.clone(), unmanaged })

@@ -46,7 +46,8 @@ fn options(devices: &[&str]) -> BTreeMap<&'static str, Value> {
 
 /// Which options a type has.
 fn rules() -> Vec<Value> {
-    let is = |device_type: &str| json!({"properties": {"type": {"const": device_type}}, "required": ["type"]});
+    let is =
+        |device_type: &str| json!({"properties": {"type": {"const": device_type}}, "required": ["type"]});
     let nic = |rule: Value| json!({"allOf": [is("nic"), rule]});
     vec![
         rule(is("disk"), only(&["disk"])),
@@ -60,9 +61,7 @@ fn rules() -> Vec<Value> {
 
 /// What a device that begins in a container's own spec must have.
 fn own_rules() -> Vec<Value> {
-    let device = |device_type: &str, path: Value| {
-        json!({"properties": {"type": {"const": device_type}, "path": path}, "required": ["type", "path"]})
-    };
+    let device = |device_type: &str, path: Value| json!({"properties": {"type": {"const": device_type}, "path": path}, "required": ["type", "path"]});
     let of_type = |kind: &str| json!({"properties": {"type": {"const": kind}}, "required": ["type"]});
     let no_address = json!({"type": ["string", "null"], "pattern": r"^none$|\$\{"});
     let foreign = json!({"properties": {"ipv4.address": no_address, "ipv6.address": no_address}});

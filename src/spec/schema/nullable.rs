@@ -50,7 +50,8 @@ fn allow(schema: &mut Value) {
     if let Some(kinds) = fields.get_mut("type").filter(|_| !is_closed) {
         add_null(kinds);
         fields.get_mut("enum").and_then(Value::as_array_mut).into_iter().for_each(push_null);
-    } else if let (Some(choices), false) = (fields.get_mut("anyOf").and_then(Value::as_array_mut), is_closed) {
+    } else if let (Some(choices), false) = (fields.get_mut("anyOf").and_then(Value::as_array_mut), is_closed)
+    {
         choices.push(json!({"type": "null"}));
     } else if let (Some(words), false) = (fields.get_mut("enum").and_then(Value::as_array_mut), is_closed) {
         push_null(words);

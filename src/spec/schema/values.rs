@@ -10,7 +10,8 @@ const POSITIVE: &str = "0*[1-9][0-9]*";
 const PERCENT: &str = "0*([1-9][0-9]?|100) *%";
 const UNITS: &str = "(B|kB|MB|GB|TB|PB|EB|KiB|MiB|GiB|TiB|PiB|EiB)?";
 /// LXD's words, in whatever letters.
-const BOOL: &str = "^([Tt][Rr][Uu][Ee]|[Ff][Aa][Ll][Ss][Ee]|[Yy][Ee][Ss]|[Nn][Oo]|[Oo][Nn]|[Oo][Ff][Ff]|[01])$";
+const BOOL: &str =
+    "^([Tt][Rr][Uu][Ee]|[Ff][Aa][Ll][Ss][Ee]|[Yy][Ee][Ss]|[Nn][Oo]|[Oo][Nn]|[Oo][Ff][Ff]|[01])$";
 const BYTE: &str = "(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])";
 
 /// Numbers and bools may be written with or without quotes; null unsets.
@@ -40,9 +41,7 @@ pub fn value(value: ValueType) -> Value {
         ValueType::Ipv4 => text(format!("^(none|{})$", ipv4())),
         ValueType::Ipv6 => text(format!("^(none|{})$", ipv6())),
         ValueType::Ipv4Net => text(format!("^(none|{}/([89]|[12][0-9]|30))$", ipv4())),
-        ValueType::Ipv6Net => {
-            text(format!("^(none|{}/(1[6-9]|[2-9][0-9]|1[01][0-9]|12[0-6]))$", ipv6()))
-        }
+        ValueType::Ipv6Net => text(format!("^(none|{}/(1[6-9]|[2-9][0-9]|1[01][0-9]|12[0-6]))$", ipv6())),
         ValueType::Ipv4Nets => text(list(&format!("{}/([12]?[0-9]|3[0-2])", ipv4()))),
         ValueType::Ipv6Nets => text(list(&format!("{}/([1-9]?[0-9]|1[01][0-9]|12[0-8])", ipv6()))),
         ValueType::InsidePath => json!({
