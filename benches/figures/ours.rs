@@ -8,7 +8,7 @@ use bayplan::model::key::Key;
 use bayplan::model::object::Power;
 use bayplan::model::step::{Action, StopHow};
 use bayplan::reconcile::apply::{ApplyOptions, WORKERS, apply};
-use bayplan::reconcile::goal::{Goal, PlanOptions};
+use bayplan::reconcile::goal::{Goal, HoldTerms, PlanOptions};
 use bayplan::reconcile::plan::Plan;
 use bayplan::reconcile::{propose, render};
 use bayplan::runtime::spawner::Spawner;
@@ -127,7 +127,11 @@ impl Ours {
 
     /// A plan that starts or stops `c0`; a stop kills at once.
     pub fn power(&self, power: Power) -> Result<Plan> {
-        let mut plan = self.plan(&Goal::Power { keys: [Key::container("c0")].into(), power, until: None })?;
+        let mut plan = self.plan(&Goal::Power {
+            keys: [Key::container("c0")].into(),
+            power,
+            hold: HoldTerms::default(),
+        })?;
         for step in &mut plan.steps {
             if let Action::Stop { how, .. } = &mut step.action {
                 *how = StopHow::Forced;

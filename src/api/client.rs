@@ -4,7 +4,7 @@ use super::error::{Failure, FailureKind};
 use super::saved::SavedPlan;
 use super::types::{
     ApplyEvent, ApplyRequest, DaemonStatus, Description, Export, ExportRequest, FileRequest, FileText,
-    HoldListing, Listing, PlanRequest, ProgressLine, WhyRequest,
+    HoldListing, HostStatus, Listing, PlanRequest, ProgressLine, WhyRequest,
 };
 use crate::daemon::operations::listing::Selection;
 use crate::model::key::Key;
@@ -87,6 +87,10 @@ impl Client {
 
     pub fn holds(&self) -> Result<HoldListing, Failure> {
         self.get("/1.0/bayplan/holds")
+    }
+
+    pub fn host_status(&self) -> Result<HostStatus, Failure> {
+        self.get("/1.0/bayplan/status")
     }
 
     /// Waits for the report. When `cancel` is set the daemon is told; its running step ends.

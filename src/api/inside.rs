@@ -22,6 +22,8 @@ const CHUNK: usize = 32 * 1024;
 
 /// Dropping it leaves: a program is killed, a console goes on.
 pub struct Remote {
+    /// What a program was not given as it should be.
+    pub warnings: Vec<String>,
     /// Both ways; None for a program with three streams.
     terminal: Option<OwnedFd>,
     orders: UnboundedSender<InsideOrder>,
@@ -102,9 +104,9 @@ impl Remote {
             .name("inside".to_owned())
             .spawn(drive)
             .map_err(|error| broken(&error))?;
-        let remote = Remote { terminal, orders, over, driver };
+        let remote = Remote { warnings: vec![], terminal, orders, over, driver };
         match begins.recv() {
-            Ok(()) => Ok(remote),
+            Ok(warnings) => Ok(Remote { warnings, ..remote }),
             Err(_) => Err(remote.wait().err().unwrap_or_else(lost)),
         }
     }
@@ -146,7 +148,7 @@ async fn converse(
     first: Option<String>,
     local: Local,
     orders: UnboundedReceiver<InsideOrder>,
-    begun: &std::sync::mpsc::Sender<()>,
+    begun: &std::sync::mpsc::Sender<Vec<String>>,
 ) -> Result<Talk, Failure> {
     let stream = UnixStream::connect(socket).await.map_err(|error| broken(&error))?;
     let url = format!("ws://bayplan{path}");
@@ -155,13 +157,17 @@ async fn converse(
     if let Some(first) = first {
         sink.send(Message::text(first)).await.map_err(|error| broken(&error))?;
     }
-    match event(&mut stream).await? {
-        Heard::Event(InsideEvent::Started) => {}
-        Heard::Event(InsideEvent::Failed(failure)) => return Err(failure),
-        _ => return Err(lost()),
+    let mut warnings = vec![];
+    loop {
+        match event(&mut stream).await? {
+            Heard::Event(InsideEvent::Warning(warning)) => warnings.push(warning),
+            Heard::Event(InsideEvent::Started) => break,
+            Heard::Event(InsideEvent::Failed(failure)) => return Err(failure),
+            _ => return Err(lost()),
+        }
     }
     // Whoever opened waits for this word.
-    let _ = begun.send(());
+    let _ = begun.send(warnings);
     let Local { stdin, stdout, stderr } = local;
     let (typed, types) = channel(1);
     std::thread::spawn(move || read_input(&stdin, &typed));
@@ -209,7 +215,7 @@ async fn listen(
             Heard::Event(InsideEvent::Taken) => drop(taken.send(())),
             Heard::Event(InsideEvent::Ended(status)) => return Ok(status),
             Heard::Event(InsideEvent::Failed(failure)) => return Err(failure),
-            Heard::Event(InsideEvent::Started) => {}
+            Heard::Event(InsideEvent::Started | InsideEvent::Warning(_)) => {}
         }
     }
 }

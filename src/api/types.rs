@@ -4,6 +4,7 @@ mod inside;
 mod listing;
 mod plan;
 mod provenance;
+mod status;
 
 pub use inside::{ExecRequest, InsideEvent, InsideOrder};
 pub use listing::{
@@ -15,6 +16,7 @@ pub use plan::{
     PlanRequest, ProgressLine, ProgressWord, StopWish,
 };
 pub use provenance::{Export, ExportRequest, FileRequest, FileText, WhyRequest};
+pub use status::{ContainerCounts, DriftStatus, HostStatus, OwnerStatus, ParkedStatus};
 
 /// The version of every JSON that commands print, plans and reports (which have their own) aside.
 pub const OUTPUT_VERSION: u32 = 1;

@@ -13,9 +13,9 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 /// Verbs of the language that a later version brings.
-const LATER: [&str; 19] = [
-    "pin", "history", "rollback", "hold", "suspend", "status", "events", "sync", "observe", "file", "image",
-    "remote", "snapshot", "volume", "network", "copy", "move", "migrate", "publish",
+const LATER: [&str; 17] = [
+    "pin", "history", "rollback", "suspend", "events", "sync", "observe", "file", "image", "remote",
+    "snapshot", "volume", "network", "copy", "move", "migrate", "publish",
 ];
 
 /// The declarative controller for Linux system containers.
@@ -117,8 +117,12 @@ pub enum Command {
     Freeze(power::PlainArgs),
     /// Let a frozen container go on
     Unfreeze(power::PlainArgs),
+    /// Hold a container as it is, or in a state, whatever is declared
+    Hold(power::HoldKeysArgs),
     /// End a container's hold
     Resume(power::KeysArgs),
+    /// Show how the whole host stands, on one screen: daemon, objects, drift, what waits, holds
+    Status(super::status::Args),
     /// List the holds in force
     Holds(holds::Args),
     /// Run a command in a container; its status is the exit code

@@ -1,7 +1,7 @@
 //! Every verb that changes something: plan → show → ask → apply → report.
 //!
 //! ```text
-//! plan ──► nothing to do ──► 0
+//! plan ──► nothing to do ──► 0;  3 where something is broken
 //!   ├────► a guard ────────► 4
 //!   ├────► no, or Ctrl-C ──► 4
 //!   └────► apply ──► 0 | 3;  moved since it was shown ──► plan again;  a new root not ready ──► rollback's plan, 3
@@ -83,7 +83,7 @@ pub fn run(session: &Session, mut change: Change<'_>) -> anyhow::Result<Exit> {
         }
         if plan.is_empty() && waiting(&change, &plan) == Approval::None {
             finish(out, &plan, None)?;
-            return Ok(Exit::Done);
+            return Ok(standing(&plan));
         }
         if let Some(reason) = (change.guard)(&plan) {
             finish(out, &plan, None)?;
@@ -104,7 +104,7 @@ pub fn run(session: &Session, mut change: Change<'_>) -> anyhow::Result<Exit> {
         }
         if plan.is_empty() {
             finish(out, &plan, None)?;
-            return Ok(Exit::Done);
+            return Ok(standing(&plan));
         }
         let display = Display::new(out, plan.steps.len());
         let progress = |line| display.show(&line);
@@ -118,7 +118,7 @@ pub fn run(session: &Session, mut change: Change<'_>) -> anyhow::Result<Exit> {
                     out.text(&outcomes::table(&plan, &report))?;
                 }
                 out.text(&render::report_text(&report, SHOWN))?;
-                let exit = exit(&report);
+                let exit = exit(&plan, &report);
                 let back = rollback::due(&plan, &report);
                 let taken_back = match back.is_empty() {
                     true => None,
@@ -199,11 +199,16 @@ fn waiting(change: &Change<'_>, plan: &Plan) -> Approval {
     Approval::new(waits(Class::Restart), waits(Class::Replace))
 }
 
+/// With nothing to do: what is broken was not brought to its goal.
+fn standing(plan: &Plan) -> Exit {
+    if plan.broken.is_empty() { Exit::Done } else { Exit::Incomplete }
+}
+
 /// Ctrl-C before the first step counts as declined.
-fn exit(report: &Report) -> Exit {
+fn exit(plan: &Plan, report: &Report) -> Exit {
     let nothing_begun = report.steps.iter().all(|step| step.outcome == StepOutcome::Skipped);
     match report.is_done() {
-        true => Exit::Done,
+        true => standing(plan),
         false if nothing_begun => Exit::Declined,
         false => Exit::Incomplete,
     }

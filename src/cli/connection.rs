@@ -7,7 +7,7 @@ use crate::api::error::{Failure, FailureKind};
 use crate::api::saved::SavedPlan;
 use crate::api::types::{
     ApplyRequest, Description, ExecRequest, Export, ExportRequest, FileRequest, FileText, HoldListing,
-    Listing, PlanRequest, ProgressLine, WhyRequest,
+    HostStatus, Listing, PlanRequest, ProgressLine, WhyRequest,
 };
 use crate::daemon::operations::apply::Surroundings;
 use crate::daemon::operations::inside::refuse_other_kinds;
@@ -186,6 +186,13 @@ impl Connection {
         match self {
             Connection::Here { bay, .. } => bay.holds(),
             Connection::Daemon(client) => client.holds(),
+        }
+    }
+
+    pub fn host_status(&self) -> Result<HostStatus, Failure> {
+        match self {
+            Connection::Here { bay, .. } => bay.host_status(),
+            Connection::Daemon(client) => client.host_status(),
         }
     }
 }

@@ -22,6 +22,7 @@ pub struct Args {
 }
 
 pub fn run(session: &Session, args: &Args) -> anyhow::Result<Exit> {
+    refuse_stdin(&args.file)?;
     let (lock, bay, follower) = open(session, "daemon", &args.file)?;
     serve::run(&bay, follower, interrupt::flag())?;
     drop(lock);
@@ -30,21 +31,27 @@ pub fn run(session: &Session, args: &Args) -> anyhow::Result<Exit> {
 
 /// `apply --watch`
 pub fn watch(session: &Session, from: &FromArgs) -> anyhow::Result<Exit> {
-    let paths = match from.file.as_slice() {
-        [] => vec![source::default_path()],
-        paths => paths.to_vec(),
-    };
+    let paths = followed(from)?;
     let (lock, _bay, (follower, _shared)) = open(session, "apply --watch", &paths)?;
     follower.run(interrupt::flag());
     drop(lock);
     Ok(Exit::Done)
 }
 
+/// What is followed where nothing else is named.
+pub fn followed(from: &FromArgs) -> Result<Vec<PathBuf>, Usage> {
+    let paths = match from.file.as_slice() {
+        [] => vec![source::default_path()],
+        paths => paths.to_vec(),
+    };
+    refuse_stdin(&paths)?;
+    Ok(paths)
+}
+
 type Open = (Lock, Arc<Bay>, (Follower, Arc<Shared>));
 
 /// Takes the state folder, and has a loop that follows these paths.
 fn open(session: &Session, verb: &str, paths: &[PathBuf]) -> anyhow::Result<Open> {
-    refuse_stdin(paths)?;
     session.places.check()?;
     let holder = format!("pid {}, bayplan {verb}", std::process::id());
     let lock = session.places.lock(&holder, session.wait)?;

@@ -11,7 +11,7 @@ pub enum Exit {
     Error,
     /// plan and drift: there is something to do.
     Changes,
-    /// Steps failed, something is not ready, or Ctrl-C came after the first step.
+    /// Steps failed, something is broken or not ready, or Ctrl-C came after the first step.
     Incomplete,
     /// Declined by the user, stopped by a guard, or Ctrl-C before the first step.
     Declined,

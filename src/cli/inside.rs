@@ -5,6 +5,7 @@ use super::exit::{EXEC_FAILED, Exit};
 use super::failure;
 use super::interrupt;
 use super::key::parse_key;
+use super::output::complain;
 use super::program::Program;
 use super::session::Session;
 use super::terminal::{self, Detach, Far, Raw};
@@ -116,16 +117,23 @@ fn through(connection: &Connection, key: &Key, mut request: ExecRequest) -> anyh
         if let Ok(term) = std::env::var("TERM") {
             request.environment.entry("TERM".to_owned()).or_insert(term);
         }
-        return on_its_terminal(connection.exec(key, &request, None)?);
+        let program = connection.exec(key, &request, None)?;
+        warn(&program);
+        return on_its_terminal(program);
     }
     let streams = [own(io::stdin())?, own(io::stdout())?, own(io::stderr())?];
     // In the background of a terminal: reading it fails, instead of stopping us.
     linux::process::ignore_signal(libc::SIGTTIN);
     let program = until_interrupted(|| connection.exec(key, &request, Some(streams)))?;
+    warn(&program);
     match pass_signals(&program)? {
         None => Ok(program.wait()?),
         Some(last) => Ok(128 + last),
     }
+}
+
+fn warn(program: &Program) {
+    program.warnings().iter().for_each(|warning| complain(&format!("warning: {warning}")));
 }
 
 fn own(stream: impl AsFd) -> io::Result<OwnedFd> {

@@ -50,6 +50,7 @@ mod render;
 mod saved_plan;
 mod schema;
 mod session;
+mod status;
 mod table;
 mod terminal;
 mod undelete;
@@ -106,7 +107,9 @@ fn dispatch(session: &Session, command: Command) -> anyhow::Result<Exit> {
         Command::Restart(args) => power::restart(session, &args),
         Command::Freeze(args) => power::freeze(session, &args),
         Command::Unfreeze(args) => power::unfreeze(session, &args),
+        Command::Hold(args) => power::hold(session, &args),
         Command::Resume(args) => power::resume(session, &args),
+        Command::Status(args) => status::run(session, &args),
         Command::Holds(args) => holds::run(session, &args),
         Command::Exec(args) => inside::exec(session, &args),
         Command::Shell(args) => inside::shell(session, &args),

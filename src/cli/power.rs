@@ -1,5 +1,5 @@
-//! start, stop, restart, freeze, unfreeze and resume: the same flow as apply, without a question. Against the declared
-//! state they set a hold; back to it they end it.
+//! start, stop, restart, freeze, unfreeze, hold and resume: the same flow as apply, without a question. Against the
+//! declared state they set a hold; back to it they end it; `hold` sets one whatever is declared.
 
 use super::change::{self, Change};
 use super::connection::Shown as Match;
@@ -11,6 +11,7 @@ use super::session::Session;
 use crate::api::types::{Approval, GoalRequest, HoldUntil, PlanRequest, StopWish};
 use crate::model::key::Key;
 use crate::model::object::Power;
+use crate::model::record::HoldReason;
 use jiff::{SignedDuration, Span};
 use std::collections::BTreeSet;
 
@@ -61,6 +62,27 @@ struct HoldArgs {
     /// Hold until the next apply of a manifest
     #[arg(long, conflicts_with = "hold_for")]
     until_apply: bool,
+    /// Why it is held: one line, shown wherever the hold is
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<HoldReason>,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct HoldKeysArgs {
+    #[command(flatten)]
+    keys: KeysArgs,
+    /// The state to hold it in [default: as it is now]
+    #[arg(long, value_name = "STATE", value_enum)]
+    state: Option<HeldState>,
+    #[command(flatten)]
+    hold: HoldArgs,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum HeldState {
+    Running,
+    Stopped,
+    Frozen,
 }
 
 #[derive(Debug, clap::Args)]
@@ -88,6 +110,16 @@ impl HoldArgs {
     }
 }
 
+impl HeldState {
+    fn power(self) -> Power {
+        match self {
+            HeldState::Running => Power::Running,
+            HeldState::Stopped => Power::Stopped,
+            HeldState::Frozen => Power::Frozen,
+        }
+    }
+}
+
 impl StopWishArgs {
     fn wish(&self) -> Option<StopWish> {
         match self.force {
@@ -98,20 +130,26 @@ impl StopWishArgs {
 }
 
 pub fn start(session: &Session, args: &PlainArgs) -> anyhow::Result<Exit> {
-    power(session, "start", &args.keys, Power::Running, &args.hold)
+    power(session, "start", &args.keys, Power::Running, (&args.hold, None))
 }
 
 pub fn freeze(session: &Session, args: &PlainArgs) -> anyhow::Result<Exit> {
-    power(session, "freeze", &args.keys, Power::Frozen, &args.hold)
+    power(session, "freeze", &args.keys, Power::Frozen, (&args.hold, None))
 }
 
 pub fn unfreeze(session: &Session, args: &PlainArgs) -> anyhow::Result<Exit> {
-    power(session, "unfreeze", &args.keys, Power::Running, &args.hold)
+    power(session, "unfreeze", &args.keys, Power::Running, (&args.hold, None))
 }
 
 pub fn stop(session: &Session, args: &StopArgs) -> anyhow::Result<Exit> {
-    let (keys, hold, stop) = (args.keys.set(), args.hold.until(), args.stop.wish());
-    run(session, "stop", GoalRequest::Power { keys, power: Power::Stopped, hold, stop }, Approval::None)
+    let (hold, stop) = (&args.hold, args.stop.wish());
+    power(session, "stop", &args.keys, Power::Stopped, (hold, stop))
+}
+
+pub fn hold(session: &Session, args: &HoldKeysArgs) -> anyhow::Result<Exit> {
+    let (hold, reason) = (args.hold.until(), args.hold.reason.clone());
+    let power = args.state.map(HeldState::power);
+    run(session, "hold", GoalRequest::Hold { keys: args.keys.set(), power, hold, reason }, Approval::None)
 }
 
 pub fn restart(session: &Session, args: &RestartArgs) -> anyhow::Result<Exit> {
@@ -137,9 +175,10 @@ fn power(
     verb: &str,
     keys: &KeysArgs,
     power: Power,
-    hold: &HoldArgs,
+    (hold, stop): (&HoldArgs, Option<StopWish>),
 ) -> anyhow::Result<Exit> {
-    let goal = GoalRequest::Power { keys: keys.set(), power, hold: hold.until(), stop: None };
+    let (keys, reason) = (keys.set(), hold.reason.clone());
+    let goal = GoalRequest::Power { keys, power, hold: hold.until(), reason, stop };
     run(session, verb, goal, Approval::None)
 }
 

@@ -11,6 +11,14 @@ pub enum Program {
 }
 
 impl Program {
+    /// What it was not given as it should be.
+    pub fn warnings(&self) -> &[String] {
+        match self {
+            Program::Here(inside) => &inside.warnings,
+            Program::There(remote) => &remote.warnings,
+        }
+    }
+
     pub fn terminal(&self) -> Option<BorrowedFd<'_>> {
         match self {
             Program::Here(inside) => inside.terminal(),

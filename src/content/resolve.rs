@@ -59,10 +59,14 @@ pub struct SourceOpen {
 
 /// The bytes of a content as they are now.
 pub fn value(content: &Content) -> Result<SecretValue, Error> {
-    match source(content)? {
-        Source::Bytes(value) => Ok(value),
-        Source::File(open) => open.read(),
+    let value = match source(content)? {
+        Source::Bytes(value) => value,
+        Source::File(open) => open.read()?,
+    };
+    if matches!(content, Content::Variable(_)) {
+        variable(content, &value)?;
     }
+    Ok(value)
 }
 
 /// Finds a content.
@@ -71,7 +75,7 @@ pub fn source(content: &Content) -> Result<Source, Error> {
     let (file, most) = match content {
         Content::Text(text) => return Ok(Source::Bytes(SecretValue::new(text.clone().into_bytes()))),
         Content::File(file) => (beside(file, &what)?, LONGEST_FILE),
-        Content::Secret(secret) => match &secret.from {
+        Content::Secret(secret) | Content::Variable(secret) => match &secret.from {
             SecretSource::File(path) => (open(path, &what)?, LONGEST_SECRET),
             SecretSource::Credential(name) => {
                 let folder = std::env::var_os("CREDENTIALS_DIRECTORY");

@@ -37,7 +37,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 /// How long manifests must be quiet before they are read: an editor or git writes several files.
-const QUIET: Duration = Duration::from_millis(150);
+pub const QUIET: Duration = Duration::from_millis(150);
 /// Between two full passes: what nothing tells of (a limit edited, a bridge gone) is seen this late.
 const PERIOD: SignedDuration = SignedDuration::from_secs(10);
 /// Between two reads of manifests that nothing tells of, as on a file system without inotify.
@@ -178,6 +178,7 @@ impl Follower {
         let mut followed = self.shared.followed();
         if let Some(status) = &mut followed.status {
             status.site = Some(loaded.desired.site.clone());
+            status.last_load = Some(Timestamp::now());
         }
         tracing::info!("site {}: {} objects", loaded.desired.site, loaded.desired.objects.len());
         followed.texts = texts;

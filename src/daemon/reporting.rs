@@ -48,18 +48,6 @@ pub fn split(plan: &Plan, goal: &Goal<'_>, observed: &Observed, sites: &BTreeSet
     let keys = plan.steps.iter().map(|step| &step.key);
     let to_do: BTreeSet<Key> = keys.filter(|key| changed.contains(key) || !is_left(key)).cloned().collect();
     let rows = drift::drift(plan).rows;
-    let reported = rows.iter().filter(|row| !to_do.contains(&row.key)).map(words).collect();
+    let reported = rows.iter().filter(|row| !to_do.contains(&row.key)).map(Row::words).collect();
     Split { to_do, reported }
-}
-
-fn words(row: &Row) -> String {
-    let values = match (&row.expected, &row.found) {
-        (None, None) => String::new(),
-        (expected, found) => {
-            let text = |value: &Option<String>| value.clone().unwrap_or_else(|| "-".to_owned());
-            format!(" is {}, not {}", text(found), text(expected))
-        }
-    };
-    let cause = row.cause.as_ref().map(|cause| format!(": {cause}")).unwrap_or_default();
-    format!("{} {}{values}{cause}", row.key, row.field)
 }

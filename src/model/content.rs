@@ -17,6 +17,9 @@ pub enum Content {
     File(SourceFile),
     #[serde(rename = "secretRef")]
     Secret(SecretRef),
+    /// A secret as the value of a variable: text without zero bytes.
+    #[serde(rename = "variable")]
+    Variable(SecretRef),
 }
 
 /// A file of the source that manifests are loaded from.
@@ -66,8 +69,10 @@ impl fmt::Display for Content {
         match self {
             Content::Text(_) => f.write_str("the content in the manifest"),
             Content::File(file) => write!(f, "file {}", file.root.join(&file.path).display()),
-            Content::Secret(SecretRef { name: Some(name), from }) => write!(f, "secret {name} ({from})"),
-            Content::Secret(SecretRef { name: None, from }) => write!(f, "the secret in {from}"),
+            Content::Secret(secret) | Content::Variable(secret) => match secret {
+                SecretRef { name: Some(name), from } => write!(f, "secret {name} ({from})"),
+                SecretRef { name: None, from } => write!(f, "the secret in {from}"),
+            },
         }
     }
 }

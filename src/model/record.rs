@@ -4,11 +4,13 @@ use super::content::Digest;
 use super::key::Key;
 use super::object::{Object, Power};
 use super::origin::FieldOrigins;
+use super::words::turns;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
+use std::str::FromStr;
 use uuid::Uuid;
 
 /// The version of the stored form; a newer one is refused.
@@ -105,7 +107,7 @@ pub struct Applied {
     /// A container: the incarnation that `bayplan power-off` stopped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub powered_off: Option<u64>,
-    /// A container: it was restarted, and was not seen ready since.
+    /// A container: it was started, and was not seen ready since.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unready: bool,
     /// A container: which incarnation of each that it restarts with ran when it started; 0: none.
@@ -192,6 +194,55 @@ pub struct Override {
     pub until: Option<Timestamp>,
     /// The declared value when the hold was set: another one in the manifest ends it.
     pub declared: Power,
+    /// Why, as whoever set it said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<HoldReason>,
+}
+
+/// Why something is held: one line of text.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct HoldReason(String);
+
+/// The most letters of a hold's reason.
+const LONGEST_REASON: usize = 200;
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("a reason is one line of 1 to {LONGEST_REASON} letters, without control characters")]
+pub struct ReasonError;
+
+impl TryFrom<String> for HoldReason {
+    type Error = ReasonError;
+
+    fn try_from(text: String) -> Result<HoldReason, ReasonError> {
+        let text = text.trim();
+        let fits = !text.is_empty() && text.chars().count() <= LONGEST_REASON;
+        let is_plain = !text.contains(|letter: char| letter.is_control() || turns(letter));
+        match fits && is_plain {
+            true => Ok(HoldReason(text.to_owned())),
+            false => Err(ReasonError),
+        }
+    }
+}
+
+impl FromStr for HoldReason {
+    type Err = ReasonError;
+
+    fn from_str(text: &str) -> Result<HoldReason, ReasonError> {
+        HoldReason::try_from(text.to_owned())
+    }
+}
+
+impl From<HoldReason> for String {
+    fn from(reason: HoldReason) -> String {
+        reason.0
+    }
+}
+
+impl fmt::Display for HoldReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

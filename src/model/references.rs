@@ -27,7 +27,7 @@ pub fn restarts_with(object: &Object) -> BTreeSet<Key> {
 /// The secrets that a container uses.
 pub fn secrets(container: &Container) -> impl Iterator<Item = &SecretRef> {
     let in_files = container.files.values().filter_map(|file| match &file.from {
-        Content::Secret(secret) => Some(secret),
+        Content::Secret(secret) | Content::Variable(secret) => Some(secret),
         Content::Text(_) | Content::File(_) => None,
     });
     in_files.chain(container.environment.values())

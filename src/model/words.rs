@@ -1,4 +1,4 @@
-//! Likely fixes for mistyped words.
+//! Likely fixes for mistyped words, and letters that people do not see.
 
 use super::key::Key;
 
@@ -54,6 +54,11 @@ fn distance(from: &str, to: &str) -> usize {
         rows.rotate_left(1);
     }
     rows[1][to.len()]
+}
+
+/// Whether a letter turns the direction of writing.
+pub fn turns(letter: char) -> bool {
+    matches!(letter, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]

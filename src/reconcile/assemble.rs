@@ -202,11 +202,15 @@ fn object_change(scene: &Scene<'_>, key: &Key) -> ObjectChange {
     let record = scene.observed.records.get(key);
     let before = record.and_then(|record| record.applied.as_ref()).map(|applied| applied.object.clone());
     let target = scene.world.targets.get(key);
+    let waits = || scene.world.waiting.get(key).copied();
+    let goes = scene.world.leaving.get(key).map(|leaving| leaving.way).or_else(waits);
+    let root = scene.joined.view(key).root.filter(|_| goes == Some(Deletion::Delete));
     ObjectChange {
         before,
         after: target.map(|target| target.object.clone()),
         origins: target.and_then(|target| target.origins).cloned().unwrap_or_default(),
         leaves: scene.world.leaving.get(key).map(|leaving| leaving.way),
         parked: record.and_then(|record| record.parked.clone()),
+        deleted_folders: root.map(|root| root.persisted.clone()).unwrap_or_default(),
     }
 }

@@ -48,14 +48,18 @@ fn covered(disk: &Disk) -> Option<&Path> {
 }
 
 /// Where findings of one object go.
-struct Findings<'a> {
+pub struct Findings<'a> {
     key: &'a Key,
     target: &'a Target<'a>,
-    list: Vec<Finding>,
+    pub list: Vec<Finding>,
 }
 
-impl Findings<'_> {
-    fn error(&mut self, code: &'static str, field: &str, message: String, help: &str) {
+impl<'a> Findings<'a> {
+    pub fn new(key: &'a Key, target: &'a Target<'a>) -> Findings<'a> {
+        Findings { key, target, list: vec![] }
+    }
+
+    pub fn error(&mut self, code: &'static str, field: &str, message: String, help: &str) {
         self.list.push(Finding {
             severity: Severity::Error,
             code,
@@ -83,7 +87,7 @@ pub fn check(
 ) -> Vec<Finding> {
     let mut list = vec![];
     for (key, target) in &world.targets {
-        let mut findings = Findings { key, target, list: vec![] };
+        let mut findings = Findings::new(key, target);
         match &target.object.spec {
             Spec::Image(image) => {
                 if let ImageSource::Directory { path } = &image.source {
@@ -112,11 +116,11 @@ pub fn contents(world: &World<'_>, options: &PlanOptions) -> Vec<Finding> {
     let mut list = vec![];
     for (key, target) in &world.targets {
         let Spec::Container(container) = &target.object.spec else { continue };
-        let mut findings = Findings { key, target, list: vec![] };
+        let mut findings = Findings::new(key, target);
         for (field, content) in contents::of_container(container) {
             if let Err(why) = contents::digest(&options.contents, &content) {
                 let (code, help) = match content {
-                    Content::Secret(_) => {
+                    Content::Secret(_) | Content::Variable(_) => {
                         ("missing-secret", "bring the secret to where it is declared, or change the place")
                     }
                     Content::Text(_) | Content::File(_) => {

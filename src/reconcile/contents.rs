@@ -30,7 +30,9 @@ pub fn wanted(goal: &Goal<'_>, observed: &Observed, only: &BTreeSet<Key>) -> BTr
         }
         Goal::Delete(_) | Goal::Park(_) | Goal::PowerOff => BTreeSet::new(),
         // A verb changes these containers alone: no file of another one is read for it.
-        Goal::Power { keys, .. } | Goal::Resume(keys) | Goal::Restart(keys) => recalled(keys.clone()),
+        Goal::Power { keys, .. } | Goal::Hold { keys, .. } | Goal::Resume(keys) | Goal::Restart(keys) => {
+            recalled(keys.clone())
+        }
         Goal::Recorded | Goal::Undelete(_) | Goal::Rollback(_) if only.is_empty() => {
             recalled(observed.records.keys().cloned().collect())
         }
@@ -122,8 +124,9 @@ fn of_object(object: &Object) -> Vec<Content> {
 pub fn of_container(container: &Container) -> impl Iterator<Item = (String, Content)> {
     let files = container.files.iter().map(|(path, file)| (format!("files.{path}"), file.from.clone()));
     let secrets = container.environment.iter();
-    files
-        .chain(secrets.map(|(name, secret)| (format!("environment.{name}"), Content::Secret(secret.clone()))))
+    files.chain(
+        secrets.map(|(name, secret)| (format!("environment.{name}"), Content::Variable(secret.clone()))),
+    )
 }
 
 /// The digest of a content; else why there is none.

@@ -1,6 +1,7 @@
 //! Drift as rows: what was applied against what the host has. Made from a plan for [`super::goal::Goal::Recorded`].
 
 use super::plan::{Broken, Pending, Plan};
+use super::render::values::in_a_line;
 use super::unmanaged::UnmanagedContainer;
 use crate::model::key::Key;
 use crate::model::step::{Cause, Reason};
@@ -38,6 +39,20 @@ pub struct Row {
     pub found: Option<String>,
     /// In words: `init was killed (signal 9)`.
     pub cause: Option<String>,
+}
+
+impl Row {
+    /// `container/web-1 config.limits.memory is 512MiB, not 1GiB: changed in its cgroup`
+    pub fn words(&self) -> String {
+        let field = if self.field.is_empty() { String::new() } else { format!(" {}", self.field) };
+        let text = |value: &Option<String>| value.as_deref().map_or("-".to_owned(), in_a_line);
+        let values = match (&self.expected, &self.found) {
+            (None, None) => String::new(),
+            (expected, found) => format!(" is {}, not {}", text(found), text(expected)),
+        };
+        let cause = self.cause.as_ref().map(|cause| format!(": {cause}")).unwrap_or_default();
+        format!("{}{field}{values}{cause}", self.key)
+    }
 }
 
 impl Drift {

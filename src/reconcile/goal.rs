@@ -4,6 +4,7 @@ use crate::model::content::Contents;
 use crate::model::desired::Desired;
 use crate::model::key::Key;
 use crate::model::object::{ImageContents, Power};
+use crate::model::record::HoldReason;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,11 +25,13 @@ pub enum Goal<'a> {
     Undelete(BTreeSet<Key>),
     /// A verb's power state for recorded containers: away from the declared one it is a hold, back to it the hold's
     /// end.
-    Power {
+    Power { keys: BTreeSet<Key>, power: Power, hold: HoldTerms },
+    /// Recorded containers are held in a power state, whatever is declared.
+    Hold {
         keys: BTreeSet<Key>,
-        power: Power,
-        /// When a hold ends; None: with the next apply of a manifest.
-        until: Option<Timestamp>,
+        /// None: each as it is now.
+        power: Option<Power>,
+        hold: HoldTerms,
     },
     /// Ends the holds of recorded containers.
     Resume(BTreeSet<Key>),
@@ -39,6 +42,14 @@ pub enum Goal<'a> {
     PowerOff,
     /// These recorded containers get back the root whose place a new one took, where that was not seen ready.
     Rollback(BTreeSet<Key>),
+}
+
+/// How long a hold lasts, and why it is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct HoldTerms {
+    /// None: until the next apply of a manifest.
+    pub until: Option<Timestamp>,
+    pub reason: Option<HoldReason>,
 }
 
 /// What is said about the objects that prune would take.

@@ -56,7 +56,7 @@ pub fn identities(
     identities
 }
 
-fn container_of(object: &Object) -> Option<&Container> {
+pub fn container_of(object: &Object) -> Option<&Container> {
     match &object.spec {
         Spec::Container(container) => Some(container),
         _ => None,

@@ -21,10 +21,10 @@
 //! | `join` | records and host facts side by side |
 //! | `identity`, `identities`, `spans`, `realize` | what the planner chooses: ids, addresses; container → run |
 //! | `contents` | which contents of files and secrets a plan needs to know |
-//! | `check` | findings that need the host |
+//! | `check`, `addresses` | findings that need the host |
 //! | `follow` | containers that restart with another |
 //! | `diff/` | one file a kind: differences → steps of one object |
-//! | `graph`, `rollout`, `assemble` | the objects' order, the turns of restarts, the steps' numbers |
+//! | `graph`, `rollout`, `unready`, `assemble` | the objects' order, the turns of restarts, who is waited for, the steps' numbers |
 //! | `plan`, `drift`, `render` | the plan, its drift rows, its text and JSON |
 //! | `imprint` | what a plan found on the host, as digests: whether the host has moved |
 //! | `apply`, `report` | carrying a plan out |
@@ -33,6 +33,7 @@
 //! | `near` | which steps are right on a look at a part of the host |
 //! | `queue`, `controller` | when to look again |
 
+pub mod addresses;
 pub mod apply;
 pub mod assemble;
 pub mod candidates;
@@ -70,6 +71,7 @@ pub mod sets;
 pub mod spans;
 pub mod undelete;
 pub mod unmanaged;
+pub mod unready;
 pub mod users;
 pub mod verbs;
 pub mod why;

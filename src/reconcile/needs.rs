@@ -32,7 +32,8 @@ pub fn with_needs<'k, 'o>(
     closed(keys, |key| object(key).map(references))
 }
 
-fn closed<'k>(
+/// These keys, and all that they need by `needs`.
+pub fn closed<'k>(
     keys: impl IntoIterator<Item = &'k Key>,
     needs: impl Fn(&Key) -> Option<BTreeSet<Key>>,
 ) -> BTreeSet<Key> {

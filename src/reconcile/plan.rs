@@ -1,5 +1,6 @@
 //! The plan: all steps in order, what waits, what is left alone, and why.
 
+use super::addresses;
 use super::assemble::{assemble, needs, ways};
 use super::check;
 use super::diff::{self, ImageState, ObjectDiff, Scene};
@@ -12,6 +13,7 @@ use super::join::join;
 use super::rename::{self, Renames};
 use super::rollout::{self, Turns};
 use super::unmanaged::{self, UnmanagedContainer};
+use super::unready;
 use super::users::{Users, former_users};
 use super::world::{World, world};
 use crate::model::finding::{Finding, Severity};
@@ -20,7 +22,7 @@ use crate::model::object::{Object, Power, Spec, Unmanaged};
 use crate::model::observed::{Dropped, Observed};
 use crate::model::origin::FieldOrigins;
 use crate::model::prune::Deletion;
-use crate::model::record::{Identity, Owner, Parked, Record};
+use crate::model::record::{HoldReason, Identity, Override, OverrideField, Owner, Parked, Record};
 use crate::model::step::{Class, ImageContent, Reason, Step};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -105,6 +107,9 @@ pub struct ObjectChange {
     /// It was parked before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parked: Option<Parked>,
+    /// The folders that outlive its roots, and go with it where it is deleted.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub deleted_folders: BTreeSet<String>,
 }
 
 /// A set that gets more or fewer members. What becomes of those that are no longer declared, `prune` and `kept` say.
@@ -146,6 +151,24 @@ pub struct Hold {
     pub by: String,
     /// None: until the next apply of a manifest.
     pub until: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<HoldReason>,
+}
+
+impl Hold {
+    pub fn of(key: &Key, entry: &Override) -> Hold {
+        let OverrideField::State(held) = entry.field;
+        let (declared, by, reason) = (entry.declared, entry.by.clone(), entry.reason.clone());
+        Hold { key: key.clone(), declared, held, by, until: entry.until, reason }
+    }
+
+    /// `held stopped by stop by root until 2026-11-26T12:00:00Z (declared running): the disk is swapped`
+    pub fn words(&self) -> String {
+        let until = self.until.map_or("the next apply".to_owned(), |until| format!("{until:.0}"));
+        let reason = self.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+        let (held, declared) = (self.held.word(), self.declared.word());
+        format!("held {held} by {} until {until} (declared {declared}){reason}", self.by)
+    }
 }
 
 /// Something that no step can repair.
@@ -174,6 +197,9 @@ pub struct Summary {
     pub retain: usize,
     #[serde(default)]
     pub undelete: usize,
+    /// Looked at until they are ready, for others.
+    #[serde(default)]
+    pub wait: usize,
     pub record: usize,
     pub pending: usize,
     pub kept: usize,
@@ -220,6 +246,7 @@ pub fn plan(goal: &Goal<'_>, observed: &Observed, options: &PlanOptions) -> Resu
     findings.extend(check::check(&world, observed, &joined, options));
     if matches!(goal, Goal::Site(_)) {
         findings.extend(check::contents(&world, options));
+        findings.extend(addresses::check(&world, observed, &joined, &networks));
     }
     findings.sort_by(|a, b| (&a.place, &a.key, &a.message).cmp(&(&b.place, &b.key, &b.message)));
     if let Goal::Site(desired) = goal {
@@ -274,13 +301,16 @@ fn in_turns(
     diffs: &mut BTreeMap<Key, ObjectDiff>,
     mut former: Users,
 ) -> Result<(Order, Vec<Turns>), Error> {
-    let plain = order(&needs(scene, diffs), &ways(diffs), &former)?;
+    let needed = needs(scene, diffs);
+    let awaited = unready::awaited(scene, diffs, &needed);
+    unready::wait_for(scene, &awaited, diffs);
+    let plain = order(&needed, &ways(diffs), &former)?;
     let mut rollouts = rollout::turns(scene, diffs, &plain);
     rollouts.retain(|turns| turns.turns.len() > 1 || !turns.unready.is_empty());
     if rollouts.is_empty() {
         return Ok((plain, rollouts));
     }
-    rollout::wait_for_unready(scene, &rollouts, diffs);
+    unready::wait_for(scene, rollouts.iter().flat_map(|turns| &turns.unready), diffs);
     for (key, before) in rollout::edges(&rollouts) {
         former.entry(key).or_default().extend(before);
     }
@@ -308,7 +338,7 @@ fn condemned(world: &World<'_>, observed: &Observed) -> BTreeMap<(Owner, String)
 fn generation(goal: &Goal<'_>, observed: &Observed) -> u64 {
     let of = |record: &Record| record.generation;
     match goal {
-        Goal::Power { keys, .. } | Goal::Resume(keys) | Goal::Restart(keys) => {
+        Goal::Power { keys, .. } | Goal::Hold { keys, .. } | Goal::Resume(keys) | Goal::Restart(keys) => {
             keys.iter().filter_map(|key| observed.records.get(key)).map(of).max().unwrap_or(0)
         }
         _ => observed.records.values().map(of).max().unwrap_or(0) + 1,
@@ -358,14 +388,11 @@ pub fn site_owner(name: &str) -> Owner {
     Owner::Site(name.to_owned())
 }
 
-/// What one line does wrong to several objects is one finding to whoever reads it.
 fn first_message(findings: &[Finding]) -> String {
-    let Some(first) = findings.first() else { return "no finding".to_owned() };
-    let said = |finding: &Finding| (finding.place.clone(), finding.message.clone());
-    let others: BTreeSet<_> = findings.iter().map(said).filter(|other| *other != said(first)).collect();
-    match others.len() {
-        0 => first.message.clone(),
-        count => format!("{} (and {count} more)", first.message),
+    match findings {
+        [] => "no finding".to_owned(),
+        [only] => only.message.clone(),
+        [first, rest @ ..] => format!("{} (and {} more)", first.message, rest.len()),
     }
 }
 

@@ -5,17 +5,18 @@
 //!                                       └─ a failure: what comes after is blocked, and stays as it is
 //! ```
 //!
-//! One that was restarted and never seen ready counts: it is restarted first when it changes, else it must be ready
+//! One that was started and never seen ready counts: it is restarted first when it changes, else it must be ready
 //! before others are stopped. So a second apply, or the daemon's next pass, goes no further than the first.
 
-use super::diff::{ObjectDiff, Scene, because};
+use super::diff::{ObjectDiff, Scene};
 use super::graph::Order;
-use super::world::{World, recorded};
+use super::unready::is_unready;
+use super::world::World;
 use crate::model::key::{Key, Kind};
-use crate::model::object::{Container, Spec};
-use crate::model::record::{Applied, Owner};
+use crate::model::object::Spec;
+use crate::model::record::Owner;
 use crate::model::rollout::Rollout;
-use crate::model::step::{Action, Cause, Class};
+use crate::model::step::{Action, Class};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -31,7 +32,7 @@ pub struct Turns {
     pub rollout: Rollout,
     /// So many are stopped at once.
     pub at_once: usize,
-    /// Not ready since an earlier rollout, and not restarted by this plan: they must be ready before the first turn.
+    /// Not seen ready since they were started, and not restarted by this plan: they must be ready before the first turn.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unready: Vec<Key>,
     pub turns: Vec<Vec<Key>>,
@@ -115,12 +116,7 @@ fn containers(scene: &Scene<'_>, owner: &Owner) -> usize {
     keys.into_iter().filter(|key| key.kind == Kind::Container).count()
 }
 
-fn is_unready(scene: &Scene<'_>, key: &Key) -> bool {
-    let record = scene.joined.view(key).record;
-    record.and_then(|record| record.applied.as_ref()).is_some_and(|applied| applied.unready)
-}
-
-/// The owner's containers that were restarted and not seen ready since, and that this plan leaves running.
+/// The owner's containers that were started and not seen ready since, and that this plan leaves running.
 fn unready(scene: &Scene<'_>, owner: &Owner, stopped: &[&Key], behind: &BTreeSet<&Key>) -> Vec<Key> {
     let views = scene.joined.containers.iter().filter(|(key, view)| {
         let record = view.record.filter(|record| record.owner == *owner && record.parked.is_none());
@@ -147,33 +143,6 @@ fn behind<'a>(order: &'a Order, stopped: &BTreeSet<&Key>) -> BTreeSet<&'a Key> {
         }
     }
     behind
-}
-
-/// Makes each that is not ready yet wait until it is.
-pub fn wait_for_unready(scene: &Scene<'_>, turns: &[Turns], diffs: &mut BTreeMap<Key, ObjectDiff>) {
-    for key in turns.iter().flat_map(|turns| &turns.unready) {
-        let diff = diffs.entry(key.clone()).or_insert_with(|| ObjectDiff::new(key));
-        let view = scene.joined.view(key);
-        let established = diff.steps.iter().rev().find_map(|step| step.applied.clone());
-        let applied = established.or_else(|| view.record.and_then(|record| record.applied.clone()));
-        let target = scene.world.targets.get(key).map(|target| target.object);
-        let object = target.or_else(|| view.record.and_then(recorded));
-        let (Some(applied), Some(container), Some(run)) = (applied, object.and_then(container), view.run)
-        else {
-            continue;
-        };
-        let wait = Action::WaitReady { uuid: run.run.uuid, ready: container.ready.clone() };
-        let why =
-            because(Cause::Consequence, "ready", "it was not ready after its restart; others wait for it");
-        diff.push(wait, Class::Live, vec![why], Some(Applied { unready: false, ..applied }));
-    }
-}
-
-fn container(object: &crate::model::object::Object) -> Option<&Container> {
-    match &object.spec {
-        Spec::Container(container) => Some(container),
-        _ => None,
-    }
 }
 
 /// What the order has to put before each container of a turn.

@@ -1,7 +1,7 @@
 //! What a verb wants of containers that are recorded: a power state against the declared one is a hold. PURE.
 
-use super::goal::{Goal, PlanOptions};
-use super::join::Joined;
+use super::goal::{Goal, HoldTerms, PlanOptions};
+use super::join::{ContainerView, Joined};
 use super::world::{Target, World, declared_power, no_such, recorded_target};
 use super::{deletions, follow};
 use crate::model::finding::{Finding, Severity};
@@ -42,7 +42,7 @@ pub fn verb<'a>(
     world: &mut World<'a>,
     goal: &Goal<'_>,
     key: &Key,
-    observed: &'a Observed,
+    (observed, joined): (&'a Observed, &Joined<'a>),
     options: &PlanOptions,
 ) {
     let record = observed.records.get(key);
@@ -64,16 +64,14 @@ pub fn verb<'a>(
     };
     let declared = declared_power(target.object);
     match goal {
-        Goal::Power { power: wanted, until, .. } => {
+        Goal::Power { power: wanted, hold, .. } => {
             target.power = *wanted;
             let led_back = *wanted == declared || declared == Power::Any;
-            target.overrides = if led_back {
-                vec![]
-            } else {
-                let field = OverrideField::State(*wanted);
-                let by = options.actor.clone();
-                vec![Override { field, by, at: options.now, until: *until, declared }]
-            };
+            target.overrides = if led_back { vec![] } else { vec![held((*wanted, declared), hold, options)] };
+        }
+        Goal::Hold { power: wanted, hold, .. } => {
+            target.power = wanted.unwrap_or_else(|| power_now(joined.view(key)));
+            target.overrides = vec![held((target.power, declared), hold, options)];
         }
         Goal::Resume(_) => {
             target.overrides = vec![];
@@ -103,6 +101,25 @@ pub fn verb<'a>(
         }
     }
     world.targets.insert(key.clone(), target);
+}
+
+fn held((power, declared): (Power, Power), hold: &HoldTerms, options: &PlanOptions) -> Override {
+    Override {
+        field: OverrideField::State(power),
+        by: options.actor.clone(),
+        at: options.now,
+        until: hold.until,
+        declared,
+        reason: hold.reason.clone(),
+    }
+}
+
+fn power_now(view: ContainerView<'_>) -> Power {
+    match view.run {
+        None => Power::Stopped,
+        Some(run) if run.frozen => Power::Frozen,
+        Some(_) => Power::Running,
+    }
 }
 
 /// The finding for a verb on what does not run.

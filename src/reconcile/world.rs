@@ -66,12 +66,7 @@ pub struct World<'a> {
 impl World<'_> {
     /// The holds in force.
     pub fn holds(&self) -> Vec<Hold> {
-        let held = |(key, target): (&Key, &Target<'_>)| {
-            let entry = target.overrides.first()?;
-            let OverrideField::State(held) = entry.field;
-            let declared = entry.declared;
-            Some(Hold { key: key.clone(), declared, held, by: entry.by.clone(), until: entry.until })
-        };
+        let held = |(key, target): (&Key, &Target<'_>)| Some(Hold::of(key, target.overrides.first()?));
         self.targets.iter().filter_map(held).collect()
     }
 }
@@ -107,8 +102,8 @@ pub fn world<'a>(
         Goal::Undelete(keys) => undelete(&mut world, keys, observed, options),
         Goal::PowerOff => power_off(&mut world, joined, options),
         Goal::Rollback(keys) => rollback(&mut world, keys, observed, options),
-        Goal::Power { keys, .. } | Goal::Resume(keys) | Goal::Restart(keys) => {
-            keys.iter().for_each(|key| verb(&mut world, goal, key, observed, options));
+        Goal::Power { keys, .. } | Goal::Hold { keys, .. } | Goal::Resume(keys) | Goal::Restart(keys) => {
+            keys.iter().for_each(|key| verb(&mut world, goal, key, (observed, joined), options));
         }
     }
     if !options.only.is_empty() {

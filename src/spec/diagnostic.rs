@@ -15,11 +15,13 @@ use crate::model::finding::{Finding, Severity};
 use crate::model::key::Key;
 use crate::model::origin::Place;
 use anstyle::{AnsiColor, Style};
-use std::collections::BTreeMap;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// How much of a long line an excerpt shows, in columns, where no terminal says another number.
 const WIDTH: usize = 110;
+
+/// How many of the objects are named that one finding is about.
+const NAMED: usize = 3;
 
 /// The least that an excerpt shows.
 const NARROWEST: usize = 20;
@@ -38,49 +40,31 @@ pub fn render_all(findings: &[Finding], texts: &[SourceText]) -> String {
     show_all(findings, texts, Look::default())
 }
 
-/// The same with a look. What one line does wrong to several objects is said once, with their names.
+/// The same with a look. What is wrong with a line that many objects have is shown once, with their names.
 pub fn show_all(findings: &[Finding], texts: &[SourceText], look: Look) -> String {
-    let merged = merged(findings);
+    let mut groups: Vec<(&Finding, Vec<&Key>)> = vec![];
+    for finding in findings {
+        let same = |group: &&mut (&Finding, Vec<&Key>)| is_same(group.0, finding);
+        match groups.iter_mut().rev().find(same) {
+            Some((_, keys)) => keys.extend(&finding.key),
+            None => groups.push((finding, finding.key.iter().collect())),
+        }
+    }
     let mut shown: Vec<String> =
-        merged.iter().map(|(finding, keys)| show(finding, keys, texts, look)).collect();
-    let heads: Vec<&Finding> = merged.into_iter().map(|(finding, _)| finding).collect();
-    shown.push(summary(&heads));
+        groups.iter().map(|(finding, keys)| show(finding, keys, texts, look)).collect();
+    shown.push(summary(findings));
     shown.join("\n")
 }
 
-/// Findings that say the same of one place, each with the objects that it is about, in the order of the first ones.
-fn merged(findings: &[Finding]) -> Vec<(&Finding, Vec<&Key>)> {
-    let mut merged: Vec<(&Finding, Vec<&Key>)> = vec![];
-    let mut known: BTreeMap<_, usize> = BTreeMap::new();
-    for finding in findings {
-        let said = (finding.severity, finding.code, &finding.message, &finding.help);
-        let at = match &finding.place {
-            Some(place) => *known.entry((place, said)).or_insert(merged.len()),
-            None => merged.len(),
-        };
-        match merged.get_mut(at) {
-            Some((_, keys)) => keys.extend(&finding.key),
-            None => merged.push((finding, finding.key.iter().collect())),
-        }
-    }
-    merged
+/// The same in the same place, of whichever object.
+fn is_same(one: &Finding, other: &Finding) -> bool {
+    one.place.is_some()
+        && (one.severity, &one.place, &one.message, &one.help)
+            == (other.severity, &other.place, &other.message, &other.help)
 }
 
-/// So many objects of one finding are named.
-const NAMED: usize = 3;
-
-/// `8 objects: container/web-1, container/web-2, container/web-3 and 5 more`; None for one object.
-fn of_whom(keys: &[&Key]) -> Option<String> {
-    let mut keys = keys.to_vec();
-    keys.sort_by(|a, b| a.natural(b));
-    keys.dedup();
-    let names = keys.iter().take(NAMED).map(ToString::to_string).collect::<Vec<_>>().join(", ");
-    let rest = keys.len().saturating_sub(NAMED);
-    let more = if rest > 0 { format!(" and {rest} more") } else { String::new() };
-    (keys.len() > 1).then(|| format!("{} objects: {names}{more}", keys.len()))
-}
-
-/// One finding about these objects, with the line that it is about when its text is among `texts`. Ends with a line break.
+/// One finding, with the line that it is about when its text is among `texts`, and the objects if they are several. Ends
+/// with a line break.
 fn show(finding: &Finding, keys: &[&Key], texts: &[SourceText], look: Look) -> String {
     let (severity, colour) = match finding.severity {
         Severity::Error => ("error", AnsiColor::Red),
@@ -107,14 +91,29 @@ fn show(finding: &Finding, keys: &[&Key], texts: &[SourceText], look: Look) -> S
             shown.push_str(&format!("\n{blank} {bar} {}{carets}\n", " ".repeat(indent)));
         }
     }
-    for (word, text) in [("for", of_whom(keys)), ("help", finding.help.clone())] {
-        let Some(text) = text else { continue };
-        let indent = margin + word.len() + 5;
-        let text = wrapped(&visible(&text), (indent, indent), look);
+    let mut remark = |word: &str, text: &str| {
+        let text = wrapped(&visible(text), (margin + 9, margin + 9), look);
         let (sign, word) = (paint(look, faint, "="), paint(look, strong, word));
         shown.push_str(&format!("{blank} {sign} {word}: {text}\n"));
+    };
+    if let [_, _, ..] = keys {
+        remark("note", &some_of(keys));
+    }
+    if let Some(help) = &finding.help {
+        remark("help", help);
     }
     shown
+}
+
+/// The first ones, and how many more.
+fn some_of(keys: &[&Key]) -> String {
+    let mut keys = keys.to_vec();
+    keys.sort_by(|a, b| a.natural(b));
+    let names: Vec<String> = keys.iter().take(NAMED).map(|key| key.to_string()).collect();
+    match keys.len() - names.len() {
+        0 => format!("it is so for {}", names.join(", ")),
+        more => format!("it is so for {} and {more} more", names.join(", ")),
+    }
 }
 
 /// What is left of a line beside the margin.
@@ -146,7 +145,7 @@ fn wrapped(text: &str, (first, indent): (usize, usize), look: Look) -> String {
 }
 
 /// `2 errors, 1 warning`, with a line break.
-fn summary(findings: &[&Finding]) -> String {
+fn summary(findings: &[Finding]) -> String {
     let count = |severity| findings.iter().filter(|finding| finding.severity == severity).count();
     let words = |count: usize, word: &str| match count {
         0 => None,
@@ -251,34 +250,29 @@ error: unknown field `imgae` in the spec
     }
 
     #[test]
-    fn what_one_line_does_to_many_is_said_once_with_the_first_names() {
-        let finding = |name: &str, line: u32, message: &str| Finding {
+    fn what_many_objects_have_from_one_line_is_shown_once_with_their_names() {
+        let of = |name: &str| Finding {
             severity: Severity::Error,
-            code: "missing-secret",
-            place: Some(Place { file: "site.yaml".into(), line, column: 3 }),
+            code: "refused",
+            place: Some(Place { file: "site.yaml".into(), line: 7, column: 3 }),
             key: Some(Key::container(name)),
-            message: message.to_owned(),
-            help: Some("bring it".to_owned()),
+            message: "its root cannot move".to_owned(),
+            help: Some("put the pool back".to_owned()),
         };
-        let names = ["web-10", "web-2", "web-3", "web-1", "web-4"];
-        let mut findings: Vec<Finding> = names.iter().map(|name| finding(name, 4, "no secret")).collect();
-        findings.push(finding("db", 4, "no other secret"));
-        findings.push(finding("db", 9, "no secret"));
+        let elsewhere =
+            Finding { place: Some(Place { file: "site.yaml".into(), line: 8, column: 3 }), ..of("e") };
+        let findings = [of("a"), elsewhere, of("b"), of("c"), of("d")];
         let expected = "\
-error: no secret
- --> site.yaml:4:3
-  = for: 5 objects: container/web-1, container/web-2, container/web-3 and 2 more
-  = help: bring it
+error: its root cannot move
+ --> site.yaml:7:3
+  = note: it is so for container/a, container/b, container/c and 1 more
+  = help: put the pool back
 
-error: no other secret
- --> site.yaml:4:3
-  = help: bring it
+error: its root cannot move
+ --> site.yaml:8:3
+  = help: put the pool back
 
-error: no secret
- --> site.yaml:9:3
-  = help: bring it
-
-3 errors
+5 errors
 ";
         assert_eq!(render_all(&findings, &[]), expected);
     }

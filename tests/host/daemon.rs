@@ -237,3 +237,25 @@ fn terminals_and_the_console_go_through_the_daemon() {
     hear(&mut terminal, "detached");
     assert_eq!(child.wait().unwrap().code(), Some(0));
 }
+
+#[test]
+fn what_is_held_as_it_is_stays_so_under_a_daemon_that_applies_a_change() {
+    let product = Product::new();
+    let nesting = |nesting: bool| {
+        let spec = format!("config: {{security.nesting: {nesting}}}, update: {{restart: allow}}");
+        product.base() + &Product::container("a", &spec)
+    };
+    product.declare(&nesting(false));
+    let _daemon = Daemon::start(&product);
+    eventually(30, "the container runs", || runs(&product));
+    let pid = product.pid("a");
+    product.run(&["hold", "a", "--for", "1h", "--reason", "backup"]).expect(0);
+    product.declare(&nesting(true));
+    eventually(15, "the change waits for the end of the hold", || {
+        let status = product.run(&["status"]).expect(0).out;
+        status.contains("pending     1") && status.contains("bayplan resume container/a")
+    });
+    assert_eq!(product.pid("a"), pid, "it is not restarted");
+    product.run(&["resume", "a"]).expect(0);
+    eventually(15, "it is restarted", || runs(&product) && product.pid("a") != pid);
+}

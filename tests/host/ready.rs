@@ -157,6 +157,28 @@ fn ctrl_c_ends_the_wait_for_an_answer_that_does_not_come() {
     assert!(begun.elapsed() < patient(5), "{:?}", begun.elapsed());
 }
 
+#[test]
+fn what_depends_on_one_that_is_not_ready_waits_for_it_in_the_next_apply_too() {
+    let product = Product::new();
+    let db = serving("db", "httpd -p 8080 -h /srv", &ready("http: {port: 8080, path: /healthz}", 1));
+    let web = Product::container("web", "dependsOn: [container/db]");
+    product.declare(&(product.base() + &db + &web));
+    product.apply().expect(3);
+    let pid = product.pid("db");
+    let said = product.apply().expect(3);
+    assert!(said.out.contains("/healthz answered 404"), "{}", said.out);
+    let listed = product.run(&["get", "containers"]).expect(0).out;
+    assert!(listed.contains("NotReady") && !listed.contains("container/web"), "{listed}");
+    product.inside("db", "echo ok > /srv/healthz");
+    product.apply().expect(0);
+    assert!(product.pid("web") != 0 && product.pid("db") == pid, "started without a restart of the other");
+    // Seen ready: nothing waits any more, whatever becomes of it.
+    product.inside("db", "rm /srv/healthz");
+    product.plan().expect(0);
+    let listed = product.run(&["get", "containers"]).expect(0).out;
+    assert!(!listed.contains("NotReady"), "{listed}");
+}
+
 /// Ends with the test, however that ends.
 struct Ended(Child);
 

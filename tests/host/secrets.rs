@@ -223,6 +223,19 @@ fn a_secret_is_in_the_container_and_nowhere_else() {
     assert!(said.contains("app.key) is not there") && said.contains("site.yaml:"), "{said}");
     ear.run(&["drift"], 0);
     assert_eq!(inside("echo $TOKEN"), format!("{CANARY}\n"), "what init was started with");
+    let warned = |expected: &str| {
+        let output = command(&product, &["exec", "a", "-T", "--", "true"]).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.success() && said.contains(expected), "{said}");
+    };
+    warned(
+        "warning: variable TOKEN is as container/a was started with it, and not as last applied: secret app-key",
+    );
+    let daemon = Ended(command(&product, &["daemon"]).stderr(Stdio::null()).spawn().unwrap());
+    let socket = product.state().join("unix.socket");
+    eventually(30, "the daemon answers", || std::os::unix::net::UnixStream::connect(&socket).is_ok());
+    warned("warning: variable TOKEN is as container/a was started with it");
+    drop(daemon);
     assert_kept_nowhere(&product);
 }
 

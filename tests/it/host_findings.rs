@@ -123,7 +123,7 @@ fn a_missing_controller() {
 #[test]
 fn a_foreign_link_of_the_networks_name() {
     on_host("foreign-link", &web(&[]), |host| {
-        host.networks.insert("bay0".to_owned(), NetworkFacts { ours: false, ..NetworkFacts::default() });
+        host.networks.insert("bay0".to_owned(), foreign());
     });
 }
 
@@ -191,4 +191,85 @@ fn contents_that_cannot_be_had() {
     assert_eq!(contents.len(), 3);
     let lost = contents.iter().map(ToString::to_string);
     on_host("contents", &source, |host| host.lost_contents.extend(lost));
+}
+
+fn foreign() -> NetworkFacts {
+    NetworkFacts { ours: false, ..NetworkFacts::default() }
+}
+
+const OTHERS: &str = "\
+apiVersion: bayplan/v1
+kind: Site
+metadata: {name: core}
+---
+kind: Network
+metadata: {name: core0}
+spec: {type: bridge, config: {ipv4.address: 10.99.0.1/24}}
+---
+kind: Image
+metadata: {name: mini}
+spec: {source: {busybox: {}}}
+---
+kind: Container
+metadata: {name: core-1}
+spec: {image: mini, devices: {eth0: {network: core0, ipv4.address: 10.99.0.10}}}
+---
+kind: Container
+metadata: {name: core-2}
+spec: {image: mini, devices: {eth0: {network: core0}}}
+";
+
+/// Site `edge` with containers whose nics are on what others have; each with its name and its nic's options.
+fn on_others(containers: &[(&str, &str)]) -> String {
+    let mut text = "apiVersion: bayplan/v1\nkind: Site\nmetadata: {name: edge}\n---\nkind: Image\nmetadata: {name: tiny}\n\
+                    spec: {source: {busybox: {}}}\n---\nkind: Network\nmetadata: {name: core0}\nspec: {external: true}\n\
+                    ---\nkind: Network\nmetadata: {name: lan}\nspec: {external: true}\n"
+        .to_owned();
+    for (name, nic) in containers {
+        text += &format!(
+            "---\nkind: Container\nmetadata: {{name: {name}}}\nspec:\n  image: tiny\n  devices:\n    eth0: {{{nic}}}\n"
+        );
+    }
+    text
+}
+
+#[test]
+fn an_address_on_a_network_that_another_has_is_held_against_its_subnet_and_its_containers() {
+    let host = server();
+    host.edit_host(|host| {
+        host.networks.insert("lan".to_owned(), foreign());
+    });
+    converge(&host, &Goal::Site(&load_text(OTHERS).unwrap().desired), &options());
+    let lease = look(&host).records[&Key::container("core-2")].identity.clone().unwrap().leases["eth0"];
+    let source = on_others(&[
+        ("twice", "network: core0, ipv4.address: 10.99.0.10"),
+        ("leased", &format!("network: core0, ipv4.address: {lease}")),
+        ("gateway", "network: core0, ipv4.address: 10.99.0.1"),
+        ("outside", "network: core0, ipv4.address: 10.98.0.10"),
+        ("six", "network: core0, ipv6.address: 'fd00::1'"),
+        ("host-bridge", "network: lan, ipv4.address: 192.168.1.10"),
+        ("asks", "network: lan"),
+        ("free", "network: core0, ipv4.address: 10.99.0.11"),
+    ]);
+    golden("addresses-of-others", &host, &source, &options());
+}
+
+#[test]
+fn an_address_is_free_once_its_container_is_parked_and_refused_when_that_one_comes_back() {
+    let host = server();
+    converge(&host, &Goal::Site(&load_text(OTHERS).unwrap().desired), &options());
+    let one = Key::container("core-1");
+    converge(&host, &Goal::Park([one.clone()].into()), &options());
+    host.edit_host(|host| {
+        host.networks.insert("lan".to_owned(), foreign());
+    });
+    let source = on_others(&[("next", "network: core0, ipv4.address: 10.99.0.10")]);
+    converge(&host, &Goal::Site(&load_text(&source).unwrap().desired), &options());
+    match propose(&host, &Goal::Undelete([one].into()), &options()) {
+        Err(Error::Plan(PlanError::Findings(findings))) => {
+            let codes: Vec<_> = findings.iter().map(|finding| finding.code).collect();
+            assert_eq!(codes, ["address-taken"], "{findings:#?}");
+        }
+        other => panic!("{other:#?}"),
+    }
 }

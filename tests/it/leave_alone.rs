@@ -11,7 +11,7 @@ use bayplan::model::object::Power;
 use bayplan::model::run::{MemoryEnforce, MemoryLimit};
 use bayplan::model::step::Action;
 use bayplan::reconcile::drift::drift;
-use bayplan::reconcile::goal::{Goal, PlanOptions};
+use bayplan::reconcile::goal::{Goal, HoldTerms, PlanOptions};
 use bayplan::reconcile::plan::Error;
 use bayplan::reconcile::render::{TextOptions, plan_text};
 use bayplan::reconcile::{Error as PassError, propose};
@@ -70,7 +70,9 @@ fn what_is_ignored_is_neither_compared_nor_written() {
         true, environment.COLOUR: red}"],
     ]
     .concat();
-    converge(&host, &Goal::Site(&desired(&[("web-1", &more)])), &approving);
+    let plan = converge(&host, &Goal::Site(&desired(&[("web-1", &more)])), &approving);
+    let said = plan_text(&plan, TextOptions::default());
+    assert!(said.contains("+config.limits.processes") && !said.contains("+config.limits.memory"), "{said}");
     let run = look(&host).containers.values().next().unwrap().run.clone().unwrap();
     assert_eq!((run.limits.memory, run.limits.processes), (memory(64 << 20), Some(50)));
     assert!(!run.nics["eth0"].up && !run.run.nesting);
@@ -179,7 +181,7 @@ fn containers_that_no_site_owns_are_listed_or_refused_as_the_site_says() {
     assert!(planned(&host, &Goal::Site(&both), &options()).unmanaged.is_empty());
     let only = PlanOptions { only: [web()].into(), ..options() };
     planned(&host, &Goal::Site(&with_policy("fail", &[("web-1", &[])])), &only);
-    let stopped = Goal::Power { keys: [web()].into(), power: Power::Stopped, until: None };
+    let stopped = Goal::Power { keys: [web()].into(), power: Power::Stopped, hold: HoldTerms::default() };
     planned(&host, &stopped, &options());
 }
 
@@ -191,7 +193,7 @@ fn a_power_state_that_is_not_managed_stays_so_through_verbs_and_restarts() {
     };
     converge(&host, &Goal::Site(&spec(false)), &options());
     for power in [Power::Running, Power::Frozen, Power::Running, Power::Stopped, Power::Running] {
-        converge(&host, &Goal::Power { keys: [web()].into(), power, until: None }, &options());
+        converge(&host, &Goal::Power { keys: [web()].into(), power, hold: HoldTerms::default() }, &options());
         assert!(planned(&host, &Goal::Site(&spec(false)), &options()).is_empty(), "{power:?}");
         assert!(planned(&host, &Goal::Recorded, &options()).is_empty(), "{power:?}");
     }

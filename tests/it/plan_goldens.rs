@@ -10,7 +10,7 @@ use bayplan::model::desired::Desired;
 use bayplan::model::key::Key;
 use bayplan::model::object::{ImageSource, Power};
 use bayplan::reconcile::drift::drift;
-use bayplan::reconcile::goal::{Goal, PlanOptions};
+use bayplan::reconcile::goal::{Goal, HoldTerms, PlanOptions};
 use bayplan::reconcile::plan::Plan;
 use bayplan::reconcile::render::{TextOptions, plan_json, plan_text, report_text};
 
@@ -144,7 +144,8 @@ fn hold() {
     let host = running();
     let until = Some(jiff::Timestamp::from_second(SECOND + 3600).unwrap());
     let key = Key::container("web-1");
-    let stop = Goal::Power { keys: [key].into(), power: Power::Stopped, until };
+    let stop =
+        Goal::Power { keys: [key].into(), power: Power::Stopped, hold: HoldTerms { until, reason: None } };
     golden("stop", &planned(&host, &stop, &options()));
     converge(&host, &stop, &options());
     golden("hold", &planned(&host, &Goal::Site(&desired(&[("web-1", WEB), ("web-2", WEB)])), &options()));

@@ -58,7 +58,10 @@ pub enum Edit {
     Break(Vec<Breakage>),
     /// Hours go by.
     Wait(i64),
-    Hold(u8, Power),
+    /// A verb that holds, or ends a hold.
+    Power(u8, Power),
+    /// `hold`: in a state, or as it is.
+    Hold(u8, Option<Power>),
 }
 
 impl Edit {
@@ -102,7 +105,9 @@ impl Edit {
                 let earlier = history.len().checked_sub(1 + back).and_then(|at| history.get(at));
                 now = earlier.unwrap_or(before).clone();
             }
-            Edit::Image(_, None) | Edit::Break(_) | Edit::Wait(_) | Edit::Hold(..) => now = before.clone(),
+            Edit::Image(_, None) | Edit::Break(_) | Edit::Wait(_) | Edit::Power(..) | Edit::Hold(..) => {
+                now = before.clone()
+            }
         }
         now
     }
@@ -152,6 +157,8 @@ fn edit() -> impl Strategy<Value = Edit> {
         6 => prop::collection::vec(breakage(), 1..5).prop_map(Edit::Break),
         2 => prop::sample::select(vec![1, 30, 200]).prop_map(Edit::Wait),
         1 => (number(), prop::sample::select(vec![Power::Running, Power::Stopped, Power::Frozen]))
+            .prop_map(|(number, power)| Edit::Power(number, power)),
+        1 => (number(), prop::option::of(prop::sample::select(vec![Power::Running, Power::Stopped, Power::Frozen])))
             .prop_map(|(number, power)| Edit::Hold(number, power)),
     ]
 }

@@ -12,7 +12,7 @@ use bayplan::model::step::{Action, Cause, Step};
 use bayplan::reconcile::apply::ApplyOptions;
 use bayplan::reconcile::controller::Controller;
 use bayplan::reconcile::drift::drift;
-use bayplan::reconcile::goal::{Goal, PlanOptions};
+use bayplan::reconcile::goal::{Goal, HoldTerms, PlanOptions};
 use bayplan::reconcile::propose;
 use bayplan::reconcile::render::step_words;
 use bayplan::reconcile::why::{Subject, explain};
@@ -104,11 +104,23 @@ fn a_stop_by_hand_is_a_hold_that_a_start_ends() {
     let key = Key::container("web-1");
     converge(&host, &Goal::Site(&desired), &options());
     let until = Some(jiff::Timestamp::from_second(SECOND + 3600).unwrap());
-    converge(&host, &Goal::Power { keys: [key.clone()].into(), power: Power::Stopped, until }, &options());
+    converge(
+        &host,
+        &Goal::Power {
+            keys: [key.clone()].into(),
+            power: Power::Stopped,
+            hold: HoldTerms { until, reason: None },
+        },
+        &options(),
+    );
     let plan = planned(&host, &Goal::Site(&desired), &options());
     assert!(plan.is_empty() && plan.holds.len() == 1, "{plan:#?}");
     assert!(host.host().runs.is_empty());
-    converge(&host, &Goal::Power { keys: [key].into(), power: Power::Running, until }, &options());
+    converge(
+        &host,
+        &Goal::Power { keys: [key].into(), power: Power::Running, hold: HoldTerms { until, reason: None } },
+        &options(),
+    );
     let plan = planned(&host, &Goal::Site(&desired), &options());
     assert!(plan.is_empty() && plan.holds.is_empty() && host.host().runs.len() == 1, "{plan:#?}");
 }

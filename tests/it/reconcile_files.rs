@@ -8,6 +8,7 @@ use bayplan::model::key::Key;
 use bayplan::model::object::{Container, ContainerFile, Power};
 use bayplan::model::step::Action;
 use bayplan::reconcile::goal::Goal;
+use bayplan::reconcile::propose;
 use std::collections::BTreeMap;
 
 fn with(files: &[(&str, &str)], command: &str) -> Container {
@@ -100,6 +101,35 @@ fn healing_goes_on_without_a_secret_as_long_as_its_file_stands() {
     assert!(host.remove_file(&key, "/etc/a"));
     let plan = planned(&host, &Goal::Recorded, &options());
     assert_eq!((plan.steps.len(), plan.broken.len()), (0, 1), "{plan:#?}");
+}
+
+#[test]
+fn a_secret_that_cannot_be_a_variable_is_a_finding_before_anything_is_changed() {
+    use bayplan::model::content::{SecretRef, SecretSource};
+    let host = server();
+    let secret = SecretRef { name: None, from: SecretSource::Env("A".to_owned()) };
+    let wanted =
+        Container { environment: BTreeMap::from([("TOKEN".to_owned(), secret.clone())]), ..container() };
+    apply(&host, wanted.clone());
+    let value = |value: &str| {
+        host.edit_host(|host| {
+            host.values.insert("the secret in environment variable A".to_owned(), value.to_owned());
+        });
+    };
+    value("two\0parts");
+    let site = site(&[("web-1", wanted)]);
+    let refused = propose(&host, &Goal::Site(&site), &options()).unwrap_err().to_string();
+    assert!(refused.contains("cannot be a variable: it holds a zero byte"), "{refused}");
+    // What runs is left with what it was started with, whatever a restart would do to it.
+    assert!(planned(&host, &Goal::Recorded, &options()).is_empty());
+    let restart = planned(&host, &Goal::Restart([Key::container("web-1")].into()), &options());
+    assert!(restart.is_empty() && restart.broken.len() == 1, "{restart:#?}");
+    // As a file it may have any bytes.
+    let mut file = with(&[("/etc/a", "1")], "reload");
+    file.files.get_mut("/etc/a").unwrap().from = Content::Secret(secret);
+    apply(&host, file);
+    value("one");
+    assert!(!planned(&host, &Goal::Site(&site), &options()).is_empty());
 }
 
 #[test]

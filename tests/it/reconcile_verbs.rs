@@ -12,7 +12,7 @@ use bayplan::model::observed::{Dropped, ExitCause, Observed, RootQuery};
 use bayplan::model::step::{Outcome, Step};
 use bayplan::reconcile::apply::{ApplyOptions, apply};
 use bayplan::reconcile::drift::drift;
-use bayplan::reconcile::goal::{Goal, PlanOptions};
+use bayplan::reconcile::goal::{Goal, HoldTerms, PlanOptions};
 use bayplan::reconcile::plan::Plan;
 use bayplan::reconcile::propose;
 use bayplan::reconcile::render::step_words;
@@ -73,7 +73,11 @@ fn only_heals_what_it_names_alone() {
 
 fn stop(until: Option<i64>) -> Goal<'static> {
     let until = until.map(|seconds| Timestamp::from_second(SECOND + seconds).unwrap());
-    Goal::Power { keys: [Key::container("web-3")].into(), power: Power::Stopped, until }
+    Goal::Power {
+        keys: [Key::container("web-3")].into(),
+        power: Power::Stopped,
+        hold: HoldTerms { until, reason: None },
+    }
 }
 
 #[test]
@@ -217,7 +221,11 @@ fn a_verb_by_hand_waits_for_no_disk_and_all_else_does() {
     let web = Key::container("web-3");
     let driver = Faulty::new(&host, Fault::Once { at: u64::MAX, side: Side::Before });
     for power in [Power::Stopped, Power::Running, Power::Frozen] {
-        let goal = Goal::Power { keys: [web.clone()].into(), power, until: Some(Timestamp::MAX) };
+        let goal = Goal::Power {
+            keys: [web.clone()].into(),
+            power,
+            hold: HoldTerms { until: Some(Timestamp::MAX), reason: None },
+        };
         assert!(carry_out(&driver, &planned(&driver, &goal, &options()), 1).is_done());
         assert_eq!(driver.settled(), 0, "{power:?}");
     }

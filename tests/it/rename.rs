@@ -11,7 +11,7 @@ use bayplan::model::key::Key;
 use bayplan::model::object::Power;
 use bayplan::model::record::Owner;
 use bayplan::model::step::{Action, Class};
-use bayplan::reconcile::goal::{Goal, PlanOptions};
+use bayplan::reconcile::goal::{Goal, HoldTerms, PlanOptions};
 use bayplan::reconcile::plan::{Error, Plan};
 use bayplan::reconcile::render::{TextOptions, plan_text};
 use bayplan::reconcile::{Error as PassError, propose};
@@ -90,7 +90,15 @@ fn a_renamed_container_keeps_all_and_is_not_stopped() {
 fn a_hold_goes_along() {
     let host = host();
     let until = Some(jiff::Timestamp::from_second(SECOND + 3600).unwrap());
-    converge(&host, &Goal::Power { keys: [front()].into(), power: Power::Stopped, until }, &options());
+    converge(
+        &host,
+        &Goal::Power {
+            keys: [front()].into(),
+            power: Power::Stopped,
+            hold: HoldTerms { until, reason: None },
+        },
+        &options(),
+    );
     converge(&host, &Goal::Site(&renamed()), &options());
     let plan = planned(&host, &Goal::Site(&renamed()), &options());
     assert!(plan.is_empty() && plan.holds.len() == 1 && plan.holds[0].key == web(), "{plan:#?}");

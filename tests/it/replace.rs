@@ -10,11 +10,13 @@ use bayplan::model::desired::Desired;
 use bayplan::model::key::Key;
 use bayplan::model::object::{Power, Spec};
 use bayplan::model::observed::RootFacts;
+use bayplan::model::prune::Deletion;
 use bayplan::model::record::{Applied, Identity};
 use bayplan::model::step::{Action, Cause, Class};
-use bayplan::reconcile::goal::{Goal, PlanOptions};
+use bayplan::reconcile::goal::{Goal, HoldTerms, PlanOptions};
 use bayplan::reconcile::plan::Plan;
-use bayplan::reconcile::render::{TextOptions, plan_json, plan_text, report_text};
+use bayplan::reconcile::render::markdown::markdown;
+use bayplan::reconcile::render::{TextOptions, outline, plan_json, plan_text, report_text};
 use bayplan::reconcile::rollback;
 use jiff::Timestamp;
 use proptest::prelude::*;
@@ -94,6 +96,45 @@ fn a_replace_waits_for_approval_and_counts_what_it_would_drop() {
     assert_eq!(plan.dropped[&web()].some, ["/root/lost", "/var/log/lost too"]);
     let json = serde_json::to_string_pretty(&plan_json(&plan)).unwrap() + "\n";
     assert_golden("tests/it/plans/replace-pending.json", &json);
+}
+
+/// What a plan says of data that goes for good, as text and in a merge request's comment.
+fn losses(plan: &Plan) -> Vec<String> {
+    let comment = markdown(&outline::plan(plan));
+    let said = text(plan);
+    let lines = said.lines().filter(|line| line.contains("drops ") || line.contains("deletes what"));
+    lines
+        .map(str::trim)
+        .inspect(|line| assert!(comment.contains(line.rsplit(": ").next().unwrap()), "{comment}"))
+        .map(str::to_owned)
+        .collect()
+}
+
+#[test]
+fn a_files_name_that_a_container_chose_cannot_forge_a_line_of_a_plan() {
+    let host = host();
+    assert!(host.write_inside(&web(), "/a\u{1b}[2J\nplan: nothing to do"));
+    let plan = planned(&host, &Goal::Site(&site(NEW, "image: replace", "")), &approving());
+    assert!(!text(&plan).contains('\u{1b}') && !text(&plan).contains("\nplan: nothing"), "{}", text(&plan));
+    assert_eq!(losses(&plan).len(), 1);
+}
+
+#[test]
+fn a_deletion_names_the_persisted_folders_that_go_with_it() {
+    let host = host();
+    let asked = planned(&host, &Goal::Delete([web()].into()), &options());
+    assert_eq!(losses(&asked), ["deletes what it persists: /var/lib/app"]);
+    let parked = planned(&host, &Goal::Park([web()].into()), &options());
+    assert!(losses(&parked).is_empty(), "{}", text(&parked));
+    // Not declared any more: at once, or once a yes confirms it.
+    let gone = load_text(
+        "apiVersion: bayplan/v1\nkind: Site\nmetadata: {name: edge}\nspec: {prune: {empty: allow, max: 100%}}\n",
+    );
+    let mut declared = site(OLD, "image: replace", "");
+    declared.objects.get_mut(&web()).unwrap().meta.deletion = Some(Deletion::Delete);
+    converge(&host, &Goal::Site(&declared), &options());
+    let waits = planned(&host, &Goal::Site(&gone.unwrap().desired), &options());
+    assert_eq!(losses(&waits), ["container/web-1 deletes what it persists: /var/lib/app"]);
 }
 
 #[test]
@@ -255,7 +296,11 @@ fn restarts_go_by_the_policy_too() {
 fn a_hold_is_kept_through_a_replace() {
     let host = host();
     let until = Some(Timestamp::from_second(SECOND + 3600).unwrap());
-    converge(&host, &Goal::Power { keys: [web()].into(), power: Power::Stopped, until }, &options());
+    converge(
+        &host,
+        &Goal::Power { keys: [web()].into(), power: Power::Stopped, hold: HoldTerms { until, reason: None } },
+        &options(),
+    );
     let goal = site(NEW, "image: replace", "");
     let plan = converge(&host, &Goal::Site(&goal), &approving());
     assert!(!plan.steps.iter().any(|step| matches!(step.action, Action::Start(_))));

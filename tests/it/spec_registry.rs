@@ -21,6 +21,25 @@ fn every_name_of_the_reference_is_in_the_registry() {
 }
 
 #[test]
+fn what_virtual_machines_alone_have_is_refused_for_good_and_says_why() {
+    for (device, options) in
+        [("disk", "boot.priority io.bus io.cache io.threads wwn"), ("nic/bridged", "io.bus")]
+    {
+        for option in options.split(' ') {
+            let refused = check::name(&DEVICES[device], option).unwrap_err().message;
+            assert_eq!(
+                refused,
+                format!(
+                    "`{option}` is not supported: it is for virtual machines, which Bayplan does not run"
+                )
+            );
+        }
+    }
+    let later = check::name(&DEVICES["nic/bridged"], "limits.max").unwrap_err().message;
+    assert_eq!(later, "`limits.max` is not supported yet");
+}
+
+#[test]
 fn every_supported_name_is_documented() {
     let tables = [&*INSTANCE, &*NETWORK, &*POOL].into_iter().chain(DEVICES.values());
     for entry in tables.flat_map(Table::supported) {

@@ -11,7 +11,7 @@ use bayplan::model::key::Key;
 use bayplan::model::object::Power;
 use bayplan::model::origin::Layer;
 use bayplan::model::run::{MemoryEnforce, MemoryLimit};
-use bayplan::reconcile::goal::{Goal, PlanOptions};
+use bayplan::reconcile::goal::{Goal, HoldTerms, PlanOptions};
 use bayplan::reconcile::why::standing::State;
 use bayplan::reconcile::why::text::text;
 use bayplan::reconcile::why::{Explanation, Subject, explain};
@@ -130,7 +130,11 @@ fn what_waits_for_a_restart_is_pending_and_says_for_what() {
 fn a_hold_is_told_with_who_set_it() {
     let host = host(LAYERS);
     let until = Some(jiff::Timestamp::from_second(SECOND + 3600).unwrap());
-    converge(&host, &Goal::Power { keys: [web()].into(), power: Power::Stopped, until }, &options());
+    converge(
+        &host,
+        &Goal::Power { keys: [web()].into(), power: Power::Stopped, hold: HoldTerms { until, reason: None } },
+        &options(),
+    );
     has(&why(&host, &web(), None), State::Held, "held stopped by apply by test");
 }
 
@@ -299,6 +303,24 @@ fn a_part_that_nobody_wrote_is_a_default_and_not_of_the_line_around_it() {
 }
 
 #[test]
+fn what_nobody_wrote_is_a_default_or_of_the_line_that_implies_it() {
+    let manifest = "apiVersion: bayplan/v1\nkind: Site\nmetadata: {name: edge}\n---\nkind: Image\nmetadata: {name: tiny}\n\
+         spec: {source: {busybox: {}}}\n---\nkind: Network\nmetadata: {name: lan}\nspec: {config: {ipv4.address: \
+         10.9.0.1/24}}\n---\nkind: Container\nmetadata: {name: db}\nspec: {image: tiny}\n---\nkind: Container\n\
+         metadata: {name: web-1}\nspec:\n  image: tiny\n  restartWith: [db]\n";
+    let host = host(manifest);
+    let origin = |key: Key, field: &str| {
+        let explanation = why(&host, &key, None);
+        explanation.values.iter().find(|value| value.field == field).unwrap().origin.clone().unwrap()
+    };
+    assert_eq!(origin(Key::site("edge"), "heal").layer, Layer::Default);
+    assert_eq!(origin(Key::network("lan"), "type").layer, Layer::Default);
+    let line = manifest.lines().position(|line| line.contains("restartWith")).unwrap() + 1;
+    let depends = origin(web(), "dependsOn").place.unwrap();
+    assert_eq!(usize::try_from(depends.line).unwrap(), line);
+}
+
+#[test]
 fn a_probe_is_of_the_line_that_names_it_in_any_of_its_forms() {
     for (ready, written, default) in [
         ("{systemd: true}", "ready.systemd", "ready.timeout"),
@@ -401,19 +423,4 @@ fn each_field_of_a_file_has_the_line_that_gave_it_and_a_default_has_none() {
         from       built-in default
         host has   root
     ");
-}
-
-#[test]
-fn what_nobody_wrote_of_a_site_and_what_another_field_implies_has_its_origin_too() {
-    let manifest = LAYERS.replace("  ready:", "  restartWith: [db-1]\n  ready:")
-        + "---\nkind: Container\nmetadata: {name: db-1}\nspec: {image: busybox}\n";
-    let host = host(&manifest);
-    let origin = |key: &Key, field: &str| {
-        let explanation = why(&host, key, Some(&manifest)).narrowed(field).unwrap();
-        let origin = explanation.values[0].origin.clone().unwrap_or_else(|| panic!("{field} has no origin"));
-        (origin.layer, origin.place.map(|place| place.line))
-    };
-    let line = |text: &str| manifest.lines().position(|line| line.contains(text)).unwrap() as u32 + 1;
-    assert_eq!(origin(&Key::site("edge"), "heal"), (Layer::Default, None));
-    assert_eq!(origin(&web(), "dependsOn"), (Layer::Document, Some(line("restartWith"))));
 }

@@ -132,6 +132,11 @@ async fn pass(
     stream: SplitStream<WebSocket>,
 ) -> Option<Result<i32, Failure>> {
     let Joined { far, input, outputs } = joined;
+    if let Far::Program(inside) = &far {
+        for warning in &inside.warnings {
+            say(sink, &InsideEvent::Warning(warning.clone())).await.ok()?;
+        }
+    }
     let (taken, takes) = unbounded_channel();
     let outputs = match outputs.into_iter().map(unblocked).collect::<io::Result<Vec<_>>>() {
         Ok(outputs) => outputs,

@@ -2,7 +2,7 @@
 //!
 //! | path | file |
 //! | --- | --- |
-//! | `/1.0/bayplan` | `status` |
+//! | `/1.0/bayplan`, `/1.0/bayplan/status` | `status` |
 //! | `/1.0/bayplan/{objects,description,holds,why,export,file}` | `objects` |
 //! | `/1.0/bayplan/{plan,saved-plan,apply}`, `/1.0/bayplan/operations/ID/cancel` | `changes` |
 //! | `/1.0/bayplan/containers/NAME/log` | `containers` |

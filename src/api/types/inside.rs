@@ -35,7 +35,9 @@ pub enum InsideOrder {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum InsideEvent {
-    /// First: the program runs, or the console is attached.
+    /// Before [`InsideEvent::Started`]: something that the program was not given as it should be.
+    Warning(String),
+    /// The program runs, or the console is attached.
     Started,
     /// The last input was passed on.
     Taken,

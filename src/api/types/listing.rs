@@ -4,7 +4,7 @@ use crate::model::key::{Key, Kind};
 use crate::model::object::Power;
 use crate::model::observed::{ExitFacts, Usage};
 use crate::model::origin::Origin;
-use crate::model::record::{Override, Parked};
+use crate::model::record::{HoldReason, Override, Parked};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -126,6 +126,8 @@ pub struct HoldStatus {
     pub since: Timestamp,
     /// None: until the next apply of a manifest.
     pub until: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<HoldReason>,
 }
 
 /// What the daemon says about itself.
@@ -145,6 +147,9 @@ pub struct DaemonStatus {
 pub struct FollowStatus {
     pub path: PathBuf,
     pub site: Option<String>,
+    /// When the manifests in force were loaded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_load: Option<Timestamp>,
     /// When a pass last ended well.
     pub last_success: Option<Timestamp>,
     /// What is wrong with the manifests now; the last good ones stay in force.

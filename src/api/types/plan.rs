@@ -4,6 +4,7 @@ use crate::api::error::Failure;
 use crate::api::saved::Basis;
 use crate::model::key::Key;
 use crate::model::object::Power;
+use crate::model::record::HoldReason;
 use crate::reconcile::goal::DeletionApproval;
 use crate::reconcile::report::Report;
 use crate::spec::{SourceText, TextRole};
@@ -147,7 +148,19 @@ pub enum GoalRequest {
         power: Power,
         hold: HoldUntil,
         #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<HoldReason>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         stop: Option<StopWish>,
+    },
+    /// Held in a power state, whatever is declared.
+    Hold {
+        keys: BTreeSet<Key>,
+        /// None: each as it is now.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        power: Option<Power>,
+        hold: HoldUntil,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<HoldReason>,
     },
     Resume(BTreeSet<Key>),
     Restart {
@@ -174,6 +187,7 @@ impl GoalRequest {
     pub fn may_start(&self) -> bool {
         match self {
             GoalRequest::Power { power, .. } => *power != Power::Stopped,
+            GoalRequest::Hold { power, .. } => matches!(power, Some(Power::Running | Power::Frozen)),
             GoalRequest::Delete(_)
             | GoalRequest::Park(_)
             | GoalRequest::DeleteAll

@@ -117,7 +117,7 @@ fn folder(desired: &Desired) -> PathBuf {
     });
     let root = files.flatten().find_map(|file| match &file.from {
         Content::File(source) => Some(source.root.clone()),
-        Content::Text(_) | Content::Secret(_) => None,
+        Content::Text(_) | Content::Secret(_) | Content::Variable(_) => None,
     });
     root.unwrap_or_else(|| Path::new("/").to_owned())
 }

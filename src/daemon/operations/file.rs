@@ -27,7 +27,7 @@ impl Bay {
         if contents.is_empty() {
             return Err(refused("is not among its files".to_owned()));
         }
-        if contents.iter().any(|content| matches!(content, Content::Secret(_))) {
+        if contents.iter().any(|content| matches!(content, Content::Secret(_) | Content::Variable(_))) {
             return Err(refused("is a secret's".to_owned()));
         }
         let native = self.native().ok_or_else(|| refused("is modelled, without a content".to_owned()))?;

@@ -29,6 +29,7 @@ fn of_record(key: &Key, record: &Record, now: Timestamp) -> Vec<HoldStatus> {
                 by: hold.by.clone(),
                 since: hold.at,
                 until: hold.until,
+                reason: hold.reason.clone(),
             }
         })
         .collect()

@@ -5,6 +5,7 @@ use crate::api::types::ExecRequest;
 use crate::daemon::operations::relay::Relay;
 use crate::daemon::wiring::Bay;
 use crate::driver::Error as DriverError;
+use crate::driver::native::inside::Variables;
 use crate::model::key::{Key, Kind};
 use crate::model::record::Identity;
 use crate::runtime::console;
@@ -20,6 +21,8 @@ use std::path::PathBuf;
 /// A program that runs in a container; dropping it kills the program.
 pub struct Inside {
     running: Running,
+    /// What it was not given as it should be.
+    pub warnings: Vec<String>,
     /// Until they are taken; none where it has a terminal.
     ends: Option<Ends>,
     relay: Option<Relay>,
@@ -45,7 +48,7 @@ impl Bay {
         if native.is_frozen(key, uuid).map_err(host)? {
             return Err(frozen());
         }
-        let secrets = native.secret_variables(key, uuid).map_err(host)?;
+        let Variables { sealed: secrets, warnings } = native.secret_variables(key, uuid).map_err(host)?;
         let spec = ExecSpec {
             arguments: request.arguments.clone(),
             environment: request.environment.clone(),
@@ -57,7 +60,7 @@ impl Bay {
         let pipes = spec.terminal.is_none().then(exec::pipes).transpose();
         let (streams, ends) = pipes.map_err(|error| Failure::from_error(FailureKind::Host, &error))?.unzip();
         match exec::exec(native.spawner(), &folder, &spec, streams, secrets) {
-            Ok(running) => Ok(Inside { running, ends, relay: None }),
+            Ok(running) => Ok(Inside { running, warnings, ends, relay: None }),
             // Since the look above.
             Err(_) if native.is_frozen(key, uuid).is_ok_and(|is_frozen| is_frozen) => Err(frozen()),
             Err(error) => Err(exec_failure(key, &spec, &error)),

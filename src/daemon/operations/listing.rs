@@ -12,6 +12,7 @@ use crate::model::object::{Container, Spec};
 use crate::model::observed::{ContainerFacts, Observed, RunFacts};
 use crate::model::record::{OverrideField, Record};
 use crate::reconcile::ignore;
+use crate::reconcile::plan::Hold;
 use jiff::Timestamp;
 use std::collections::BTreeSet;
 
@@ -147,8 +148,7 @@ fn add_container(status: &mut ObjectStatus, record: &Record, observed: &Observed
     let stale =
         declared.is_some_and(|container| is_stale(container, status.fingerprint.as_deref(), observed));
     if let Some(hold) = &hold {
-        let until = hold.until.map_or("the next apply".to_owned(), |until| format!("{until:.0}"));
-        status.conditions.push(condition("Held", &format!("held by {} until {until}", hold.by)));
+        status.conditions.push(condition("Held", &Hold::of(&status.key, hold).words()));
     }
     if stale {
         status
@@ -156,7 +156,7 @@ fn add_container(status: &mut ObjectStatus, record: &Record, observed: &Observed
             .push(condition("Stale", "its image has another content now; its root keeps the old one"));
     }
     if run.is_some() && record.applied.as_ref().is_some_and(|applied| applied.unready) {
-        status.conditions.push(condition("NotReady", "it was restarted, and was not ready in time"));
+        status.conditions.push(condition("NotReady", "it was started, and was not ready in time"));
     }
     if run.is_some_and(|run| !run.supervised) {
         status.conditions.push(condition("Unsupervised", "its monitor is gone; `bayplan apply` replaces it"));

@@ -10,7 +10,7 @@
 //! | `checkup` | what the host has for containers |
 //! | `inside`, `relay` | programs in containers, their streams, consoles and their logs |
 //! | `adopt` | what the host has, as edits of the manifests |
-//! | `listing`, `describe`, `holds`, `why`, `export`, `file` | reads; they never wait for a writer |
+//! | `listing`, `describe`, `holds`, `status`, `why`, `export`, `file` | reads; they never wait for a writer |
 
 pub mod adopt;
 pub mod apply;
@@ -26,4 +26,5 @@ pub mod plan;
 mod relay;
 pub mod saved;
 pub mod sets;
+mod status;
 pub mod why;

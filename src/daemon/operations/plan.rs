@@ -12,7 +12,7 @@ use crate::model::object::Object;
 use crate::model::observed::{Host, Observed};
 use crate::model::step::{Action, StopHow};
 use crate::model::words::meant;
-use crate::reconcile::goal::{Goal, PlanOptions};
+use crate::reconcile::goal::{Goal, HoldTerms, PlanOptions};
 use crate::reconcile::near::is_near;
 use crate::reconcile::plan::{self, Plan};
 use crate::reconcile::world::recorded;
@@ -155,7 +155,9 @@ fn like<'a>(
 fn scope(goal: &GoalRequest) -> Scope {
     let is_container = |key: &Key| key.kind == Kind::Container;
     match goal {
-        GoalRequest::Power { keys, .. } | GoalRequest::Resume(keys) if keys.iter().all(is_container) => {
+        GoalRequest::Power { keys, .. } | GoalRequest::Hold { keys, .. } | GoalRequest::Resume(keys)
+            if keys.iter().all(is_container) =>
+        {
             Scope::Keys(keys.clone())
         }
         _ => Scope::All,
@@ -180,9 +182,13 @@ fn goal<'a>(
         GoalRequest::Undelete(key) => Goal::Undelete(parked(key, observed)?),
         GoalRequest::DeleteAll => Goal::Delete(observed.records.keys().cloned().collect()),
         GoalRequest::DeleteDeclared(_) => Goal::Delete(declared_and_known(desired, observed)),
-        GoalRequest::Power { keys, power, hold, .. } => {
-            let keys = known_members(keys, observed)?;
-            Goal::Power { keys, power: *power, until: until(*hold, now) }
+        GoalRequest::Power { keys, power, hold, reason, .. } => {
+            let hold = HoldTerms { until: until(*hold, now), reason: reason.clone() };
+            Goal::Power { keys: known_members(keys, observed)?, power: *power, hold }
+        }
+        GoalRequest::Hold { keys, power, hold, reason } => {
+            let hold = HoldTerms { until: until(*hold, now), reason: reason.clone() };
+            Goal::Hold { keys: known_members(keys, observed)?, power: *power, hold }
         }
         GoalRequest::Resume(keys) => Goal::Resume(known_members(keys, observed)?),
         GoalRequest::Restart { keys, .. } => Goal::Restart(known_members(keys, observed)?),

@@ -24,8 +24,13 @@ pub fn digest(host: &HostModel, content: &Content) -> Result<Digest, String> {
     }
     let bytes = match content {
         Content::Text(text) => text,
-        Content::File(_) | Content::Secret(_) => host.values.get(&place).unwrap_or(&place),
+        Content::File(_) | Content::Secret(_) | Content::Variable(_) => {
+            host.values.get(&place).unwrap_or(&place)
+        }
     };
+    if matches!(content, Content::Variable(_)) && bytes.contains('\0') {
+        return Err(format!("{place} cannot be a variable: it holds a zero byte"));
+    }
     let hash = sha2::Sha256::digest(format!("modelled {bytes}"));
     Ok(Digest(hash.iter().map(|byte| format!("{byte:02x}")).collect()))
 }
@@ -46,7 +51,7 @@ pub fn require_secrets(
 ) -> Result<(), Error> {
     secrets
         .values()
-        .try_for_each(|given| require(host, key, &Content::Secret(given.secret.clone()), &given.digest))
+        .try_for_each(|given| require(host, key, &Content::Variable(given.secret.clone()), &given.digest))
 }
 
 fn root<'a>(host: &'a mut HostModel, key: &Key, pool: &str, uuid: Uuid) -> Result<&'a mut RootModel, Error> {

@@ -35,7 +35,10 @@ pub fn run(
         return Ok(false);
     }
     let ended = |ended: String| Error::Command { key: key.clone(), command: command.join(" "), ended };
-    let secrets = variables(native, key, uuid)?;
+    let Variables { sealed: secrets, warnings } = variables(native, key, uuid)?;
+    for warning in warnings {
+        tracing::warn!("{key}: {}: {warning}", command.join(" "));
+    }
     let program = Program { key, uuid, command, secrets, output: None };
     match program.run(native, Instant::now() + PATIENCE, context)? {
         End::Status(0) => records::settle(&native.records, key, files),
@@ -59,20 +62,27 @@ pub fn start_variables(
 }
 
 fn planned(native: &Native, key: &Key, given: &SecretUse) -> Result<SecretValue, Error> {
-    let content = Content::Secret(given.secret.clone());
+    let content = Content::Variable(given.secret.clone());
     let value = super::files::planned(native, key, &content, &given.digest)?;
     resolve::variable(&content, &value)
         .map_err(|error| failed(format!("{key}: a variable has no value"), error))
 }
 
-/// The secret variables that programs in a running container get: as last applied. A secret that cannot be had any
-/// more, or is another one by now, is taken from what init was started with; one that init does not have either is
-/// left out.
-pub fn variables(native: &Native, key: &Key, uuid: Uuid) -> Result<Option<OwnedFd>, Error> {
-    let Some(record) = run_record::read(&native.layout.run, key, uuid)? else { return Ok(None) };
-    if record.run.secrets.is_empty() {
-        return Ok(None);
-    }
+/// The secret variables that a program in a running container gets.
+pub struct Variables {
+    /// None: it has none.
+    pub sealed: Option<OwnedFd>,
+    /// Those that are not as last applied, each with why.
+    pub warnings: Vec<String>,
+}
+
+/// As last applied. A secret that cannot be had any more, or is another one by now, is taken from what init was started
+/// with; one that init does not have either is left out.
+pub fn variables(native: &Native, key: &Key, uuid: Uuid) -> Result<Variables, Error> {
+    let mut warnings = vec![];
+    let Some(record) = run_record::read(&native.layout.run, key, uuid)? else {
+        return Ok(Variables { sealed: None, warnings });
+    };
     let mut values = BTreeMap::new();
     let mut of_init = None;
     for (name, given) in &record.run.secrets {
@@ -81,12 +91,36 @@ pub fn variables(native: &Native, key: &Key, uuid: Uuid) -> Result<Option<OwnedF
             continue;
         }
         let of_init = of_init.get_or_insert_with(|| init_variables(native, key, uuid));
-        match of_init.remove(name) {
-            Some(value) => drop(values.insert(name, SecretValue::new(value.into_bytes()))),
-            None => tracing::warn!("{key}: variable {name} is left out: {} cannot be had", given.secret.from),
+        let Some(value) = of_init.remove(name).map(|value| SecretValue::new(value.into_bytes())) else {
+            warnings.push(format!("variable {name} is left out: {}", why_not(given)));
+            continue;
+        };
+        if !is_as_applied(native, &value, given)? {
+            warnings.push(format!(
+                "variable {name} is as {key} was started with it, and not as last applied: {}",
+                why_not(given)
+            ));
         }
+        values.insert(name, value);
     }
-    seal(key, &values)
+    Ok(Variables { sealed: seal(key, &values)?, warnings })
+}
+
+/// Why a secret is not what was applied.
+fn why_not(given: &SecretUse) -> String {
+    match resolve::value(&Content::Variable(given.secret.clone())) {
+        Err(error) => error.to_string(),
+        Ok(_) => format!("{} has another value by now", given.secret.from),
+    }
+}
+
+/// A variable's value loses one newline at its end; which of the two was digested is not known.
+fn is_as_applied(native: &Native, value: &SecretValue, given: &SecretUse) -> Result<bool, Error> {
+    let digests = native.digest_key()?;
+    let with_newline = [value.expose(), b"\n"].concat();
+    Ok([value, &SecretValue::new(with_newline)]
+        .iter()
+        .any(|value| digests.digest(value.expose()) == given.digest))
 }
 
 /// As execve gave them to init; a container that ends has none.

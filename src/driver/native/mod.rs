@@ -15,7 +15,7 @@ mod files;
 pub mod host;
 mod ids_taken;
 mod images;
-mod inside;
+pub mod inside;
 mod layout;
 mod limits;
 mod networks;
@@ -48,7 +48,6 @@ use crate::store::Records;
 use crate::store::files::FileRecords;
 use record_steps::{Changed, store_error};
 use std::collections::{BTreeMap, BTreeSet};
-use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::time::SystemTime;
@@ -100,8 +99,8 @@ impl Native {
         Ok(seen.is_some_and(|seen| seen.init.is_some() && containers::is_frozen(self, &seen.spec)))
     }
 
-    /// The secret variables of a running container for a program that exec runs in it; none where it has none.
-    pub fn secret_variables(&self, key: &Key, uuid: Uuid) -> Result<Option<OwnedFd>, Error> {
+    /// The secret variables of a running container for a program that exec runs in it.
+    pub fn secret_variables(&self, key: &Key, uuid: Uuid) -> Result<inside::Variables, Error> {
         inside::variables(self, key, uuid)
     }
 
@@ -123,6 +122,9 @@ impl Native {
 
     /// A file that has not changed since it was read last is not read again.
     fn digest_now(&self, key: &DigestKey, content: &Content) -> Result<Digest, resolve::Error> {
+        if matches!(content, Content::Variable(_)) {
+            return Ok(key.digest(resolve::value(content)?.expose()));
+        }
         match resolve::source(content)? {
             Source::Bytes(value) => Ok(key.digest(value.expose())),
             Source::File(open) => self.kept.digest(&open.file, SystemTime::now(), || {

@@ -21,7 +21,7 @@ use crate::model::typed;
 use crate::reconcile::graph::Way;
 use crate::reconcile::ignore;
 use crate::reconcile::join::ContainerView;
-use crate::reconcile::plan::Pending;
+use crate::reconcile::plan::{Hold, Pending};
 use crate::reconcile::realize;
 use crate::reconcile::world::Target;
 use std::collections::{BTreeMap, BTreeSet};
@@ -207,7 +207,7 @@ impl<'a> Walk<'a> {
             RestartPolicy::Allow => true,
             RestartPolicy::Deny => false,
         };
-        let allowed = self.target.restart || (!why.is_empty() && approved);
+        let allowed = self.target.restart || (!why.is_empty() && approved && self.held().is_none());
         let barred = typed::protected_from_start(&self.desired.config);
         if allowed && !barred && !self.is_broken() && self.has_secrets() {
             self.restart(why);
@@ -272,13 +272,23 @@ impl<'a> Walk<'a> {
         if self.diff.pending.is_some() {
             return; // a replace that waits takes it along
         }
-        let waits_for = match self.desired.update.restart {
-            RestartPolicy::Deny => ("update.restart is deny: `bayplan restart` by hand", false),
-            RestartPolicy::Ask | RestartPolicy::Allow => {
+        let held = self.held();
+        let waits_for = match (&held, self.desired.update.restart) {
+            (Some(held), _) => (held.as_str(), false),
+            (None, RestartPolicy::Deny) => ("update.restart is deny: `bayplan restart` by hand", false),
+            (None, RestartPolicy::Ask | RestartPolicy::Allow) => {
                 ("update.restart is ask: a yes on the terminal, --allow restart, or `bayplan restart`", true)
             }
         };
         self.pend(Class::Restart, reasons, waits_for);
+    }
+
+    /// What lifts its hold, where that keeps what runs from being stopped and started; a verb's own restart it does not.
+    pub fn held(&self) -> Option<String> {
+        let entry =
+            self.target.overrides.first().filter(|_| !self.target.restart && self.view.run.is_some())?;
+        let hold = Hold::of(self.key, entry).words();
+        Some(format!("the end of its hold: `bayplan resume {}`; {hold}", self.key))
     }
 
     pub fn pend(&mut self, class: Class, reasons: Vec<Reason>, (waits_for, askable): (&str, bool)) {

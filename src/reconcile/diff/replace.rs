@@ -72,7 +72,10 @@ fn wanted(walk: &mut Walk<'_>, root: &RootFacts) -> Option<ImageContent> {
     let failed = condemned(walk, &content);
     let failed_before = failed.is_some();
     let approved = walk.scene.options.allow_replace;
+    let held = walk.held();
+    let is_held = held.is_some();
     let waits_for = match (update.restart, failed) {
+        _ if is_held => held,
         (RestartPolicy::Deny, _) => {
             Some("update.restart is deny: nothing lifts it but another manifest".to_owned())
         }
@@ -87,7 +90,7 @@ fn wanted(walk: &mut Walk<'_>, root: &RootFacts) -> Option<ImageContent> {
     };
     match waits_for {
         Some(waits_for) => {
-            let askable = update.restart == RestartPolicy::Ask && !failed_before;
+            let askable = update.restart == RestartPolicy::Ask && !failed_before && !is_held;
             let reasons = reasons(walk, root, &content);
             walk.pend(Class::Replace, reasons, (&waits_for, askable));
             None
@@ -250,7 +253,7 @@ pub fn clear(walk: &mut Walk<'_>) {
     let (note, which) = match (&applied.replaced, &root.replaced) {
         (Some(replaced), _) if !replaced.proven => return,
         (Some(replaced), Some(_)) if replaced.until <= now => (
-            format!("replaced, and kept until {:.0}: its time is over", replaced.until),
+            format!("the root that was replaced is removed: it was kept until {:.0}", replaced.until),
             Some(BesideRoot::Replaced),
         ),
         (Some(_), None) => ("the replaced root is gone".to_owned(), None),

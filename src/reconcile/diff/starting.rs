@@ -7,6 +7,7 @@ use crate::model::content::{Content, Contents};
 use crate::model::key::Key;
 use crate::model::object::{Container, Power, Spec};
 use crate::model::observed::RunFacts;
+use crate::model::ready::ReadyProbe;
 use crate::model::run::{ContainerRun, SecretUse};
 use crate::model::step::{Action, Cause, Class, ImageContent, Reason, RootSeed};
 use crate::reconcile::contents::digest;
@@ -59,12 +60,10 @@ impl Walk<'_> {
         let state = if self.target.power == Power::Frozen { Power::Running } else { self.target.power };
         self.persist(&self.root_pool(), class);
         self.establish_all(state);
-        // What was running is to be ready again before others are stopped, in this plan or a later one.
+        // What others wait for is to be seen ready, in this plan or a later one; what needs but to run is seen to.
         let is_new = self.has_unproven_root();
         self.diff.replacing |= is_new;
-        let proves = is_new
-            || matches!(class, Class::Restart | Class::Replace)
-            || self.applied.as_ref().is_some_and(|applied| applied.unready);
+        let proves = is_new || self.desired.ready.probe != ReadyProbe::Alive;
         self.note_unready(proves);
         self.note_others(|_, now| now);
         // A former value of a secret cannot be had, whatever an incarnation that ran until now was given.
@@ -144,7 +143,7 @@ pub fn secrets(
 ) -> (BTreeMap<String, SecretUse>, Vec<(String, String)>) {
     let (mut secrets, mut unresolved) = (BTreeMap::new(), vec![]);
     for (name, secret) in &container.environment {
-        match digest(contents, &Content::Secret(secret.clone())) {
+        match digest(contents, &Content::Variable(secret.clone())) {
             Ok(digest) => {
                 let given = SecretUse { secret: secret.clone(), digest: digest.clone() };
                 secrets.insert(name.clone(), given);

@@ -5,7 +5,7 @@
 
 use super::duration_words;
 use super::outline::{Outline, Remark, Row};
-use super::values::turns;
+use crate::model::words::turns;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 

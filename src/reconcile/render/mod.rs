@@ -3,6 +3,7 @@
 //! | file | what |
 //! | --- | --- |
 //! | `object`, `prune`, `rollout`, `sets` | parts of a plan's text |
+//! | `loss` | data that goes for good |
 //! | `values` | values as people see them |
 //! | `outline` | a plan, drift, findings or a report as rows: one an object |
 //! | `graph`, `svg` | who waits for whom, as text, for graphviz, drawn |
@@ -10,6 +11,7 @@
 
 pub mod graph;
 pub mod junit;
+mod loss;
 pub mod markdown;
 mod object;
 pub mod outline;
@@ -21,7 +23,6 @@ pub mod svg;
 pub mod values;
 
 use self::object::{Sign, index, object_text, reason_text, sign};
-use crate::model::key::Key;
 use crate::model::object::Unmanaged;
 use crate::model::step::{Action, BesideRoot, Class, StepId, StopHow};
 use crate::reconcile::plan::{Pending, Plan, Summary};
@@ -63,6 +64,7 @@ impl Plan {
                 Some(Sign::Park) => summary.park += 1,
                 Some(Sign::Retain) => summary.retain += 1,
                 Some(Sign::Undelete) => summary.undelete += 1,
+                Some(Sign::Wait) => summary.wait += 1,
                 Some(Sign::Record) => summary.record += 1,
                 None => {}
             }
@@ -79,7 +81,7 @@ pub fn plan_text(plan: &Plan, options: TextOptions) -> String {
     for (key, change) in plan.objects.iter().filter(|(key, _)| !pruned.contains(key)) {
         if let Some(sign) = sign(&index, key, change) {
             object_text(&mut text, &index, (key, change), sign, options);
-            dropped_text(&mut text, plan, key);
+            loss::text(&mut text, plan, key);
         }
     }
     prune::intents_text(&mut text, plan, options);
@@ -91,10 +93,7 @@ pub fn plan_text(plan: &Plan, options: TextOptions) -> String {
         let _ = writeln!(text, "    {}", broken.help);
     }
     for hold in &plan.holds {
-        let until = hold.until.map_or("the next apply".to_owned(), |until| format!("{until:.0}"));
-        let (held, declared) = (hold.held.word(), hold.declared.word());
-        let _ =
-            writeln!(text, "  {}  held {held} by {} until {until} (declared {declared})", hold.key, hold.by);
+        let _ = writeln!(text, "  {}  {}", hold.key, hold.words());
     }
     for key in &plan.stale {
         let _ =
@@ -225,16 +224,6 @@ pub fn step_words(action: &Action) -> String {
     }
 }
 
-/// What a replace would take along.
-fn dropped_text(text: &mut String, plan: &Plan, key: &Key) {
-    let Some(dropped) = plan.dropped.get(key).filter(|dropped| dropped.count > 0) else { return };
-    let more = dropped.count.saturating_sub(dropped.some.len() as u64);
-    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    let files = if dropped.count == 1 { "file" } else { "files" };
-    let (count, some) = (dropped.count, dropped.some.join(", "));
-    let _ = writeln!(text, "    drops {count} {files} written or removed inside: {some}{more}");
-}
-
 fn unmanaged_text(text: &mut String, plan: &Plan) {
     if plan.unmanaged_policy != Unmanaged::Ignore {
         text.push_str(&unmanaged_lines(&plan.unmanaged));
@@ -263,7 +252,7 @@ fn pending_text(text: &mut String, plan: &Plan, pending: &Pending, options: Text
             let _ = writeln!(text, "    {}", reason_text(reason, change, pending.class));
         }
     }
-    dropped_text(text, plan, &pending.key);
+    loss::text(text, plan, &pending.key);
     let _ = writeln!(text, "    waits for {}", pending.waits_for);
 }
 
@@ -290,6 +279,7 @@ pub fn summary_line(plan: &Plan) -> String {
         (summary.delete, "to delete"),
         (summary.retain, "to forget"),
         (summary.undelete, "to undelete"),
+        (summary.wait, "to wait for"),
         (summary.record, "to record"),
         (summary.broken, "broken"),
         (summary.pending, "pending"),

@@ -3,11 +3,12 @@
 use super::values::{field_lines, in_a_line};
 use super::{TextOptions, class_word, duration_words, line};
 use crate::model::key::Key;
-use crate::model::object::Object;
+use crate::model::object::{Object, Spec};
 use crate::model::origin::Origin;
 use crate::model::prune::Deletion;
 use crate::model::step::{Action, Cause, Class, Reason, Step};
 use crate::reconcile::diff::field::texts;
+use crate::reconcile::ignore;
 use crate::reconcile::plan::{ObjectChange, Plan};
 use anstyle::AnsiColor;
 use std::collections::{BTreeMap, BTreeSet};
@@ -43,6 +44,8 @@ pub enum Sign {
     /// Forgotten, and left on the host.
     Retain,
     Undelete,
+    /// Nothing but a look whether it is ready, for others.
+    Wait,
     Record,
 }
 
@@ -59,6 +62,7 @@ impl Sign {
             Sign::Park => ("-", AnsiColor::Red, "park"),
             Sign::Retain => ("-", AnsiColor::Yellow, "forget, and leave on the host"),
             Sign::Undelete => ("+", AnsiColor::Green, "undelete"),
+            Sign::Wait => ("~", AnsiColor::Cyan, "wait until ready"),
             Sign::Record => ("~", AnsiColor::Cyan, "record"),
         }
     }
@@ -69,7 +73,8 @@ pub fn sign(index: &Index<'_>, key: &Key, change: &ObjectChange) -> Option<Sign>
     let classes: BTreeSet<Class> = steps_of(index, key).map(|step| step.class).collect();
     let drifted = steps_of(index, key)
         .flat_map(|step| &step.reasons)
-        .all(|reason| matches!(reason.cause, Cause::Drift | Cause::Consequence));
+        .all(|reason| matches!(reason.cause, Cause::Drift | Cause::Consequence))
+        && !steps_of(index, key).any(|step| removes_root(&step.action));
     if classes.is_empty() {
         None
     } else if let Some(way) = change.leaves {
@@ -88,11 +93,18 @@ pub fn sign(index: &Index<'_>, key: &Key, change: &ObjectChange) -> Option<Sign>
         Some(Sign::Replace)
     } else if classes.contains(&Class::Restart) {
         Some(Sign::Restart)
+    } else if steps_of(index, key).all(|step| matches!(step.action, Action::WaitReady { .. })) {
+        Some(Sign::Wait)
     } else if classes == BTreeSet::from([Class::Record]) {
         Some(Sign::Record)
     } else {
         Some(if drifted { Sign::Repair } else { Sign::Change })
     }
+}
+
+/// Whether a root goes that was kept beside another.
+fn removes_root(action: &Action) -> bool {
+    matches!(action, Action::DropRoot { .. })
 }
 
 fn brings_root(action: &Action) -> bool {
@@ -203,7 +215,7 @@ fn diff_text(text: &mut String, key: &Key, change: &ObjectChange, sign: Sign, op
 
 /// A unified diff of an object as declared; nothing where only the host drifted.
 pub fn diff_lines(key: &Key, change: &ObjectChange, sign: Sign) -> Vec<String> {
-    let (before, after) = (lines_of(change.before.as_ref()), lines_of(change.after.as_ref()));
+    let (before, after) = (lines_of(change.before.as_ref()), lines_of(to_be(change, sign).as_ref()));
     if before == after || change.leaves.is_some() {
         return vec![];
     }
@@ -217,6 +229,15 @@ pub fn diff_lines(key: &Key, change: &ObjectChange, sign: Sign) -> Vec<String> {
         .header(&format!("applied {key}"), &format!("declared {key}"))
         .to_string();
     unified.lines().map(str::to_owned).collect()
+}
+
+/// As it will be: what it ignores stays as it was, but for a new root, which gets all.
+fn to_be(change: &ObjectChange, sign: Sign) -> Option<Object> {
+    let mut after = change.after.clone()?;
+    if let (Spec::Container(container), false) = (&mut after.spec, sign == Sign::Replace) {
+        **container = ignore::effective(container, change.before.as_ref());
+    }
+    Some(after)
 }
 
 /// An object as lines: field path and value.

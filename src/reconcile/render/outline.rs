@@ -1,7 +1,7 @@
 //! A plan, a drift, findings or a report as rows: what JUnit, SARIF and Markdown have in common. PURE.
 
 use super::object::{Index, Sign, diff_lines, index, reason_words, sign, steps_of, written};
-use super::{report_line, summary_line};
+use super::{loss, report_line, summary_line};
 use crate::model::finding::{Finding, Severity};
 use crate::model::key::Key;
 use crate::model::object::Unmanaged;
@@ -134,7 +134,7 @@ pub fn plan(plan: &Plan) -> Outline {
     let mut rows = Rows::default();
     let index = index(plan);
     for (key, change) in &plan.objects {
-        changed(&mut rows, &index, key, change);
+        changed(&mut rows, plan, &index, (key, change));
     }
     standing(&mut rows, plan);
     for guard in &plan.guards {
@@ -146,7 +146,7 @@ pub fn plan(plan: &Plan) -> Outline {
     Outline { verb: "plan", site, summary, rows: rows.list(), duration_ms: None }
 }
 
-fn changed(rows: &mut Rows, index: &Index<'_>, key: &Key, change: &ObjectChange) {
+fn changed(rows: &mut Rows, plan: &Plan, index: &Index<'_>, (key, change): (&Key, &ObjectChange)) {
     let Some(sign) = sign(index, key, change) else { return };
     let (_, _, word) = sign.look();
     let row = rows.put(key.to_string(), word, Verdict::Differs);
@@ -167,6 +167,15 @@ fn changed(rows: &mut Rows, index: &Index<'_>, key: &Key, change: &ObjectChange)
         let remark = Remark::new("change", Level::Note, word);
         row.remarks.push(remark.on("", Some(change)));
     }
+    row.remarks.extend(losses(plan, key));
+}
+
+/// Data that goes for good.
+fn losses(plan: &Plan, key: &Key) -> impl Iterator<Item = Remark> {
+    let change = plan.objects.get(key);
+    loss::words(plan, key)
+        .into_iter()
+        .map(move |words| Remark::new("loss", Level::Warning, words).on("", change))
 }
 
 fn because(reason: &Reason, class: Class, change: &ObjectChange) -> Remark {
@@ -189,10 +198,8 @@ fn standing(rows: &mut Rows, plan: &Plan) {
         row.remarks.push(Remark::new("kept", Level::Note, format!("kept, not declared{why}")));
     }
     for hold in &plan.holds {
-        let until = hold.until.map_or("the next apply".to_owned(), |until| format!("{until:.0}"));
-        let text = format!("held {} by {} until {until}", hold.held.word(), hold.by);
         let row = rows.put(hold.key.to_string(), "held", Verdict::Good);
-        row.remarks.push(Remark::new("hold", Level::Note, text));
+        row.remarks.push(Remark::new("hold", Level::Note, hold.words()));
     }
     if plan.unmanaged_policy != Unmanaged::Ignore {
         unmanaged(rows, &plan.unmanaged);
@@ -218,6 +225,7 @@ fn waiting(rows: &mut Rows, plan: &Plan) {
             let text = format!("{words}; waits for {}", pending.waits_for);
             row.remarks.push(Remark::new("pending", Level::Note, text).on(&reason.field, change));
         }
+        row.remarks.extend(losses(plan, &pending.key));
     }
     for broken in &plan.broken {
         let row = rows.put(broken.key.to_string(), "broken", Verdict::Wrong);

@@ -1,7 +1,7 @@
 //! What leaves a site: one line an intent, with its number; and what is kept, parked, or in the way.
 
 use super::sets::{few, in_order, removed};
-use super::{TextOptions, line};
+use super::{TextOptions, line, loss};
 use crate::model::key::{Key, Kind};
 use crate::model::prune::Deletion;
 use crate::reconcile::intent::Intent;
@@ -25,6 +25,11 @@ pub fn intents_text(text: &mut String, plan: &Plan, options: TextOptions) {
         let colour = if intent.waits { AnsiColor::Magenta } else { AnsiColor::Red };
         line(text, options, colour, &format!("{mark} prune  {}", intent_words(intent)));
         let _ = writeln!(text, "    site {} no longer declares {}", intent.site, pronoun(intent));
+        for key in &intent.keys {
+            for words in loss::words(plan, key) {
+                let _ = writeln!(text, "    {key} {words}");
+            }
+        }
     }
     let waiting: usize = plan.prune.iter().filter(|intent| intent.waits).map(|intent| intent.count).sum();
     if waiting > 0 {

@@ -56,6 +56,7 @@ fn stop_text(text: &mut String, stop: &RolloutStop, options: TextOptions) {
     line(text, options, AnsiColor::Red, &head);
     let _ = writeln!(
         text,
-        "    to go on: mend what failed, or the manifest, and apply again; the others follow once it is ready"
+        "    to go on: mend what failed, or the manifest, and apply again, with the same --allow; the others follow once it \
+         is ready"
     );
 }

@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
 /// What the rules that are no finding's code mean.
-const RULES: [(&str, &str); 15] = [
+const RULES: [(&str, &str); 16] = [
+    ("loss", "Data goes for good: what was written in a root, or what a container persists"),
     ("broken", "Something on the host is broken, and no step repairs it"),
     ("change", "The manifests differ from what was applied"),
     ("done", "A step of an apply changed something"),

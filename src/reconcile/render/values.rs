@@ -1,5 +1,7 @@
 //! Values as people see them: none can look like another line, or give a terminal an order.
 
+use crate::model::words::turns;
+
 /// A value on one line: its first, and a mark where it has more.
 pub fn in_a_line(value: &str) -> String {
     let text = value.trim_end_matches('\n');
@@ -33,11 +35,6 @@ fn harmless(text: &str) -> String {
         _ => vec![letter],
     };
     text.chars().flat_map(shown).collect()
-}
-
-/// Whether a letter turns the direction of writing.
-pub fn turns(letter: char) -> bool {
-    matches!(letter, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]

@@ -136,6 +136,9 @@ pub fn explain(subject: &Subject<'_>) -> Option<Explanation> {
 /// Fields whose parts have defaults of their own: one that nobody wrote is not of the line of those beside it.
 const WITH_DEFAULTS: [&str; 4] = ["ready", "update", "prune", "rollout"];
 
+/// Fields that objects have whether or not somebody wrote them.
+const OPTIONAL: [&str; 2] = ["heal", "type"];
+
 /// The origin of a field: its own, else that of the nearest field around it; the object's own counts where it is built
 /// in as a whole.
 pub fn origin_of(origins: &FieldOrigins, field: &str) -> Option<Origin> {
@@ -155,8 +158,16 @@ pub fn origin_of(origins: &FieldOrigins, field: &str) -> Option<Origin> {
         }
         match path.rfind(['.', '[']) {
             Some(end) => path = &path[..end],
-            None => return origins.get("").filter(|origin| origin.layer == Layer::Default).cloned(),
+            None => break,
         }
+    }
+    // A list that no line begins is of the line of its first item: `dependsOn` by `restartWith`.
+    if let Some(origin) = origins.get(&format!("{field}[0]")) {
+        return Some(origin.clone());
+    }
+    match OPTIONAL.contains(&field) {
+        true => Some(Origin::new(None, Layer::Default)),
+        false => origins.get("").filter(|origin| origin.layer == Layer::Default).cloned(),
     }
 }
 

@@ -161,10 +161,7 @@ fn of_plan(subject: &Subject<'_>) -> Vec<Standing> {
     let (plan, key): (&Plan, _) = (subject.plan, subject.key);
     let mut list = vec![];
     for hold in plan.holds.iter().filter(|hold| hold.key == *key) {
-        let until = hold.until.map_or("the next apply".to_owned(), |until| format!("{until:.0}"));
-        let (held, declared) = (hold.held.word(), hold.declared.word());
-        let message = format!("held {held} by {} until {until} (declared {declared})", hold.by);
-        list.push(say(State::Held, message));
+        list.push(say(State::Held, hold.words()));
     }
     for pending in plan.pending.iter().filter(|pending| pending.key == *key) {
         list.push(say(State::Pending, format!("a change waits for {}", pending.waits_for)));

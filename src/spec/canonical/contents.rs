@@ -30,7 +30,7 @@ fn file(file: &ContainerFile) -> Value {
     let (field, from) = match &file.from {
         Content::Text(content) => ("content", text(content)),
         Content::File(source) => ("source", text(&source.path.to_string_lossy())),
-        Content::Secret(secret) => ("secretRef", secret_ref(secret)),
+        Content::Secret(secret) | Content::Variable(secret) => ("secretRef", secret_ref(secret)),
     };
     let mut fields = json!({"mode": file.mode, "owner": text(&file.owner), "group": text(&file.group)});
     fields[field] = from;

@@ -63,12 +63,12 @@ impl Resolution<'_> {
         self.depends_on(of_restarts, document, &mut restart_with, (&mut FieldOrigins::new(), report));
         let missing = restart_with.iter().filter(|key| !depends_on.contains(key));
         for key in missing.cloned().collect::<Vec<_>>() {
-            let implied = origin(&restarts(document), report);
-            origins.entry("dependsOn".to_owned()).or_insert(implied);
             depend(&mut depends_on, &key, (document.mark_of("restartWith"), document), origins, report);
         }
         let restart_with = restart_with.into_iter().collect();
-        built_ins(&["architecture", "profiles", "state", "ready", "ephemeral"], origins);
+        for field in ["architecture", "profiles", "state", "ready", "ephemeral"] {
+            origins.entry(field.to_owned()).or_insert_with(built_in);
+        }
         Some(Container {
             image: Key::image(&spec.image),
             architecture: spec.architecture.clone().unwrap_or_else(|| self.here.architecture.to_owned()),
@@ -198,19 +198,6 @@ fn depend(
     let written = Written { value: (), mark: Some(mark), name: None, layer: document.layer.clone() };
     origins.insert(format!("dependsOn[{}]", keys.len()), origin(&written, report));
     keys.push(key.clone());
-}
-
-/// Where `restartWith` stands: it says of what it depends, too.
-fn restarts(document: &Document) -> Written<()> {
-    let mark = Some(document.mark_of("restartWith"));
-    Written { value: (), mark, name: None, layer: document.layer.clone() }
-}
-
-/// Of fields that nobody wrote.
-pub(super) fn built_ins(fields: &[&str], origins: &mut FieldOrigins) {
-    for field in fields {
-        origins.entry((*field).to_owned()).or_insert_with(built_in);
-    }
 }
 
 pub(super) fn built_in() -> Origin {

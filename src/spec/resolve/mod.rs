@@ -159,10 +159,13 @@ impl Resolution<'_> {
         let mut origins = self.document_origins(document, report);
         let spec = match &document.body {
             Body::Site(site) => {
-                containers::built_ins(&["heal"], &mut origins);
                 never_pruned(site, document, report);
-                let (heal, unmanaged) = (site.heal, site.unmanaged);
-                Spec::Site(Site { heal, prune: site.prune.clone(), rollout: site.rollout.clone(), unmanaged })
+                Spec::Site(Site {
+                    heal: site.heal,
+                    prune: site.prune.clone(),
+                    rollout: site.rollout.clone(),
+                    unmanaged: site.unmanaged,
+                })
             }
             Body::External => return None,
             Body::Image(image) => {
@@ -177,7 +180,6 @@ impl Resolution<'_> {
                 Spec::StoragePool(StoragePool { driver: pool.driver, source, config: Default::default() })
             }
             Body::Network(network) => {
-                containers::built_ins(&["type"], &mut origins);
                 Spec::Network(Network { network_type: network.network_type, config: network.config.clone() })
             }
             Body::Secret(secret) => {

@@ -25,8 +25,8 @@ use bayplan::driver::memory::host::HostModel;
 use bayplan::model::desired::Desired;
 use bayplan::model::finding::Severity;
 use bayplan::model::key::Key;
-use bayplan::model::step::Class;
-use bayplan::reconcile::goal::{DeletionApproval, Goal, PlanOptions};
+use bayplan::model::step::{Action, Class};
+use bayplan::reconcile::goal::{DeletionApproval, Goal, HoldTerms, PlanOptions};
 use bayplan::reconcile::plan::{Error as PlanError, Plan};
 use bayplan::reconcile::render::{TextOptions, plan_text};
 use bayplan::reconcile::{Error as PassError, propose, reconcile};
@@ -160,20 +160,24 @@ impl Edge {
         match edit {
             Edit::Break(breakages) => breakages.iter().for_each(|breakage| breakage.strike(&self.host)),
             Edit::Wait(hours) => self.now += SignedDuration::from_hours(*hours),
+            Edit::Power(number, power) => {
+                self.by_hand(*number, |keys, hold| Goal::Power { keys, power: *power, hold });
+            }
             Edit::Hold(number, power) => {
-                let Some(document) = self.written.containers.get(number) else { return };
-                let until = Some(self.now + SignedDuration::from_hours(2));
-                let goal = Goal::Power {
-                    keys: [Key::container(document.name(*number))].into(),
-                    power: *power,
-                    until,
-                };
-                // Refused where there is none, or it is parked.
-                if let Ok(plan) = propose(&self.host, &goal, &self.options(None)) {
-                    assert!(carry_out(&self.host, &plan, 1).is_done());
-                }
+                self.by_hand(*number, |keys, hold| Goal::Hold { keys, power: *power, hold });
             }
             _ => {}
+        }
+    }
+
+    /// A verb on one container; refused where there is none, or it is parked.
+    fn by_hand(&self, number: u8, goal: impl FnOnce(BTreeSet<Key>, HoldTerms) -> Goal<'static>) {
+        let Some(document) = self.written.containers.get(&number) else { return };
+        let until = Some(self.now + SignedDuration::from_hours(2));
+        let keys = [Key::container(document.name(number))].into();
+        let goal = goal(keys, HoldTerms { until, reason: None });
+        if let Ok(plan) = propose(&self.host, &goal, &self.options(None)) {
+            assert!(carry_out(&self.host, &plan, 1).is_done());
         }
     }
 
@@ -212,7 +216,10 @@ impl Edge {
         assert!(before.contents_of_others().is_subset(&after.contents_of_others()), "{}", shown(&plan));
         case.keeps_what_is_renamed(&after);
         // What it brings back is known to be what roots lack only once it is there.
-        let plan = if before.forgot_a_lost_content() { converge(&self.host, &goal, options) } else { plan };
+        let imports = plan.steps.iter().filter(|step| matches!(step.action, Action::ImportImage { .. }));
+        let imported = imports.map(|step| &step.key).collect();
+        let unforeseen = before.got_back_unforeseen(&imported, &after);
+        let plan = if unforeseen { converge(&self.host, &goal, options) } else { plan };
         let next = planned(&self.host, &goal, options);
         assert!(
             next.is_empty() && next.guards.is_empty(),

@@ -61,11 +61,18 @@ impl Snapshot {
         named.chain(stood_on).filter(|content| self.host.images.contains_key(*content)).cloned().collect()
     }
 
-    /// No record tells which image had a content that a root lacks: that is known only after imports, by one more pass.
-    pub fn forgot_a_lost_content(&self) -> bool {
-        let mut roots = self.host.roots.values();
-        let lacks = |root: &RootModel| root.contents().any(|content| !self.host.images.contains_key(content));
-        roots.clone().any(lacks) && roots.any(|root| !self.records.contains_key(&root.identity.key))
+    /// Whether a content that a root lacks came back by an import of `imported` whose record did not tell so: that is
+    /// known only then, by one more pass.
+    pub fn got_back_unforeseen(&self, imported: &BTreeSet<&Key>, after: &Snapshot) -> bool {
+        let told: BTreeSet<&String> = imported
+            .iter()
+            .filter_map(|image| self.records.get(*image)?.applied.as_ref()?.fingerprint.as_ref())
+            .collect();
+        let is_back = |content: &String| {
+            let (before, now) = (&self.host.images, &after.host.images);
+            !before.contains_key(content) && now.contains_key(content) && !told.contains(content)
+        };
+        self.host.roots.values().flat_map(RootModel::contents).any(is_back)
     }
 
     /// Without what differs from one run of the same steps to another, and, where `starts` do not count, without how

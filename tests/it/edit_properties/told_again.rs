@@ -29,6 +29,19 @@ fn a_container_that_lost_its_records_and_its_image_is_not_told_to_remove_what_it
     });
 }
 
+#[test]
+fn an_image_that_brings_back_the_content_of_another_ends_its_use() {
+    let mut first = manifests([(0, Document { image: 2, ..document() }), (1, document())]);
+    first.images.insert(2, 2);
+    let none = DeletionApproval::None;
+    let turns = vec![
+        turn(Edit::Image(2, None), false, none),
+        turn(Edit::Break(vec![Breakage::LoseImages]), false, none),
+        turn(Edit::Image(0, Some(2)), false, none),
+    ];
+    tell(&Tale { first, turns });
+}
+
 fn turn(edit: Edit, restart: bool, deletions: DeletionApproval) -> Turn {
     let consent = Consent { restart, replace: false, deletions };
     // Every step is left out once.

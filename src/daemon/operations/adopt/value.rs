@@ -88,7 +88,7 @@ fn name_of(words: &str) -> &str {
 
 fn file_content(plan: &Plan, key: &Key, path: &str, texts: &FileTexts) -> Result<String, String> {
     match content(plan, key, path) {
-        Some(Content::Secret(_)) => {
+        Some(Content::Secret(_) | Content::Variable(_)) => {
             Err("it is a secret's; change the secret where it is, or `bayplan apply`".to_owned())
         }
         Some(Content::File(file)) => Err(format!(

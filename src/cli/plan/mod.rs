@@ -1,15 +1,17 @@
-//! `plan`: what apply would do; it has no way to write.
+//! `plan`: what apply would do; it has no way to write. `watch` makes it again and again.
 
-use super::allow::Allow;
-use super::change::SHOWN;
-use super::connection::Connection;
-use super::exit::Exit;
-use super::manifests::{FromArgs, Shown};
-use super::only::OnlyArgs;
-use super::output::complain;
-use super::saved_plan;
-use super::session::Session;
+mod watch;
+
 use crate::api::types::{GoalRequest, PlanRequest};
+use crate::cli::allow::Allow;
+use crate::cli::change::SHOWN;
+use crate::cli::connection::Connection;
+use crate::cli::exit::Exit;
+use crate::cli::manifests::{FromArgs, Shown};
+use crate::cli::only::OnlyArgs;
+use crate::cli::output::complain;
+use crate::cli::saved_plan;
+use crate::cli::session::Session;
 use crate::model::object::Unmanaged;
 use crate::model::step::Cause;
 use crate::reconcile::plan::Plan;
@@ -38,8 +40,8 @@ pub struct Args {
     /// What counts as exit code 2 [default: drift,changes]
     #[arg(long, value_name = "WHAT", value_enum, value_delimiter = ',')]
     fail_on: Vec<FailOn>,
-    /// A later version's
-    #[arg(long, hide = true)]
+    /// Stay, and show the plan again whenever the manifests change or the host does, until Ctrl-C
+    #[arg(long, conflicts_with_all = ["out", "plan", "fail_on"])]
     watch: bool,
 }
 
@@ -58,10 +60,7 @@ pub enum FailOn {
 
 pub fn run(session: &Session, args: &Args) -> anyhow::Result<Exit> {
     if args.watch {
-        complain(
-            "error: `plan --watch` is not supported yet; `apply --watch` keeps the host at what manifests say",
-        );
-        return Ok(Exit::Usage);
+        return watch::run(session, args);
     }
     let (plan, shown) = match &args.plan {
         Some(file) => {
@@ -71,29 +70,37 @@ pub fn run(session: &Session, args: &Args) -> anyhow::Result<Exit> {
         }
         None => make(session, args)?,
     };
-    if !plan.warnings.is_empty() {
-        complain(&shown.render(&plan.warnings));
-    }
-    session.out.text(&render::plan_text(&plan, SHOWN))?;
+    show(session, &plan, &shown)?;
     if args.fail_on.contains(&FailOn::Unmanaged) && plan.unmanaged_policy == Unmanaged::Ignore {
         // What the exit code is about is told, whatever the site says.
         session.out.text(&render::unmanaged_lines(&plan.unmanaged))?;
     }
-    session.out.json(&render::plan_json(&plan))?;
     session.out.outline(|| outline::plan(&plan))?;
     Ok(exit(&plan, &args.fail_on))
 }
 
-fn make(session: &Session, args: &Args) -> anyhow::Result<(Plan, Shown)> {
-    let shown = args.from.read()?;
-    let request = PlanRequest {
+fn show(session: &Session, plan: &Plan, shown: &Shown) -> anyhow::Result<()> {
+    if !plan.warnings.is_empty() {
+        complain(&shown.render(&plan.warnings));
+    }
+    session.out.text(&render::plan_text(plan, SHOWN))?;
+    session.out.json(&render::plan_json(plan))
+}
+
+fn request(session: &Session, args: &Args, shown: &Shown) -> PlanRequest {
+    PlanRequest {
         only: args.only.keys(),
         only_like: args.only.patterns(),
         approval: Allow::approval(&args.allow),
         deletions: Allow::deletions(&args.allow),
         take_ownership: args.take_ownership,
         ..PlanRequest::new(GoalRequest::Site(shown.manifests()), session.actor("plan"))
-    };
+    }
+}
+
+fn make(session: &Session, args: &Args) -> anyhow::Result<(Plan, Shown)> {
+    let shown = args.from.read()?;
+    let request = request(session, args, &shown);
     let connection = Connection::reader(session)?;
     let plan = match &args.out {
         None => connection.plan(&request).map_err(|failure| shown.tell(failure))?,
