@@ -30,7 +30,9 @@ pub fn merge<'l>(layers: &'l [Layered<'l>]) -> MergedContents<'l> {
     for layer in layers {
         for (path, file) in layer.files {
             let below = format!("files.{path}.");
-            merged.file_fields.retain(|field, _| !field.starts_with(&below));
+            let is_of_it =
+                |field: &str| field.strip_prefix(&below).is_some_and(|it| FIELDS.known.contains(&it));
+            merged.file_fields.retain(|field, _| !is_of_it(field));
             match file {
                 None => drop(merged.files.remove(path)),
                 Some(file) => {
