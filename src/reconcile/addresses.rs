@@ -91,16 +91,26 @@ fn outside(nic: &NicOptions, address: IpAddr, networks: &Networks) -> Option<Ver
 
 fn held(nic: &NicOptions, address: IpAddr, taken: &Taken) -> Option<Verdict> {
     let NicLink::Network(name) = &nic.link else { return None };
-    let holder = taken.get(&(name.clone(), address))?;
-    Some((
-        "duplicate-address",
-        format!("{address} is in use by {holder}"),
-        "choose another address".to_owned(),
-    ))
+    let Holder { words, goes } = taken.get(&(name.clone(), address))?;
+    let (more, help) = match goes {
+        true => (
+            ", which is no longer declared and waits for a confirmation",
+            "confirm that it goes (a yes to `apply`, or --allow delete), or choose another address",
+        ),
+        false => ("", "choose another address"),
+    };
+    Some(("duplicate-address", format!("{address} is in use by {words}{more}"), help.to_owned()))
 }
 
-/// Who has an address: (network, address) → `container/x of site edge (eth0)`.
-type Taken = BTreeMap<(String, IpAddr), String>;
+struct Holder {
+    /// `container/x of site edge (eth0)`.
+    words: String,
+    /// It is no longer declared, and waits for a confirmation.
+    goes: bool,
+}
+
+/// Who has an address on a network.
+type Taken = BTreeMap<(String, IpAddr), Holder>;
 
 /// Of containers in service that this plan is not about. A lease of one that it is about makes way.
 fn taken(world: &World<'_>, observed: &Observed, joined: &Joined<'_>) -> Taken {
@@ -118,7 +128,11 @@ fn taken(world: &World<'_>, observed: &Observed, joined: &Joined<'_>) -> Taken {
             let NicLink::Network(name) = &nic.link else { continue };
             let lease = leases.and_then(|leases| leases.get(device));
             for address in fixed(&nic).map(|(_, address)| address).chain(lease.copied()) {
-                taken.insert((name.clone(), address), format!("{key}{owner} ({device})"));
+                let goes = world.waiting.contains_key(key);
+                taken.insert(
+                    (name.clone(), address),
+                    Holder { words: format!("{key}{owner} ({device})"), goes },
+                );
             }
         }
     }

@@ -11,7 +11,7 @@ use bayplan::model::object::{Spec, StoragePool};
 use bayplan::model::observed::NetworkFacts;
 use bayplan::reconcile::Error;
 use bayplan::reconcile::check::paths_to_check;
-use bayplan::reconcile::goal::{Goal, PlanOptions};
+use bayplan::reconcile::goal::{DeletionApproval, Goal, PlanOptions};
 use bayplan::reconcile::plan::Error as PlanError;
 use bayplan::reconcile::propose;
 use bayplan::spec::diagnostic::render_all;
@@ -272,4 +272,14 @@ fn an_address_is_free_once_its_container_is_parked_and_refused_when_that_one_com
         }
         other => panic!("{other:#?}"),
     }
+}
+
+#[test]
+fn an_address_of_a_container_that_waits_for_its_confirmation_is_free_once_it_is_given() {
+    let host = server();
+    converge(&host, &Goal::Site(&load_text(OTHERS).unwrap().desired), &options());
+    let other = OTHERS.replace("core-1", "core-9");
+    golden("address-of-what-goes", &host, &other, &options());
+    let confirmed = PlanOptions { deletions: DeletionApproval::Confirmed, ..options() };
+    converge(&host, &Goal::Site(&load_text(&other).unwrap().desired), &confirmed);
 }

@@ -7,7 +7,7 @@ use crate::spec_load::load_text;
 use bayplan::driver::faulty::{Fault, Faulty, Side};
 use bayplan::driver::memory::Memory;
 use bayplan::model::desired::Desired;
-use bayplan::model::key::Key;
+use bayplan::model::key::{Key, Kind};
 use bayplan::model::object::{Power, Spec};
 use bayplan::model::observed::RootFacts;
 use bayplan::model::prune::Deletion;
@@ -498,9 +498,18 @@ fn a_content_that_one_was_rolled_back_from_is_not_tried_on_the_next() {
     converge(&host, &Goal::Site(&fleet(OLD)), &options());
     fail_probe(&host);
     let bad = fleet(NEW);
+    for key in look(&host).records.into_keys().filter(|key| key.kind == Kind::Container) {
+        assert!(host.write_inside(&key, "/root/lost"));
+    }
     // As a daemon's passes do.
-    for _ in 0..3 {
+    for pass in 0..3 {
         let plan = planned(&host, &Goal::Site(&bad), &options());
+        if pass == 1 {
+            // The roots that were prepared go, and with them nothing that was written inside.
+            let told = losses(&plan);
+            assert_eq!((plan.pending.len(), plan.summary().change), (5, 4), "{}", text(&plan));
+            assert_eq!(told.iter().filter(|line| line.contains("drops 1 file")).count(), 5, "{told:#?}");
+        }
         let report = carry_out(&host, &plan, 4);
         let back = rollback::due(&plan, &report);
         host.edit_host(|host| host.failing_commands.clear());

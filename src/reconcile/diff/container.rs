@@ -99,9 +99,13 @@ impl<'a> Walk<'a> {
         }
         let (changed, reasons) = match &applied {
             Some(Applied { object: Object { meta, spec: Spec::Container(before) }, .. }) => {
-                match differing((meta, before), (&target.object.meta, &desired)) {
-                    changed if changed.is_empty() => (changed, vec![]),
-                    changed => (changed, change_reasons(applied.as_ref(), &object())),
+                let mut changed = differing((meta, before), (&target.object.meta, &desired));
+                if before.state == Power::Any && container.state == Power::Any {
+                    changed.remove(&Field::State); // not managed, whatever a hold makes of it
+                }
+                match changed.is_empty() {
+                    true => (changed, vec![]),
+                    false => (changed, change_reasons(applied.as_ref(), &object())),
                 }
             }
             _ => (BTreeSet::new(), vec![]),

@@ -13,6 +13,11 @@ pub fn text(text: &mut String, plan: &Plan, key: &Key) {
     }
 }
 
+/// Whether what it loses is lost by what waits: the steps that it has in the plan lose none of it.
+pub fn waits(plan: &Plan, key: &Key) -> bool {
+    plan.pending.iter().any(|pending| pending.key == *key)
+}
+
 /// What a container loses by a plan, or by what waits in it.
 pub fn words(plan: &Plan, key: &Key) -> Vec<String> {
     let dropped = plan.dropped.get(key).filter(|dropped| dropped.count > 0).map(dropped_words);

@@ -81,7 +81,9 @@ pub fn plan_text(plan: &Plan, options: TextOptions) -> String {
     for (key, change) in plan.objects.iter().filter(|(key, _)| !pruned.contains(key)) {
         if let Some(sign) = sign(&index, key, change) {
             object_text(&mut text, &index, (key, change), sign, options);
-            loss::text(&mut text, plan, key);
+            if !loss::waits(plan, key) {
+                loss::text(&mut text, plan, key);
+            }
         }
     }
     prune::intents_text(&mut text, plan, options);

@@ -167,7 +167,9 @@ fn changed(rows: &mut Rows, plan: &Plan, index: &Index<'_>, (key, change): (&Key
         let remark = Remark::new("change", Level::Note, word);
         row.remarks.push(remark.on("", Some(change)));
     }
-    row.remarks.extend(losses(plan, key));
+    if !loss::waits(plan, key) {
+        row.remarks.extend(losses(plan, key));
+    }
 }
 
 /// Data that goes for good.

@@ -42,6 +42,16 @@ fn an_image_that_brings_back_the_content_of_another_ends_its_use() {
     tell(&Tale { first, turns });
 }
 
+#[test]
+fn a_hold_of_what_is_in_no_managed_state_leaves_nothing_to_note() {
+    let first = manifests([(0, Document { state: Power::Any, ..document() })]);
+    let none = DeletionApproval::None;
+    let held = [Edit::Hold(0, None), Edit::Hold(0, Some(Power::Stopped)), Edit::Hold(0, Some(Power::Frozen))];
+    let then = || Edit::Write(1, Box::new(document()));
+    let turns = held.into_iter().flat_map(|hold| [turn(hold, false, none), turn(then(), false, none)]);
+    tell(&Tale { first, turns: turns.collect() });
+}
+
 fn turn(edit: Edit, restart: bool, deletions: DeletionApproval) -> Turn {
     let consent = Consent { restart, replace: false, deletions };
     // Every step is left out once.
