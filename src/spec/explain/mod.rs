@@ -10,7 +10,9 @@ use crate::model::key::Kind;
 use crate::model::step::Class;
 use crate::model::words::did_you_mean;
 use serde::Serialize;
-use std::collections::BTreeSet;
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
 
 /// What is known of one field.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -49,6 +51,10 @@ pub struct Below {
     pub name: String,
     pub about: String,
 }
+
+/// The fields of each kind; one question is asked of several.
+static FIELDS: LazyLock<BTreeMap<Kind, Value>> =
+    LazyLock::new(|| Kind::ALL.into_iter().map(|kind| (kind, schema::fields(kind))).collect());
 
 /// Every field that a text names, with or without its kind. None is an error: the likely one in words.
 pub fn explain(text: &str) -> Result<Vec<Documentation>, String> {
@@ -114,10 +120,10 @@ fn config(kind: Kind) -> Option<&'static Table> {
 
 /// A path below a kind; `spec` may be left out.
 fn of_kind(kind: Kind, rest: &str) -> Option<Documentation> {
-    let schema = schema::fields(kind);
+    let schema = &FIELDS[&kind];
     let spec = &schema["properties"]["spec"];
     if rest.is_empty() {
-        let fields = below(&schema).into_iter().chain(
+        let fields = below(schema).into_iter().chain(
             below(spec).into_iter().map(|below| Below { name: format!("spec.{}", below.name), ..below }),
         );
         return Some(Documentation { fields: fields.collect(), ..of_schema(kind.slug().to_owned(), spec) });
@@ -134,7 +140,7 @@ fn of_kind(kind: Kind, rest: &str) -> Option<Documentation> {
     if let Some(name) = inner_most.strip_prefix("devices.").filter(|_| has_devices) {
         return option(name).into_iter().next();
     }
-    if let Some(found) = walk(&schema, rest) {
+    if let Some(found) = walk(schema, rest) {
         return Some(of_schema(path(kind, rest), found));
     }
     if let Some(found) = walk(spec, inner) {
@@ -247,7 +253,7 @@ fn help(text: &str) -> String {
     }
     let mut known: BTreeSet<String> = BTreeSet::new();
     for kind in Kind::ALL {
-        let spec = schema::fields(kind);
+        let spec = &FIELDS[&kind];
         for field in below(&spec["properties"]["spec"]).into_iter().map(|below| below.name) {
             known.extend([field.clone(), path(kind, &format!("spec.{field}")), path(kind, &field)]);
         }
