@@ -4,10 +4,16 @@ use super::connection::Connection;
 use super::exit::Exit;
 use super::key::parse_key;
 use super::manifests::{FromArgs, Shown};
+use super::output::stdout_width;
 use super::session::Session;
 use crate::api::types::WhyRequest;
 use crate::model::key::Key;
+use crate::model::origin::Place;
 use crate::reconcile::why::text::text;
+use crate::spec::diagnostic;
+
+/// Before what is said of a value.
+const INDENT: usize = 15;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -28,7 +34,9 @@ pub fn run(session: &Session, args: &Args) -> anyhow::Result<Exit> {
     let (key, field) = (args.key.clone(), args.field.clone());
     let request = WhyRequest { key, field, manifests, actor: session.actor("why") };
     let explanation = Connection::reader(session)?.why(&request).map_err(|failure| shown.tell(failure))?;
-    session.out.text(&text(&explanation))?;
+    let columns = stdout_width().map(|columns| columns.saturating_sub(INDENT));
+    let excerpt = |place: &Place| diagnostic::excerpt_line(place, &shown.texts, columns);
+    session.out.text(&text(&explanation, &excerpt))?;
     session.out.json(&explanation)?;
     Ok(Exit::Done)
 }

@@ -11,6 +11,7 @@ use crate::model::object::{ImageContents, ImageSource};
 use crate::model::observed::{Dropped, Observed, RootQuery};
 use crate::model::step::{Outcome, Step};
 use crate::runtime::spawner::Spawner;
+use crate::source;
 use crate::store::files::FileRecords;
 use crate::store::lock::{self, Lock, LockError};
 use std::collections::{BTreeMap, BTreeSet};
@@ -158,6 +159,14 @@ impl Bay {
         }
     }
 
+    /// A modelled host; None on the real one.
+    pub fn modelled(&self) -> Option<&Memory> {
+        match &self.driver {
+            Built::Memory(kept) => Some(&kept.0),
+            Built::Native(_) => None,
+        }
+    }
+
     /// Those of `paths` that the host does not have; a modelled host has every path.
     pub fn missing(&self, paths: BTreeSet<PathBuf>) -> BTreeSet<PathBuf> {
         match self.places.driver {
@@ -193,7 +202,14 @@ impl Driver for Kept {
         self.0.observe(scope)
     }
 
+    /// Files beside manifests are this machine's own, where it has them.
     fn digests(&self, contents: &BTreeSet<Content>) -> Result<Contents, driver::Error> {
+        for content in contents {
+            let Content::File(file) = content else { continue };
+            if let Ok(text) = source::read_text(file) {
+                self.0.change_content(&content.to_string(), &text);
+            }
+        }
         self.0.digests(contents)
     }
 

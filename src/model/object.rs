@@ -85,6 +85,22 @@ impl Spec {
         }
     }
 
+    /// Where the secrets are that it has or uses.
+    pub fn secrets(&self) -> Vec<&SecretSource> {
+        match self {
+            Spec::Secret(secret) => vec![&secret.from],
+            Spec::Container(container) => {
+                let of_file = |file| match file {
+                    &ContainerFile { from: Content::Secret(ref secret), .. } => Some(&secret.from),
+                    _ => None,
+                };
+                let variables = container.environment.values().map(|secret| &secret.from);
+                container.files.values().filter_map(of_file).chain(variables).collect()
+            }
+            _ => vec![],
+        }
+    }
+
     /// What is data is kept for a while; what every apply makes again goes at once.
     pub fn usual_deletion(&self) -> Deletion {
         match self {

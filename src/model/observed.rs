@@ -217,6 +217,9 @@ pub struct RunFacts {
     pub nics: BTreeMap<String, NicFacts>,
     /// Devices whose mount stands inside.
     pub disks: BTreeSet<String>,
+    /// Those of them that can be written to, though read-only ones were asked for.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub unlocked_disks: BTreeSet<String>,
     /// The folders that outlive its root and stand inside.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub persisted: BTreeSet<String>,

@@ -104,9 +104,9 @@ pub struct Applied {
     /// An ephemeral container: how often it was complete and made afresh.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub remakes: u64,
-    /// A container: the incarnation that `bayplan power-off` stopped.
+    /// A container that is to run: the incarnation that Bayplan stopped, by `power-off` or on the way to another one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub powered_off: Option<u64>,
+    pub stopped: Option<u64>,
     /// A container: it was started, and was not seen ready since.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unready: bool,
@@ -141,7 +141,7 @@ impl Applied {
             object,
             fingerprint: None,
             remakes: 0,
-            powered_off: None,
+            stopped: None,
             unready: false,
             started_with: BTreeMap::new(),
             replaced: None,

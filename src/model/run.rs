@@ -143,10 +143,25 @@ pub enum NicAttachment {
 }
 
 impl Nic {
+    /// Whether it is this one on another bridge, and nothing more.
+    pub fn is_moved(&self, other: &Nic) -> bool {
+        let are_ports = [self, other].map(|nic| matches!(nic.attachment, NicAttachment::Bridged { .. }));
+        are_ports == [true, true]
+            && self.attachment != other.attachment
+            && *self == Nic { attachment: self.attachment.clone(), ..other.clone() }
+    }
+
     /// What the host is to route to it.
     pub fn routes(&self) -> BTreeSet<IpNet> {
         let ipv4 = self.ipv4_routes.iter().map(|net| IpNet::V4(net.trunc()));
         ipv4.chain(self.ipv6_routes.iter().map(|net| IpNet::V6(net.trunc()))).collect()
+    }
+}
+
+impl Disk {
+    /// Whether it is this one, to be written to as well.
+    pub fn is_unlocked_as(&self, other: &Disk) -> bool {
+        self.readonly && *other == Disk { readonly: false, ..self.clone() }
     }
 }
 

@@ -1,5 +1,6 @@
 //! The objects' steps in one order: what stands before what, numbered.
 
+use super::chain::Chain;
 use super::diff::{ObjectDiff, Scene, because};
 use super::graph::{Order, Way};
 use super::ignore;
@@ -103,8 +104,7 @@ pub fn assemble(
     for key in &order.keys {
         let Some(diff) = diffs.remove(key) else { continue };
         let before = order.before.get(key).into_iter().flatten();
-        let mut after: BTreeSet<StepId> =
-            before.filter_map(|other| tails.get(other)).flatten().copied().collect();
+        let mut chain = Chain::new(before.filter_map(|other| tails.get(other)).flatten().copied().collect());
         if !diff.steps.is_empty() || diff.pending.is_some() {
             plan.objects.insert(key.clone(), object_change(scene, key));
         }
@@ -114,7 +114,7 @@ pub fn assemble(
         }
         for draft in diff.steps {
             let id = StepId(u32::try_from(plan.steps.len()).unwrap_or(u32::MAX));
-            let mut after_end = vec![];
+            let (mut after, mut after_end) = chain.before(&draft);
             if let Some(turn) = turns.get(key).filter(|_| is_turn(&draft.action, draft.class)) {
                 let former = turn.before.iter().filter_map(|other| ends.get(other)).copied();
                 match turn.failures {
@@ -130,6 +130,7 @@ pub fn assemble(
             if is_end {
                 ends.insert(key.clone(), id);
             }
+            chain.push(id, &draft);
             plan.steps.push(Step {
                 id,
                 key: key.clone(),
@@ -141,9 +142,8 @@ pub fn assemble(
                 after_end,
                 applied: draft.applied.map(Box::new),
             });
-            after = BTreeSet::from([id]);
         }
-        tails.insert(key, after);
+        tails.insert(key, chain.tail());
         plan.pending.extend(diff.pending);
         plan.broken.extend(diff.broken);
         if diff.stale {

@@ -152,6 +152,7 @@ fn running(imprint: &mut Imprint, name: &str, facts: &RunFacts) {
         limits,
         nics,
         disks,
+        unlocked_disks,
         persisted,
         usage: _,
     } = facts;
@@ -166,6 +167,9 @@ fn running(imprint: &mut Imprint, name: &str, facts: &RunFacts) {
         .map(|(device, NicFacts { host_name: _, bridge, up, routes })| (device, bridge, up, routes));
     imprint.put(name, "nics", &nics.collect::<Vec<_>>());
     imprint.put(name, "disks", disks);
+    if !unlocked_disks.is_empty() {
+        imprint.put(name, "unlocked disks", unlocked_disks);
+    }
     imprint.put(name, "persisted", persisted);
 }
 

@@ -23,17 +23,17 @@ impl<'a> ContainerView<'a> {
         recorded.or_else(|| self.root.map(|root| &root.identity.identity))
     }
 
-    /// Whether its last incarnation was stopped by `bayplan power-off`.
-    pub fn was_powered_off(&self) -> bool {
+    /// Whether Bayplan stopped its last incarnation, though it is to run.
+    pub fn was_stopped(&self) -> bool {
         let applied = self.record.and_then(|record| record.applied.as_ref());
-        let stopped = applied.and_then(|applied| applied.powered_off);
+        let stopped = applied.and_then(|applied| applied.stopped);
         self.exit.is_some_and(|exit| stopped == Some(exit.incarnation))
     }
 
     /// Whether it was powered off from inside, and does not run since.
     pub fn is_complete(&self) -> bool {
         let ended = self.exit.is_some_and(|exit| exit.cause == ExitCause::PowerOff);
-        self.run.is_none() && ended && !self.was_powered_off()
+        self.run.is_none() && ended && !self.was_stopped()
     }
 
     /// Whether a root is kept beside its own whose time is over: what looks at the container drops it.

@@ -37,6 +37,7 @@ pub mod addresses;
 pub mod apply;
 pub mod assemble;
 pub mod candidates;
+pub mod chain;
 pub mod check;
 pub mod contents;
 pub mod controller;

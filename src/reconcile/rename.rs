@@ -69,6 +69,7 @@ pub fn begin_with(renames: &Renames, diffs: &mut BTreeMap<Key, ObjectDiff>) {
             reasons: vec![why],
             downtime_ms: 0,
             applied: None,
+            is_repair: false,
         };
         diff.steps.insert(0, draft);
     }

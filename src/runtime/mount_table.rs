@@ -14,6 +14,8 @@ pub struct Table {
 struct Mount {
     shown: Shown,
     target: PathBuf,
+    /// Whether nothing can be written through this mount.
+    readonly: bool,
     /// The file system's type.
     kind: String,
 }
@@ -47,9 +49,10 @@ fn parse(text: &str) -> Table {
         let device = columns.next()?.to_owned();
         let path = unescape(columns.next()?);
         let target = unescape(columns.next()?);
+        let readonly = columns.next()?.split(',').any(|option| option == "ro");
         // Options of unknown number come before the dash.
         let kind = columns.skip_while(|column| *column != "-").nth(1).unwrap_or_default().to_owned();
-        Some(Mount { shown: Shown { device, path }, target, kind })
+        Some(Mount { shown: Shown { device, path }, target, readonly, kind })
     };
     Table { mounts: text.lines().filter_map(mount).collect() }
 }
@@ -58,6 +61,12 @@ impl Table {
     /// Whether something is mounted there.
     pub fn stands_at(&self, target: &Path) -> bool {
         self.mounts.iter().any(|mount| mount.target == target)
+    }
+
+    /// Whether the mount there lets files be written.
+    pub fn is_writable_at(&self, target: &Path) -> bool {
+        let mut mounts = self.mounts.iter().rev();
+        mounts.find(|mount| mount.target == target).is_some_and(|mount| !mount.readonly)
     }
 
     /// Whether a program may answer what is asked of the file system there, as with FUSE: also where no mount is told,

@@ -9,11 +9,12 @@ pub mod ignore;
 
 use crate::content::resolve;
 use crate::model::content::{Content, SourceFile};
+use crate::spec::resolve::paths::tidy;
 use crate::spec::{self, SourceText, TextRole, template};
 use ignore::Rules;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
 /// The most bytes of one manifest.
@@ -73,19 +74,42 @@ pub fn read(given: Option<&Path>) -> Result<Vec<SourceText>, Error> {
 pub fn read_all(given: &[PathBuf]) -> Result<Vec<SourceText>, Error> {
     let mut texts = manifests(given)?;
     for (file, path) in spec::templates(&texts) {
-        let base = file.root.join(&file.path).parent().unwrap_or(&file.root).to_owned();
-        let root = file.root.clone();
-        let (text, role) = match read_template(&file) {
-            Ok(text) => (text, TextRole::Template(file)),
-            // The manifest's line that names it is shown with it.
-            Err(why) => (why, TextRole::Unread(file)),
-        };
-        texts.push(SourceText { path, text, base, root, role });
+        // What cannot be read is shown with the manifest's line that names it.
+        texts.push(named(file, path, TextRole::Template));
     }
     Ok(texts)
 }
 
-fn read_template(file: &SourceFile) -> Result<String, String> {
+/// A file that a `source` of these texts' manifests names, as a text like theirs.
+pub fn beside_manifests(texts: &[SourceText], file: &SourceFile) -> SourceText {
+    let folder = texts.iter().filter(|text| tidy(&text.root) == file.root).find_map(shown_root);
+    let path = folder.unwrap_or_else(|| file.root.clone()).join(&file.path);
+    named(file.clone(), shown(&path), TextRole::Source)
+}
+
+/// The source's folder as the path of a text shows it; None: that path begins below it.
+fn shown_root(text: &SourceText) -> Option<PathBuf> {
+    let mut shown = Path::new(&text.path).parent()?.to_owned();
+    for _ in text.base.strip_prefix(&text.root).ok()?.components() {
+        if !shown.pop() {
+            return None;
+        }
+    }
+    Some(shown)
+}
+
+fn named(file: SourceFile, path: String, role: fn(SourceFile) -> TextRole) -> SourceText {
+    let base = file.root.join(&file.path).parent().unwrap_or(&file.root).to_owned();
+    let root = file.root.clone();
+    let (text, role) = match read_text(&file) {
+        Ok(text) => (text, role(file)),
+        Err(why) => (why, TextRole::Unread(file)),
+    };
+    SourceText { path, text, base, root, role }
+}
+
+/// What a file beside manifests holds; else why it is no text of a size that could be edited.
+pub fn read_text(file: &SourceFile) -> Result<String, String> {
     let content = Content::File(file.clone());
     let value = resolve::value(&content).map_err(|error| error.text())?;
     if value.expose().len() > template::MAX_BYTES {
@@ -108,14 +132,22 @@ pub fn manifests(given: &[PathBuf]) -> Result<Vec<SourceText>, Error> {
     Ok(texts)
 }
 
-/// Writes a manifest anew, its permissions kept: a reader sees the old text or the new one. A link stays, and leads to
-/// the new text.
+/// Writes a manifest anew, its owner (as far as that may be) and permissions kept: a reader sees the old text or the new
+/// one. A link stays, and leads to the new text.
 pub fn write(path: &Path, text: &str) -> Result<(), Error> {
     let failed = |source| Error::Write { path: path.to_owned(), source };
     let real = path.canonicalize().map_err(failed)?;
-    let permissions = fs::metadata(&real).map_err(failed)?.permissions();
+    let facts = fs::metadata(&real).map_err(failed)?;
     let new = beside(&real, text).map_err(failed)?;
-    new.as_file().set_permissions(permissions).map_err(failed)?;
+    let made = new.as_file().metadata().map_err(failed)?;
+    if (made.uid(), made.gid()) != (facts.uid(), facts.gid()) {
+        match fchown(new.as_file(), Some(facts.uid()), Some(facts.gid())) {
+            // Who may write another's file may not always give one away.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
+            other => other.map_err(failed)?,
+        }
+    }
+    new.as_file().set_permissions(facts.permissions()).map_err(failed)?;
     new.persist(&real).map(drop).map_err(|error| failed(error.error))
 }
 

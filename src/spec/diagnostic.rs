@@ -157,6 +157,13 @@ fn summary(findings: &[Finding]) -> String {
     if parts.is_empty() { "no findings\n".to_owned() } else { format!("{}\n", parts.join(", ")) }
 }
 
+/// The line that a place is in, with its number: `12 |   imgae: busybox`.
+pub fn excerpt_line(place: &Place, texts: &[SourceText], columns: Option<usize>) -> Option<String> {
+    let margin = place.line.to_string().len();
+    let (line, _) = excerpt(place, texts, room(Look { colour: false, columns }, margin))?;
+    Some(format!("{} | {line}", place.line).trim_end().to_owned())
+}
+
 /// The line, and the carets below it.
 fn excerpt(place: &Place, texts: &[SourceText], width: usize) -> Option<(String, String)> {
     let source = texts.iter().find(|text| *text.path == *place.file)?;

@@ -2,12 +2,14 @@
 //!
 //! A value is named by its document (the n-th of the text) and its path; or by the place where a scalar begins.
 
+mod lines;
 pub mod remove;
 
-use super::spans::{self, Node, Shape, byte_at};
+use super::spans::{self, Entry, Node, Shape, byte_at};
 use super::tree::{Plain, classify};
 use crate::model::origin::Place;
 use granit_parser::{ScalarStyle, StructureStyle};
+use lines::Lines;
 use std::ops::Range;
 
 /// Why a text is not edited, in words.
@@ -154,9 +156,24 @@ fn set_in(text: &str, node: &Node, path: &[&str], value: New<'_>) -> Result<Stri
                 false => set_in(text, &entry.value, rest, value),
             }
         }
-        Some(entry) => set_in(text, &entry.value, rest, value),
+        Some(entry) => match as_lines(text, node, entry, value).filter(|_| rest.is_empty()) {
+            Some(new) => Ok(new),
+            None => set_in(text, &entry.value, rest, value),
+        },
         None => add(text, node, path, value),
     }
+}
+
+/// A value of one line that is to have several: a block of lines, where its mapping lets one stand.
+fn as_lines(text: &str, map: &Node, entry: &Entry, value: New<'_>) -> Option<String> {
+    let New::Scalar(new) = value else { return None };
+    let lines = Lines::beside_key(text, map, entry).filter(|_| !is_one_line(new))?;
+    Some(splice(text, &lines.range, &lines.literal(new)?))
+}
+
+/// But for a line break at its end.
+fn is_one_line(value: &str) -> bool {
+    !value.trim_end_matches('\n').contains('\n')
 }
 
 /// Adds a field to a mapping, in the mapping's own style.
@@ -221,69 +238,6 @@ fn scalar_like(node: &Node, value: &str) -> String {
         Shape::Scalar { style: ScalarStyle::SingleQuoted, .. } if is_simple => format!("'{value}'"),
         Shape::Scalar { style: ScalarStyle::DoubleQuoted | ScalarStyle::SingleQuoted, .. } => quoted(value),
         _ => scalar(value),
-    }
-}
-
-/// A scalar in block style: what of the text is its, from the indicator to the end of its last line.
-struct Lines<'t> {
-    range: Range<usize>,
-    /// Of each line.
-    indent: &'t str,
-    /// Behind the indicator, the `#` included; empty: none.
-    comment: &'t str,
-}
-
-impl<'t> Lines<'t> {
-    /// None: the node is no such scalar.
-    fn of(text: &'t str, node: &Node) -> Option<Lines<'t>> {
-        let is_block = |style| matches!(style, ScalarStyle::Literal | ScalarStyle::Folded);
-        if !matches!(&node.shape, Shape::Scalar { style, .. } if is_block(*style)) {
-            return None;
-        }
-        // The node begins with its first line.
-        let first = text[..node.range.start].rfind('\n')? + 1;
-        let indent = &text[first..node.range.start];
-        let above = text[..first].trim_end();
-        let header = above.rfind('\n').map_or(0, |at| at + 1);
-        let bare = above[header..].find(" #").map_or(above.len(), |at| header + at);
-        let start = header + above[header..bare].rfind(['|', '>'])?;
-        let mut end = above.len();
-        let mut at = first;
-        for line in text[first..].split_inclusive('\n') {
-            if line.trim().is_empty() {
-                at += line.len();
-                continue;
-            }
-            if indent.is_empty() || !line.starts_with(indent) {
-                break;
-            }
-            end = at + line.trim_end_matches(['\r', '\n']).len();
-            at += line.len();
-        }
-        Some(Lines { range: start..end, indent, comment: above[bare..].trim() })
-    }
-
-    /// The value as lines; None: it cannot stand so.
-    fn literal(&self, value: &str) -> Option<String> {
-        let (body, chomp) = match value.strip_suffix('\n') {
-            Some(body) => (body, ""),
-            None => (value, "-"),
-        };
-        let is_odd = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
-        let is_odd_at_an_end = body.is_empty() || body.starts_with([' ', '\t', '\n']) || body.ends_with('\n');
-        if is_odd_at_an_end || body.contains(is_odd) {
-            return None;
-        }
-        let line = |line: &str| match line.is_empty() {
-            true => String::new(),
-            false => format!("{}{line}", self.indent),
-        };
-        let lines: Vec<String> = body.split('\n').map(line).collect();
-        Some(format!("{}\n{}", self.beside(&format!("|{chomp}")), lines.join("\n")))
-    }
-
-    fn beside(&self, value: &str) -> String {
-        if self.comment.is_empty() { value.to_owned() } else { format!("{value}   {}", self.comment) }
     }
 }
 

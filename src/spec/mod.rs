@@ -53,9 +53,10 @@ use document::Opened;
 use document::host::Host;
 use hosts::Hosts;
 use report::{Report, Wrong};
+use resolve::paths::tidy;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use template::Templates;
 
 /// One manifest, or a template that manifests name, as it was read.
@@ -71,6 +72,13 @@ pub struct SourceText {
     pub role: TextRole,
 }
 
+impl SourceText {
+    /// Its own file, absolute, without `..`.
+    pub fn file(&self) -> PathBuf {
+        tidy(&self.base.join(Path::new(&self.path).file_name().unwrap_or_default()))
+    }
+}
+
 /// What a text is to a load.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -81,6 +89,8 @@ pub enum TextRole {
     Template(SourceFile),
     /// The same, but it cannot be read: its text says why.
     Unread(SourceFile),
+    /// Named by a `source` of `files`, with the content that it is to have: a plan takes that for its own.
+    Source(SourceFile),
 }
 
 /// What a load needs to know besides the texts.

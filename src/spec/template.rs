@@ -25,7 +25,7 @@ pub struct Templates<'t> {
 impl<'t> Templates<'t> {
     pub fn of(texts: &'t [SourceText]) -> Templates<'t> {
         let file = |(index, text): (usize, &'t SourceText)| match &text.role {
-            TextRole::Manifest => None,
+            TextRole::Manifest | TextRole::Source(_) => None,
             TextRole::Template(file) | TextRole::Unread(file) => Some((file, u32::try_from(index).ok()?)),
         };
         Templates { texts, by_file: texts.iter().enumerate().filter_map(file).collect() }

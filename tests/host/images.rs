@@ -60,7 +60,7 @@ fn a_container_that_ran_while_its_image_was_lost_is_reported_until_it_is_restart
     let init = product.pid("a");
     lose(&product);
     product.drift().expect(2);
-    product.apply().expect(0);
+    product.apply().expect(3);
     assert_eq!(product.pid("a"), init, "not restarted by itself");
     assert_ne!(product.run(&["exec", "a", "-T", "--", "cat", "/root/data"]).status, 0, "it has no program");
     for said in [product.plan().expect(2), product.drift().expect(2)] {

@@ -33,7 +33,7 @@ fn a_power_off_stops_all_that_run_and_the_next_apply_runs_them_again() {
     assert!(at("container/b: stop: done") < at("container/a: stop: done"), "{}", said.err);
     assert_eq!(product.run(&["holds", "-o", "json"]).expect(0).json()["holds"].as_array().unwrap().len(), 0);
     let drift = product.run(&["drift"]).expect(2).out;
-    assert_eq!(drift.matches("powered off by `bayplan power-off`").count(), 2, "{drift}");
+    assert_eq!(drift.matches("stopped by Bayplan, and not started again").count(), 2, "{drift}");
     product.apply().expect(0);
     product.plan().expect(0);
     assert!(!inits.contains(&product.pid("a")) && !inits.contains(&product.pid("b")));

@@ -2,7 +2,10 @@
 
 use crate::product::Product;
 use std::fs;
+use std::io::Write;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::PathBuf;
+use std::process::{Command, Stdio};
 
 fn limit(product: &Product) -> PathBuf {
     let mut folder = product.cgroup_folder("a", "pids");
@@ -158,4 +161,160 @@ fn files_disks_and_a_bridge_changed_by_hand_are_adopted_until_the_plan_is_empty(
     product.drift().expect(0);
     assert_eq!(product.pid("a"), init);
     assert_eq!(product.inside("a", "head -n 1 /etc/app.conf"), "port = 81", "the host is not touched");
+}
+
+/// What a program says, which must end well.
+#[track_caller]
+fn run(words: &[&str]) -> String {
+    let output = Command::new(words[0]).args(&words[1..]).output().unwrap();
+    assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn the_file_of_a_source_is_adopted_and_a_secret_never_is() {
+    let product = Product::new();
+    let folder = product.folder().to_owned();
+    fs::create_dir(folder.join("etc")).unwrap();
+    fs::write(folder.join("etc/app.conf"), "# ours\nport = 80\n").unwrap();
+    fs::write(folder.join("etc/both"), "same\n").unwrap();
+    fs::write(folder.join("token"), "canary-1\n").unwrap();
+    let files = "files: {/etc/app.conf: {source: etc/app.conf}, /etc/key: {secretRef: {file: token}}, \
+                 /etc/both: {source: etc/both}, /etc/seen: {source: token}}";
+    let site = product.base()
+        + &Product::container("a", files)
+        + &Product::container("b", "files: {/etc/both: {source: etc/both}}");
+    product.declare(&site);
+    product.apply().expect(0);
+    let (init, manifest) = (product.pid("a"), product.manifest().to_string_lossy().into_owned());
+    let adopt = |words: &[&str]| product.run(&[&["adopt", "-f", &manifest][..], words].concat());
+
+    // Its host file's owner and mode stay.
+    std::os::unix::fs::chown(folder.join("etc/app.conf"), Some(1234), Some(1234)).unwrap();
+    fs::set_permissions(folder.join("etc/app.conf"), fs::Permissions::from_mode(0o600)).unwrap();
+    product.inside("a", "printf '# ours\\nport = ${81}\\nlast' > /etc/app.conf");
+    let patch = adopt(&["-o", "patch"]).expect(0).out;
+    let patched = folder.join("patched");
+    fs::create_dir(&patched).unwrap();
+    // The site is not below the folder that the command runs in: its names are whole.
+    for tool in [&["git", "apply", "--unsafe-paths", "-"][..], &["patch", "-p1"]] {
+        let whole = patched.join(folder.strip_prefix("/").unwrap()).join("etc");
+        fs::create_dir_all(&whole).unwrap();
+        fs::copy(folder.join("etc/app.conf"), whole.join("app.conf")).unwrap();
+        let mut command = Command::new(tool[0]);
+        let mut child = command.args(&tool[1..]).current_dir(&patched).stdin(Stdio::piped()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(patch.as_bytes()).unwrap();
+        assert!(child.wait().unwrap().success(), "{tool:?}: {patch}");
+        assert_eq!(
+            fs::read_to_string(whole.join("app.conf")).unwrap(),
+            "# ours\nport = ${81}\nlast",
+            "{tool:?}"
+        );
+    }
+    adopt(&["--write"]).expect(0);
+    assert_eq!(fs::read_to_string(folder.join("etc/app.conf")).unwrap(), "# ours\nport = ${81}\nlast");
+    let facts = fs::metadata(folder.join("etc/app.conf")).unwrap();
+    assert_eq!((facts.uid(), facts.gid(), facts.mode() & 0o777), (1234, 1234, 0o600));
+    assert_eq!(fs::read_to_string(product.manifest()).unwrap(), site, "the manifest says where, not what");
+    product.plan().expect(0);
+    product.drift().expect(0);
+    assert_eq!(product.pid("a"), init);
+
+    // One file for two: both have it, or neither.
+    product.inside("a", "echo other > /etc/both");
+    let said = adopt(&["a", "--write"]).expect(1).err;
+    assert!(said.contains("container/b: it would change too"), "{said}");
+    product.inside("b", "echo other > /etc/both");
+    adopt(&["--write"]).expect(0);
+    assert_eq!(fs::read_to_string(folder.join("etc/both")).unwrap(), "other\n");
+
+    // No secret is read back, also where a `source` names its file; nor what is no text.
+    for (path, why) in [("/etc/key", "it is a secret's"), ("/etc/seen", "is a secret's")] {
+        product.inside("a", &format!("echo canary-2 > {path}"));
+        for words in [&["-o", "patch"][..], &["--write"], &["-o", "json"]] {
+            let said = adopt(words).expect(1);
+            assert!(said.err.contains(why), "{}", said.err);
+            let all = said.out + &said.err;
+            assert!(!all.contains("canary"), "{all}");
+        }
+        product.apply().expect(0);
+    }
+    product.inside("a", "printf '\\377' > /etc/app.conf");
+    assert!(adopt(&["--write"]).expect(1).err.contains("is no text: byte 0 begins no character"));
+    product.inside("a", "head -c 1048577 /dev/zero | tr '\\0' x > /etc/app.conf");
+    assert!(adopt(&["--write"]).expect(1).err.contains("at most 1048576 bytes in /etc/app.conf"));
+    assert_eq!(fs::read_to_string(folder.join("token")).unwrap(), "canary-1\n");
+    product.apply().expect(0);
+    product.drift().expect(0);
+}
+
+#[test]
+fn a_nic_on_another_bridge_a_bridges_address_and_a_disk_made_writable_are_adopted() {
+    let product = Product::new();
+    let shared = product.folder().join("shared");
+    fs::create_dir(&shared).unwrap();
+    fs::set_permissions(&shared, fs::Permissions::from_mode(0o777)).unwrap();
+    let (one, two, spare) = (
+        format!("{}x", product.bridge()),
+        format!("{}y", product.bridge()),
+        format!("{}z", product.bridge()),
+    );
+    let address = |last: u8| product.address(last).replacen("10.99.", "10.72.", 1);
+    let bridge = |name: &str, config: &str| {
+        format!(
+            "---\nkind: Network\nmetadata: {{name: {name}}}\nspec: {{type: bridge, config: {{{config}}}}}   # {name}\n"
+        )
+    };
+    let container = format!(
+        "---\nkind: Container\nmetadata: {{name: a}}\nspec:\n  image: busybox\n  profiles: [net]\n  devices:\n    \
+         eth0:\n      network: {one}   # for now\n    data: {{type: disk, source: {}, path: /srv/data, readonly: true}}   # data\n",
+        shared.display()
+    );
+    let bare = "ipv4.address: none, ipv6.address: none";
+    let site = product.base()
+        + &bridge(&one, bare)
+        + &bridge(&two, bare)
+        + &bridge(&spare, &format!("ipv4.address: {}/24, ipv6.address: none", address(1)))
+        + &container;
+    product.declare(&site);
+    product.apply().expect(0);
+    let (init, manifest) = (product.pid("a"), product.manifest().to_string_lossy().into_owned());
+    let links = run(&["ip", "-o", "link", "show", "master", &one]);
+    let host_end = links.split_whitespace().nth(1).unwrap().split('@').next().unwrap().to_owned();
+    run(&["ip", "link", "set", &host_end, "master", &two]);
+    let pid = init.to_string();
+    run(&["nsenter", "-t", &pid, "-m", "-p", "mount", "-o", "remount,bind,rw", "/srv/data"]);
+    run(&["ip", "address", "del", &format!("{}/24", address(1)), "dev", &spare]);
+    run(&["ip", "address", "add", &format!("{}/24", address(9)), "dev", &spare]);
+    let drift = product.drift().expect(2).out;
+    for part in ["devices.eth0.network", "devices.data.readonly", "config.ipv4.address"] {
+        assert!(drift.contains(part), "{part}: {drift}");
+    }
+    product.run(&["adopt", "-f", &manifest, "--write"]).expect(0);
+    let expected = site
+        .replace(&format!("network: {one}   # for now"), &format!("network: {two}   # for now"))
+        .replace("readonly: true", "readonly: false")
+        .replace(&format!("{}/24", address(1)), &format!("{}/24", address(9)));
+    assert_eq!(fs::read_to_string(product.manifest()).unwrap(), expected);
+    product.plan().expect(0);
+    product.drift().expect(0);
+    assert_eq!(product.pid("a"), init);
+    assert!(
+        run(&["ip", "-o", "link", "show", "master", &two]).contains(&host_end),
+        "the host is not touched"
+    );
+    product.inside("a", "touch /srv/data/written");
+
+    // Where the hand was wrong, it is put right.
+    product.declare(&site);
+    product.apply().expect(0);
+    product.plan().expect(0);
+    run(&["nsenter", "-t", &pid, "-m", "-p", "mount", "-o", "remount,bind,rw", "/srv/data"]);
+    product.drift().expect(2);
+    product.apply().expect(0);
+    product.drift().expect(0);
+    let said = product.run(&["exec", "a", "-T", "--", "touch", "/srv/data/x"]).expect(1);
+    assert!(said.err.contains("Read-only file system"), "{}", said.err);
+    assert!(!run(&["ip", "-o", "link", "show", "master", &one]).is_empty());
+    assert_eq!(product.pid("a"), init);
 }

@@ -95,7 +95,7 @@ fn a_container_is_replaced_without_the_loss_of_what_it_persists() {
     // The former root is kept for its time.
     std::thread::sleep(kept);
     let said = product.plan().expect(2);
-    assert!(said.out.contains("its time is over"), "{}", said.out);
+    assert!(said.out.contains("it was kept until"), "{}", said.out);
     product.apply().expect(0);
     product.plan().expect(0);
     product.drift().expect(0);
@@ -197,15 +197,18 @@ fn a_hold_outlives_a_replace() {
     assert_eq!(product.inside("web", "cat /etc/version /var/lib/app/data"), "good 2kept");
     product.plan().expect(0);
 
-    // Frozen by a hold: it is frozen again once the new root runs.
+    // Frozen by a hold: its root is replaced once the hold has ended.
     product.run(&["freeze", "web"]).expect(0);
     let three = tree(&product, "three", "good 3");
     product.declare(&site(&product, &three, REPLACE));
-    apply(&product, "replace").expect(0);
+    let said = apply(&product, "replace").expect(0).out;
+    assert!(said.contains("the end of its hold: `bayplan resume container/web`"), "{said}");
     assert_eq!(product.container_json("web")["state"], "frozen");
     assert!(product.run(&["holds"]).expect(0).out.contains("container/web"));
     product.plan().expect(0);
     product.run(&["unfreeze", "web"]).expect(0);
+    assert_eq!(product.inside("web", "cat /etc/version"), "good 2");
+    apply(&product, "replace").expect(0);
     assert_eq!(product.inside("web", "cat /etc/version /var/lib/app/data"), "good 3kept");
     product.plan().expect(0);
     product.drift().expect(0);

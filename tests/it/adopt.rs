@@ -3,6 +3,7 @@
 use crate::cli::Bench;
 use serde_json::Value;
 use std::io::Write;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 const HEAD: &str = "\
@@ -66,17 +67,24 @@ fn adopt(bench: &Bench, words: &str) -> String {
     bench.expect(0, "drift");
     // The patch says what was written.
     std::fs::create_dir_all(bench.path().join("check")).unwrap();
-    bench.write("check/site.yaml", &before);
-    let mut git = Command::new("git")
-        .args(["apply", "-"])
-        .current_dir(bench.path().join("check"))
-        .stdin(Stdio::piped())
-        .spawn()
-        .unwrap();
-    git.stdin.take().unwrap().write_all(shown.as_bytes()).unwrap();
-    assert!(git.wait().unwrap().success(), "{shown}");
-    assert_eq!(read(bench, "check/site.yaml"), after);
+    for tool in TOOLS {
+        bench.write("check/site.yaml", &before);
+        patched(&bench.path().join("check"), tool, &shown);
+        assert_eq!(read(bench, "check/site.yaml"), after, "{tool:?}");
+    }
     changed_lines(&before, &after)
+}
+
+const TOOLS: [&[&str]; 2] = [&["git", "apply", "-"], &["patch", "-p1"]];
+
+/// A folder after a patch.
+#[track_caller]
+fn patched(folder: &Path, tool: &[&str], patch: &str) {
+    let mut command = Command::new(tool[0]);
+    command.args(&tool[1..]).current_dir(folder).stdin(Stdio::piped()).stdout(Stdio::null());
+    let mut child = command.spawn().unwrap();
+    child.stdin.take().unwrap().write_all(patch.as_bytes()).unwrap();
+    assert!(child.wait().unwrap().success(), "{tool:?}: {patch}");
 }
 
 #[test]
@@ -470,7 +478,14 @@ fn a_container_that_no_manifest_declares_gets_a_file_of_its_own() {
     std::fs::write(site.join("web.yaml"), web).unwrap();
     bench.expect(0, "apply --yes -f site");
     std::fs::remove_file(site.join("web.yaml")).unwrap();
+    let patch = bench.expect(0, "adopt container/web-1 -f site -o patch").stdout;
     bench.expect(0, "adopt container/web-1 -f site --write");
+    for tool in TOOLS {
+        let other = tempfile::tempdir().unwrap();
+        patched(other.path(), tool, &patch);
+        let made = std::fs::read_to_string(other.path().join("site/container-web-1.yaml")).unwrap();
+        assert_eq!(made, std::fs::read_to_string(site.join("container-web-1.yaml")).unwrap(), "{tool:?}");
+    }
     insta::assert_snapshot!(std::fs::read_to_string(site.join("container-web-1.yaml")).unwrap(), @r"
     apiVersion: bayplan/v1
     kind: Container
@@ -617,4 +632,201 @@ fn a_first_site_loads_plans_is_tidy_and_is_never_written_over() {
         crate::spec_load::load_text(&number.replace("targets: [\"17\"]", "values: {}")).is_ok(),
         "{number}"
     );
+}
+
+/// Another text in a file inside a container, as a hand on the host would write it.
+fn write_inside(bench: &Bench, name: &str, path: &str, text: &str) {
+    use sha2::Digest;
+    let hash = sha2::Sha256::digest(format!("modelled {text}"));
+    let digest: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+    on_the_host(bench, |host| {
+        let key = format!("container/{name}");
+        let mut roots = host["roots"].as_object_mut().unwrap().values_mut();
+        let root = roots.find(|root| root["identity"]["key"] == key.as_str()).unwrap();
+        root["files"][path]["digest"] = digest.as_str().into();
+        let texts = host.as_object_mut().unwrap().entry("texts").or_insert_with(|| serde_json::json!({}));
+        texts[&digest] = text.into();
+    });
+}
+
+const SOURCES: &str = "\
+kind: Profile
+metadata: {name: p}
+spec: {files: {/etc/motd: {source: etc/my motd}}}
+---
+kind: Container
+metadata: {name: a}
+spec:
+  image: busybox
+  profiles: [default, p]
+  files:
+    /etc/app.conf: {source: etc/app.conf}   # ours
+    /etc/inline: {content: \"x\", mode: \"0600\"}
+";
+
+fn with_sources(documents: &str) -> Bench {
+    let bench = Bench::new();
+    bench.write("site.yaml", &format!("{HEAD}{documents}"));
+    std::fs::create_dir(bench.path().join("etc")).unwrap();
+    bench.write("etc/app.conf", "# ours\nport = 80\n");
+    bench.write("etc/my motd", "hello\n");
+    bench.expect(0, "apply --yes");
+    bench
+}
+
+#[test]
+fn the_content_of_a_source_is_written_into_that_file() {
+    let bench = with_sources(SOURCES);
+    write_inside(&bench, "a", "/etc/app.conf", "# ours\nport = ${81}\r\n\ttab");
+    write_inside(&bench, "a", "/etc/motd", "");
+    write_inside(&bench, "a", "/etc/inline", "one\ntwo\n");
+    let patch = bench.expect(0, "adopt -o patch").stdout;
+    insta::assert_snapshot!(patch.replace('\r', "<CR>"));
+    for tool in TOOLS {
+        let other = with_sources(SOURCES);
+        patched(other.path(), tool, &patch);
+        assert_eq!(read(&other, "etc/app.conf"), "# ours\nport = ${81}\r\n\ttab", "{tool:?}");
+        assert_eq!(read(&other, "etc/my motd"), "", "{tool:?}");
+        assert!(
+            read(&other, "site.yaml").contains("/etc/inline: {content: \"one\\ntwo\\n\", mode: \"0600\"}")
+        );
+    }
+    assert_eq!(read(&bench, "etc/my motd"), "hello\n", "a patch writes nothing");
+    let shown = bench.expect(0, "adopt").stdout;
+    assert!(
+        shown.contains("+port = ${81}\\r\n+\ttab\n") && !shown.contains('\r'),
+        "no order for a terminal: {shown}"
+    );
+    bench.expect(0, "adopt --write");
+    bench.expect(0, "plan");
+    bench.expect(0, "drift");
+    assert_eq!(read(&bench, "etc/app.conf"), "# ours\nport = ${81}\r\n\ttab");
+    // What it holds now is what was written: the next change is a change alone.
+    bench.write("etc/app.conf", "port = 82\n");
+    let plan = bench.expect(2, "plan").stdout;
+    assert!(plan.contains("/etc/app.conf") && !plan.contains("drift"), "{plan}");
+}
+
+#[test]
+fn a_source_of_several_is_adopted_when_all_of_them_have_it() {
+    let both = SOURCES.replace("metadata: {name: a}", "metadata: {name: b}");
+    let bench = with_sources(&format!("{SOURCES}---\n{}", both.split_once("---\n").unwrap().1));
+    write_inside(&bench, "a", "/etc/motd", "bye\n");
+    let said = bench.expect(1, "adopt a --write").stderr;
+    assert!(said.contains("container/b: it would change too: the same lines declare it"), "{said}");
+    write_inside(&bench, "b", "/etc/motd", "good bye\n");
+    let said = bench.expect(1, "adopt --write").stderr;
+    assert!(said.contains("they do not agree"), "{said}");
+    assert_eq!(read(&bench, "etc/my motd"), "hello\n");
+    write_inside(&bench, "b", "/etc/motd", "bye\n");
+    bench.expect(0, "adopt --write");
+    assert_eq!(read(&bench, "etc/my motd"), "bye\n");
+    bench.expect(0, "plan");
+}
+
+#[test]
+fn a_source_that_is_a_secrets_or_no_text_is_refused_and_never_shown() {
+    let secret = "---\nkind: Secret\nmetadata: {name: s}\nspec: {file: etc/app.conf}\n";
+    let bench = with_sources(&format!("{SOURCES}{secret}"));
+    write_inside(&bench, "a", "/etc/app.conf", "canary");
+    for words in ["adopt", "adopt -o patch", "adopt --write", "adopt -o json"] {
+        let said = bench.expect(1, words);
+        assert!(said.stderr.contains("/etc/app.conf is a secret's"), "{}", said.stderr);
+        assert!(!said.stderr.contains("canary") && !said.stdout.contains("canary"), "{words}");
+        assert!(!said.stderr.contains("port = 80") && !said.stdout.contains("port = 80"), "{words}");
+    }
+    let bench = with_sources(SOURCES);
+    write_inside(&bench, "a", "/etc/app.conf", "x");
+    std::fs::write(bench.path().join("etc/app.conf"), b"\xff\xfe").unwrap();
+    let said = bench.expect(1, "adopt --write").stderr;
+    assert!(said.contains("etc/app.conf is not UTF-8: byte 0 begins no character"), "{said}");
+    bench.write("etc/app.conf", &"x".repeat((1 << 20) + 1));
+    let said = bench.expect(1, "adopt --write").stderr;
+    assert!(said.contains("etc/app.conf has more than 1024 KiB"), "{said}");
+    // A manifest that is a file inside, too.
+    let bench = with_sources(&SOURCES.replace("source: etc/app.conf", "source: site.yaml"));
+    write_inside(&bench, "a", "/etc/app.conf", "x");
+    let said = bench.expect(1, "adopt --write").stderr;
+    assert!(said.contains("its source site.yaml is more than that here"), "{said}");
+}
+
+const TWO_BRIDGES: &str = "\
+kind: Network
+metadata: {name: lan0}
+spec: {type: bridge, config: {ipv4.address: none, ipv6.address: none}}
+---
+kind: Network
+metadata: {name: lan1}
+spec: {type: bridge, config: {ipv4.address: none, ipv6.address: none}}
+---
+kind: Network
+metadata: {name: lan2}
+spec: {type: bridge, config: {ipv4.address: 10.9.2.1/24}}
+---
+kind: Container
+metadata: {name: a}
+spec:
+  image: busybox
+  devices:
+    eth0:
+      # the office
+      network: \"lan0\"   # for now
+";
+
+fn on_bridge(bridge: &str) -> impl Fn(&mut Value) {
+    move |run| run["nics"]["eth0"]["bridge"] = bridge.into()
+}
+
+#[test]
+fn a_nic_moved_to_another_bridge_is_adopted_if_its_addresses_stay() {
+    let bench = applied(TWO_BRIDGES);
+    by_hand(&bench, "a", on_bridge("lan1"));
+    let said = bench.expect(2, "drift").stdout;
+    assert!(said.contains("devices.eth0.network") && said.contains("a port of lan1, not of lan0"), "{said}");
+    insta::assert_snapshot!(adopt(&bench, ""), @r#"
+    -      network: "lan0"   # for now
+    +      network: "lan1"   # for now
+    "#);
+    // In lan2 it would need an address; a bridge of nobody's is no network.
+    for (bridge, why) in [("lan2", "is left to do"), ("docker0", "docker0")] {
+        by_hand(&bench, "a", on_bridge(bridge));
+        let before = read(&bench, "site.yaml");
+        let said = bench.expect(1, "adopt --write").stderr;
+        assert!(said.contains(why), "{said}");
+        assert_eq!(read(&bench, "site.yaml"), before);
+    }
+    bench.expect(0, "apply --yes");
+    bench.expect(0, "plan");
+}
+
+#[test]
+fn what_is_left_after_adopting_is_told_and_is_the_exit_code() {
+    let web =
+        |name: &str| format!("---\nkind: Container\nmetadata: {{name: {name}}}\nspec: {{image: busybox}}\n");
+    let bench = applied(&format!("{BRIDGE}{}{}", web("a"), web("b")));
+    by_hand(&bench, "a", memory(GIB));
+    by_hand(&bench, "b", |run| run["supervised"] = false.into());
+    let said = bench.expect(3, "adopt a --write -q");
+    assert!(
+        said.stderr.contains("still to do") && said.stderr.contains("container/b: supervise"),
+        "{}",
+        said.stderr
+    );
+    assert!(!said.stderr.contains("container/a"), "{}", said.stderr);
+    bench.expect(0, "plan --only container/a");
+    by_hand(&bench, "a", memory(2 * GIB));
+    let json: Value = serde_json::from_str(&bench.expect(3, "adopt a --write -o json").stdout).unwrap();
+    assert!(json["left"][0].as_str().unwrap().starts_with("container/b: "), "{json}");
+    // What the adopted one needs has drifted: nothing can be recorded.
+    bench.expect(0, "apply --yes");
+    on_the_host(&bench, |host| host["networks"]["bay0"]["up"] = false.into());
+    by_hand(&bench, "a", memory(4 * GIB));
+    let said = bench.expect(3, "adopt a --write -q");
+    assert!(
+        said.stderr.contains("network/bay0: ") && said.stderr.contains("container/a: "),
+        "{}",
+        said.stderr
+    );
+    bench.expect(0, "apply --yes");
+    bench.expect(0, "drift");
 }

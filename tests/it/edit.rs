@@ -87,6 +87,26 @@ fn a_block_of_lines_stays_one() {
 }
 
 #[test]
+fn a_value_of_one_line_becomes_a_block_where_its_mapping_has_room_for_one() {
+    let path = ["spec", "a"];
+    for (before, value, after) in [
+        ("spec:\n  a: x   # c\n  b: y\n", "1\n  2\n", "spec:\n  a: |   # c\n    1\n      2\n  b: y\n"),
+        ("spec:\n  a: 'x'", "1\n# 2", "spec:\n  a: |-\n    1\n    # 2"),
+        // One line is one line; lines that the user wrote in quotes stay so, and so do brackets and line breaks.
+        ("spec:\n  a: \"x\"\n", "1\n", "spec:\n  a: \"1\\n\"\n"),
+        ("spec:\n  a: \"x\\ny\"\n", "1\n2\n", "spec:\n  a: \"1\\n2\\n\"\n"),
+        ("spec: {a: x, b: y}\n", "1\n2\n", "spec: {a: \"1\\n2\\n\", b: y}\n"),
+        ("spec:\r\n  a: x\r\n", "1\n2\n", "spec:\r\n  a: \"1\\n2\\n\"\r\n"),
+        ("spec:\n  a:\n    x\n", "1\n2\n", "spec:\n  a:\n    \"1\\n2\\n\"\n"),
+        ("spec:\n  a: x\n", "\n1\n2\n", "spec:\n  a: \"\\n1\\n2\\n\"\n"),
+    ] {
+        let new = set(before, 0, &path, Some(value)).unwrap();
+        assert_eq!(new, after);
+        assert_eq!(written(&new, 0, &path).as_deref(), Some(value), "{new}");
+    }
+}
+
+#[test]
 fn a_mapping_makes_way_for_a_value_in_flow_style() {
     let path = ["spec", "devices", "a"];
     for (before, after) in [

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
 
 mod adopt;
+mod adopt_properties;
 mod agreement;
 mod cli;
 mod cli_sources;

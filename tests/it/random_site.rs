@@ -251,6 +251,8 @@ pub enum Breakage {
     DetachBridge(u8),
     NicDown(u8),
     Unmount(u8),
+    Unlock(u8),
+    MoveNic(u8, bool),
     ChangeAddress(bool),
     BridgeDown(bool),
     ChangeMtu(bool),
@@ -287,6 +289,8 @@ pub fn breakage() -> impl Strategy<Value = Breakage> {
         1 => (0_u8..6).prop_map(Breakage::DetachBridge),
         1 => (0_u8..6).prop_map(Breakage::NicDown),
         1 => (0_u8..6).prop_map(Breakage::Unmount),
+        1 => (0_u8..6).prop_map(Breakage::Unlock),
+        1 => (0_u8..6, any::<bool>()).prop_map(|(at, first)| Breakage::MoveNic(at, first)),
         1 => any::<bool>().prop_map(Breakage::ChangeAddress),
         1 => any::<bool>().prop_map(Breakage::BridgeDown),
         1 => any::<bool>().prop_map(Breakage::DeleteBridge),
@@ -319,6 +323,8 @@ impl Breakage {
             Breakage::DetachBridge(at) => host.detach_bridge(&key(at), "eth0"),
             Breakage::NicDown(at) => host.set_nic_down(&key(at), "eth0"),
             Breakage::Unmount(at) => host.unmount_disk(&key(at), "data"),
+            Breakage::Unlock(at) => host.unlock_disk(&key(at), "data"),
+            Breakage::MoveNic(at, first) => host.move_nic(&key(at), "eth0", bridge(first)),
             Breakage::ChangeAddress(first) => {
                 host.change_address(bridge(first), "192.0.2.1/24".parse().unwrap())
             }

@@ -33,9 +33,10 @@ fn a_small_site_is_made_and_the_next_plan_is_empty() {
 fn web() -> Container {
     let mut container = container();
     container.config = config(&[("limits.memory", "512MiB")]);
-    container
-        .devices
-        .insert("data".to_owned(), device(DeviceType::Disk, &[("source", "/srv/a"), ("path", "/srv")]));
+    container.devices.insert(
+        "data".to_owned(),
+        device(DeviceType::Disk, &[("source", "/srv/a"), ("path", "/srv"), ("readonly", "true")]),
+    );
     container
 }
 
@@ -43,7 +44,7 @@ fn web() -> Container {
 fn each_way_to_break_a_host_is_drift_with_its_cause_and_is_repaired() {
     let key = Key::container("web-1");
     type Break = fn(&Memory, &Key) -> bool;
-    let table: [(&str, Break, &str, &str); 14] = [
+    let table: [(&str, Break, &str, &str); 16] = [
         ("container/web-1", |host, key| host.kill_init(key), "state", "init was killed (signal 9)"),
         ("container/web-1", |host, key| host.power_off_inside(key), "state", "powered off from inside"),
         (
@@ -59,6 +60,18 @@ fn each_way_to_break_a_host_is_drift_with_its_cause_and_is_repaired() {
             |host, key| host.detach_bridge(key, "eth0"),
             "devices.eth0",
             "off its bridge bay0",
+        ),
+        (
+            "container/web-1",
+            |host, key| host.move_nic(key, "eth0", "bay1"),
+            "devices.eth0.network",
+            "a port of bay1, not of bay0",
+        ),
+        (
+            "container/web-1",
+            |host, key| host.unlock_disk(key, "data"),
+            "devices.data.readonly",
+            "was made writable",
         ),
         ("container/web-1", |host, key| host.set_nic_down(key, "eth0"), "devices.eth0", "the nic is down"),
         (
@@ -273,6 +286,36 @@ fn an_ephemeral_container_counts_how_often_it_was_made_afresh() {
     converge(&host, &Goal::Recorded, &options());
     assert_eq!(remakes(), 2, "what was killed is not complete: it goes on with its root");
     assert!(planned(&host, &Goal::Site(&desired), &options()).is_empty());
+}
+
+#[test]
+fn a_container_that_bayplan_stopped_and_could_not_start_again_was_not_powered_off_from_inside() {
+    for ephemeral in [false, true] {
+        let host = server();
+        let desired = |nesting: &str| {
+            let mut container = Container { ephemeral, ..web() };
+            container.config.insert("security.nesting".to_owned(), nesting.to_owned());
+            site(&[("web-1", container)])
+        };
+        converge(&host, &Goal::Site(&desired("false")), &options());
+        let goal = desired("true");
+        let plan = planned(&host, &Goal::Site(&goal), &PlanOptions { allow_restart: true, ..options() });
+        let at = plan.steps.iter().position(|step| matches!(step.action, Action::Start(_))).unwrap() as u64;
+        let report = carry_out(&Faulty::new(&host, Fault::Once { at, side: Side::Before }), &plan, 1);
+        assert!(!report.is_done());
+        let next = converge(&host, &Goal::Recorded, &options());
+        let told: Vec<_> = next
+            .steps
+            .iter()
+            .flat_map(|step| &step.reasons)
+            .filter_map(|reason| reason.note.as_deref())
+            .collect();
+        assert!(told.contains(&"stopped by Bayplan, and not started again"), "{told:?}");
+        assert!(
+            !next.steps.iter().any(|step| matches!(step.action, Action::DeleteRoot { .. })),
+            "its root stays"
+        );
+    }
 }
 
 #[test]

@@ -3,12 +3,13 @@
 use crate::reconcile_support::*;
 use bayplan::driver::faulty::{Fault, Faulty, Side};
 use bayplan::driver::memory::Memory;
-use bayplan::model::content::Content;
+use bayplan::model::content::{Content, Digest};
 use bayplan::model::key::Key;
 use bayplan::model::object::{Container, ContainerFile, Power};
 use bayplan::model::step::Action;
-use bayplan::reconcile::goal::Goal;
+use bayplan::reconcile::goal::{Goal, HoldTerms};
 use bayplan::reconcile::propose;
+use bayplan::reconcile::report::StepOutcome;
 use std::collections::BTreeMap;
 
 fn with(files: &[(&str, &str)], command: &str) -> Container {
@@ -164,4 +165,62 @@ fn a_file_that_a_broken_container_was_not_given_is_not_recorded_as_written() {
         written.flat_map(|step| &step.reasons).map(|reason| reason.field.as_str()).collect();
     assert!(told.contains(&"files./etc/a.content") && told.contains(&"files./etc/b.content"), "{told:?}");
     assert!(planned(&host, &Goal::Site(&desired), &options()).is_empty());
+}
+
+/// Two files whose content somebody changed, each with a command of its own.
+fn spoiled() -> (Memory, Container) {
+    let host = server();
+    let mut container = with(&[("/etc/a", "1"), ("/etc/b", "1")], "reload a");
+    container.files.get_mut("/etc/b").unwrap().on_change = vec!["reload b".to_owned()];
+    apply(&host, container.clone());
+    for path in ["/etc/a", "/etc/b"] {
+        assert!(
+            host.edit_file(&Key::container("web-1"), path, |file| file.digest = Digest("spoiled".to_owned()))
+        );
+    }
+    (host, container)
+}
+
+/// What came of the steps when the repair of /etc/a fails.
+fn without_a(host: &Memory, goal: &Goal<'_>) -> Vec<(String, bool)> {
+    let plan = planned(host, goal, &options());
+    let is_a = |action: &Action| matches!(action, Action::WriteFile { file, .. } if file.path == "/etc/a");
+    let at = plan.steps.iter().position(|step| is_a(&step.action)).unwrap() as u64;
+    let report = carry_out(&Faulty::new(host, Fault::Once { at, side: Side::Before }), &plan, 4);
+    let done = |outcome: &StepOutcome| matches!(outcome, StepOutcome::Changed | StepOutcome::Unchanged);
+    report.steps.iter().map(|step| (step.what.clone(), done(&step.outcome))).collect()
+}
+
+#[test]
+fn a_file_that_cannot_be_repaired_keeps_nothing_back_but_its_own_command() {
+    let (host, container) = spoiled();
+    let desired = site(&[("web-1", container)]);
+    let came = without_a(&host, &Goal::Site(&desired));
+    let expected = [
+        ("write file /etc/a", false),
+        ("write file /etc/b", true),
+        ("run reload a", false),
+        ("run reload b", true),
+    ];
+    assert_eq!(came, expected.map(|(what, done)| (what.to_owned(), done)));
+    converge(&host, &Goal::Site(&desired), &options());
+    assert_eq!(commands(&host), ["reload b", "reload a"]);
+}
+
+#[test]
+fn a_container_is_frozen_though_a_file_of_it_cannot_be_repaired_but_does_not_start_with_it() {
+    let (host, _) = spoiled();
+    let power =
+        |power| Goal::Power { keys: [Key::container("web-1")].into(), power, hold: HoldTerms::default() };
+    let came = without_a(&host, &power(Power::Frozen));
+    assert!(came.contains(&("freeze".to_owned(), true)), "{came:?}");
+    let (host, container) = spoiled();
+    let stopped = site(&[("web-1", Container { state: Power::Stopped, ..container.clone() })]);
+    converge(&host, &Goal::Site(&stopped), &options());
+    assert!(
+        host.edit_file(&Key::container("web-1"), "/etc/a", |file| file.digest = Digest("spoiled".to_owned()))
+    );
+    let running = site(&[("web-1", container)]);
+    let came = without_a(&host, &Goal::Site(&running));
+    assert!(came.contains(&("start".to_owned(), false)), "{came:?}");
 }

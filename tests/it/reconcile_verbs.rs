@@ -142,7 +142,7 @@ fn a_power_off_stops_all_dependents_first_and_the_next_pass_runs_what_is_declare
     assert!(plan.steps[1].after.contains(&plan.steps[0].id), "who needs another goes first: {plan:#?}");
     let after = look(&host);
     for (key, mut record) in after.records {
-        let stopped = record.applied.as_mut().and_then(|applied| applied.powered_off.take());
+        let stopped = record.applied.as_mut().and_then(|applied| applied.stopped.take());
         assert_eq!(
             stopped.is_some(),
             [Key::container("web-1"), Key::container("web-2")].contains(&key),
@@ -158,7 +158,7 @@ fn a_power_off_stops_all_dependents_first_and_the_next_pass_runs_what_is_declare
     let plan = converge(&host, &Goal::Recorded, &options());
     let starts: Vec<String> = words(&plan).into_iter().filter(|words| words.starts_with("start")).collect();
     assert_eq!(starts, ["start web-1", "start web-2"], "web-3 is still held");
-    assert_eq!(why(&plan), vec![Some("powered off by `bayplan power-off`".to_owned()); 2]);
+    assert_eq!(why(&plan), vec![Some("stopped by Bayplan, and not started again".to_owned()); 2]);
     // The next end is another one's.
     host.power_off_inside(&Key::container("web-2"));
     let plan = converge(&host, &Goal::Recorded, &options());

@@ -36,7 +36,20 @@ impl<'a> Desk<'a> {
     ) -> anyhow::Result<Desk<'a>> {
         let plan = connection.plan(&request(session, &before.texts));
         let plan = plan.map_err(|failure| before.tell(failure))?;
-        Ok(Desk { session, connection, before, plan, into })
+        let mut desk = Desk { session, connection, before, plan, into };
+        desk.read_sources();
+        Ok(desk)
+    }
+
+    /// The files of `source` that may be edited join the manifests; never one whose content is not to be read.
+    fn read_sources(&mut self) {
+        let texts = self.file_texts(&self.plan, &BTreeSet::new());
+        for file in value::sources(&self.plan, &texts) {
+            let whole = file.root.join(&file.path);
+            if !self.before.texts.iter().any(|text| text.file() == whole) {
+                self.before.texts.push(source::beside_manifests(&self.before.texts, &file));
+            }
+        }
     }
 
     fn planned(&self, texts: &[SourceText]) -> Result<Plan, Failure> {
@@ -83,7 +96,9 @@ impl<'a> Desk<'a> {
         let left = match self.planned(&adoption.after) {
             Ok(after) => adopt::left(&self.plan, &after, &keys),
             Err(failure) if failure.kind == FailureKind::Findings => {
-                let why = failure.message;
+                let said: BTreeSet<&str> =
+                    failure.findings.iter().map(|finding| finding.message.as_str()).collect();
+                let why = said.into_iter().collect::<Vec<_>>().join("; ");
                 keys.into_iter()
                     .map(|key| NotAdopted { key, field: String::new(), why: why.clone() })
                     .collect()

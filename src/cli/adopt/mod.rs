@@ -2,6 +2,7 @@
 //! of what would be written has nothing left to do for the adopted objects. `desk` finds out what that is.
 
 mod desk;
+mod patch;
 
 use super::connection::{Connection, Shown as Match};
 use super::exit::Exit;
@@ -9,19 +10,23 @@ use super::failure::Usage;
 use super::interrupt;
 use super::key::parse_key;
 use super::manifests::{FromArgs, Shown};
-use super::output::{Format, complain};
-use super::progress::Display;
+use super::output::{Format, Output, complain};
+use super::progress;
 use super::session::Session;
 use crate::api::error::{Failure, FailureKind};
-use crate::api::types::{OUTPUT_VERSION, PlanRequest};
+use crate::api::types::{GoalRequest, OUTPUT_VERSION, PlanRequest};
 use crate::daemon::operations::adopt::{self, Difference, Into, NotAdopted};
 use crate::model::key::Key;
+use crate::reconcile::drift::drift;
+use crate::reconcile::render::values::harmless;
 use crate::source::{self, STDIN};
 use crate::spec::SourceText;
 use desk::{Desk, request};
 use serde::Serialize;
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::fmt::Display;
+use std::path::Path;
+use std::time::Duration;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -58,6 +63,15 @@ struct AdoptJson<'a> {
     /// What is left as it is in the manifests, and why.
     not_adopted: &'a [NotAdopted],
     written: bool,
+    /// After writing: what the next plan and drift still have.
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    left: &'a [String],
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Written {
+    Yes,
+    No,
 }
 
 /// The manifests before and after.
@@ -86,16 +100,17 @@ pub fn run(session: &Session, args: &Args) -> anyhow::Result<Exit> {
         true => desk.all()?,
         false => desk.named(&args.keys, &args.from)?,
     };
+    let out = if args.write { session.out.even_unread() } else { session.out };
     if !args.write || adoption.is_empty() {
-        return adoption.tell(session, args.write);
+        return adoption.tell(out, Written::No, &[]);
     }
     adoption.write()?;
-    let told = adoption.tell(session, args.write)?;
-    let recorded = PlanRequest { only: adoption.keys(), ..request(session, &adoption.after) };
-    Ok(match record(session, &connection, &recorded)? {
-        Exit::Done => told,
-        other => other,
-    })
+    let whole = request(session, &adoption.after);
+    let recorded = record(session, &connection, &PlanRequest { only: adoption.keys(), ..whole.clone() });
+    let left = recorded.and_then(|()| adoption.left(&connection, &whole));
+    let told = adoption.tell(out, Written::Yes, left.as_deref().unwrap_or_default())?;
+    left?;
+    Ok(told)
 }
 
 impl Args {
@@ -131,25 +146,45 @@ impl Adoption {
         })
     }
 
-    fn tell(&self, session: &Session, written: bool) -> anyhow::Result<Exit> {
-        let out = if written { session.out.even_unread() } else { session.out };
-        let patch: String = self.changes().map(|(old, new)| patch(old, new)).collect();
+    /// `left`: what the next plan and drift still have.
+    fn tell(&self, out: Output, written: Written, left: &[String]) -> anyhow::Result<Exit> {
+        let folder = std::env::current_dir()?;
+        let patch: String = self.changes().map(|(old, new)| patch::patch(old, new, &folder)).collect();
         match out.format {
             Format::Patch => out.raw(patch.as_bytes())?,
-            _ => out.text(&format!("{patch}{}", self.summary(written)))?,
+            // What programs in containers wrote is no order for a terminal.
+            _ => {
+                let lines = patch.split_inclusive('\n');
+                let shown: String = lines.map(|line| harmless(line.trim_end_matches('\n')) + "\n").collect();
+                out.text(&format!("{shown}{}", self.summary(written)))?;
+            }
         }
-        let files = self.changes().map(|(_, new)| new.path.as_str()).collect();
-        let (values, documents) = (&self.values[..], &self.documents);
-        let not_adopted = &self.not[..];
-        out.json(&AdoptJson { version: OUTPUT_VERSION, values, documents, files, not_adopted, written })?;
-        if self.not.is_empty() {
-            return Ok(Exit::Done);
+        out.json(&AdoptJson {
+            version: OUTPUT_VERSION,
+            values: &self.values,
+            documents: &self.documents,
+            files: self.changes().map(|(_, new)| new.path.as_str()).collect(),
+            not_adopted: &self.not,
+            written: written == Written::Yes,
+            left,
+        })?;
+        if !self.not.is_empty() {
+            complain(&format!("not adopted:{}", lines(&self.not)));
         }
-        complain(&format!("not adopted:{}", lines(&self.not)));
-        Ok(Exit::Incomplete)
+        if !left.is_empty() {
+            complain(&format!("still to do, as `bayplan plan` and `bayplan drift` show:{}", lines(left)));
+        }
+        Ok(if self.not.is_empty() && left.is_empty() { Exit::Done } else { Exit::Incomplete })
     }
 
-    fn summary(&self, written: bool) -> String {
+    /// What the next plan and drift still have; what was not adopted is told already.
+    fn left(&self, connection: &Connection, whole: &PlanRequest) -> Result<Vec<String>, Failure> {
+        let recorded = PlanRequest { goal: GoalRequest::Recorded, ..whole.clone() };
+        let told: BTreeSet<&Key> = self.not.iter().map(|not| &not.key).collect();
+        Ok(adopt::remaining(&connection.plan(whole)?, &drift(&connection.plan(&recorded)?), &told))
+    }
+
+    fn summary(&self, written: Written) -> String {
         let count = |count: usize, word: &str| match count {
             1 => format!("1 {word}"),
             count => format!("{count} {word}s"),
@@ -161,8 +196,8 @@ impl Adoption {
             .collect();
         match (what.is_empty(), written) {
             (true, _) => "nothing to adopt".to_owned(),
-            (false, true) => format!("adopted {}", what.join(", ")),
-            (false, false) => format!("{} to adopt; --write writes them", what.join(", ")),
+            (false, Written::Yes) => format!("adopted {}", what.join(", ")),
+            (false, Written::No) => format!("{} to adopt; --write writes them", what.join(", ")),
         }
     }
 
@@ -187,45 +222,37 @@ impl Adoption {
 }
 
 /// Each on a line of its own, below a head.
-fn lines(not: &[NotAdopted]) -> String {
-    not.iter().map(|not| format!("\n  {not}")).collect()
+fn lines(all: &[impl Display]) -> String {
+    all.iter().map(|one| format!("\n  {one}")).collect()
 }
 
-/// As `git apply` takes it.
-fn patch(old: Option<&SourceText>, new: &SourceText) -> String {
-    let name: PathBuf = Path::new(&new.path)
-        .components()
-        .filter(|part| matches!(part, std::path::Component::Normal(_)))
-        .collect();
-    let (before, from) = match old {
-        Some(old) => (old.text.as_str(), format!("a/{}", name.display())),
-        None => ("", "/dev/null".to_owned()),
-    };
-    let diff = similar::TextDiff::from_lines(before, new.text.as_str());
-    diff.unified_diff().context_radius(3).header(&from, &format!("b/{}", name.display())).to_string()
-}
-
-/// The records learn what is declared now, so that the next plan is empty. A daemon that follows these manifests does
-/// that by itself.
-fn record(session: &Session, connection: &Connection, request: &PlanRequest) -> anyhow::Result<Exit> {
+/// The records learn what is declared now, so that the next plan is empty; a daemon that follows these manifests does
+/// that by itself. What the adopted objects need may have something else to do: then nothing is recorded.
+fn record(session: &Session, connection: &Connection, request: &PlanRequest) -> Result<(), Failure> {
     let plan = connection.plan(request)?;
-    if !plan.steps.iter().all(adopt::is_record) {
-        session
-            .out
-            .progress("what the adopted objects need has changes of its own; `bayplan apply` records all");
-        return Ok(Exit::Done);
+    if plan.is_empty() || !plan.steps.iter().all(adopt::is_record) {
+        return Ok(());
     }
-    if plan.is_empty() {
-        return Ok(Exit::Done);
-    }
-    let display = Display::new(session.out, plan.steps.len());
+    let display = progress::Display::new(session.out, plan.steps.len());
     let outcome =
         connection.apply(request, &plan, Match::MayMove, interrupt::flag(), &|line| display.show(&line));
     display.end();
     match outcome {
-        Ok(report) if report.is_done() => Ok(Exit::Done),
-        Ok(_) => Ok(Exit::Incomplete),
-        Err(failure) if failure.kind == FailureKind::Refused => Ok(Exit::Done),
-        Err(failure) => Err(failure.into()),
+        Err(failure) if failure.kind == FailureKind::Refused => await_follower(connection, request),
+        outcome => outcome.map(drop),
     }
 }
+
+/// Gives the daemon that follows these manifests its time; what it leaves is told as all that is left.
+fn await_follower(connection: &Connection, request: &PlanRequest) -> Result<(), Failure> {
+    for _ in 0..FOLLOWED_WITHIN_MS / LOOK_EVERY_MS {
+        if connection.plan(request)?.is_empty() {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(LOOK_EVERY_MS));
+    }
+    Ok(())
+}
+
+const FOLLOWED_WITHIN_MS: u64 = 10_000;
+const LOOK_EVERY_MS: u64 = 200;

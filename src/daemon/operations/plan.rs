@@ -5,6 +5,7 @@ use crate::api::error::{Failure, FailureKind};
 use crate::api::types::{GoalRequest, HoldUntil, KeyPattern, PlanRequest, StopWish};
 use crate::daemon::wiring::Bay;
 use crate::driver::Scope;
+use crate::model::content::Content;
 use crate::model::desired::Desired;
 use crate::model::finding::Finding;
 use crate::model::key::{Key, Kind};
@@ -17,9 +18,10 @@ use crate::reconcile::near::is_near;
 use crate::reconcile::plan::{self, Plan};
 use crate::reconcile::world::recorded;
 use crate::reconcile::{check, looked_up, render, with_dropped};
+use crate::spec::TextRole;
 use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 impl Bay {
     /// What would be done; for a saved plan what it does, if the host is as it was.
@@ -80,6 +82,7 @@ impl Bay {
         }
         let options = looked_up(self.driver(), &goal, observed, options)
             .map_err(|error| Failure::from_error(FailureKind::Host, &error))?;
+        let options = self.with_edited(request, options)?;
         let plan = plan::plan(&goal, observed, &options).map_err(plan_failure)?;
         let mut plan = with_dropped(self.driver(), plan, observed)
             .map_err(|error| Failure::from_error(FailureKind::Host, &error))?;
@@ -88,6 +91,28 @@ impl Bay {
             stop_as_wished(&mut plan, wish);
         }
         Ok(plan)
+    }
+
+    /// The options with the contents of the files that come edited with the manifests.
+    fn with_edited(&self, request: &PlanRequest, mut options: PlanOptions) -> Result<PlanOptions, Failure> {
+        let files = request.goal.manifests().into_iter().flat_map(|manifests| &manifests.files);
+        let edited = files.filter_map(|file| match &file.role {
+            TextRole::Source(source) => {
+                Some((Content::File(source.clone()), Content::Text(file.text.clone())))
+            }
+            _ => None,
+        });
+        let edited: BTreeMap<Content, Content> = edited.collect();
+        if edited.is_empty() {
+            return Ok(options);
+        }
+        let digests = self
+            .driver()
+            .digests(&edited.values().cloned().collect())
+            .map_err(|error| Failure::from_error(FailureKind::Host, &error))?;
+        let of = |(file, text)| Some((file, digests.get(&text)?.clone()));
+        options.contents.extend(edited.into_iter().filter_map(of));
+        Ok(options)
     }
 
     /// What the machine itself is.

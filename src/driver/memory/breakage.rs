@@ -1,7 +1,8 @@
 //! What happens to hosts behind Bayplan's back. Each method answers whether there was anything to break.
 
-use super::Memory;
 use super::host::HostModel;
+use super::{Memory, contents};
+use crate::model::content::Content;
 use crate::model::key::Key;
 use crate::model::object::ImageSource;
 use crate::model::observed::{ExitCause, ExitFacts, RegularFile, RunFacts};
@@ -99,6 +100,27 @@ impl Memory {
     pub fn unmount_disk(&self, key: &Key, device: &str) -> bool {
         self.edit_run(key, |run| {
             run.disks.remove(device);
+            run.unlocked_disks.remove(device);
+        })
+    }
+
+    /// A read-only bind is mounted again so that it can be written to.
+    pub fn unlock_disk(&self, key: &Key, device: &str) -> bool {
+        self.edit_run(key, |run| {
+            if run.run.disks.iter().any(|disk| disk.device == device && disk.readonly)
+                && run.disks.contains(device)
+            {
+                run.unlocked_disks.insert(device.to_owned());
+            }
+        })
+    }
+
+    /// The host end of a nic is made a port of another bridge.
+    pub fn move_nic(&self, key: &Key, device: &str, bridge: &str) -> bool {
+        self.edit_run(key, |run| {
+            if let Some(nic) = run.nics.get_mut(device) {
+                nic.bridge = Some(bridge.to_owned());
+            }
         })
     }
 
@@ -216,6 +238,15 @@ impl Memory {
         let Some(uuid) = uuid_of(&host, key) else { return false };
         let file = host.roots.get_mut(&uuid).and_then(|root| root.files.get_mut(path));
         file.map(edit).is_some()
+    }
+
+    /// Somebody writes another text into a file inside.
+    pub fn edit_text(&self, key: &Key, path: &str, text: &str) -> bool {
+        let mut host = self.lock();
+        let Ok(digest) = contents::digest(&host, &Content::Text(text.to_owned())) else { return false };
+        host.texts.insert(digest.0.clone(), text.to_owned());
+        drop(host);
+        self.edit_file(key, path, |file| file.digest = digest)
     }
 
     /// Somebody removes a file inside.

@@ -28,6 +28,9 @@ pub struct HostModel {
     /// What files beside manifests and secrets hold, by the words for them; others hold those words.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub values: BTreeMap<String, String>,
+    /// Texts that hands wrote into files inside, by their digests: of all others digests alone are known.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub texts: BTreeMap<String, String>,
     /// Contents that cannot be had, by the words for them.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub lost_contents: BTreeSet<String>,

@@ -77,6 +77,13 @@ impl Memory {
         self.lock().clone()
     }
 
+    /// What a file inside holds, where a hand wrote it there.
+    pub fn text_inside(&self, key: &Key, path: &str) -> Option<String> {
+        let host = self.lock();
+        let root = host.roots.values().find(|root| root.identity.key == *key)?;
+        host.texts.get(&root.files.get(path)?.digest.0).cloned()
+    }
+
     fn lock(&self) -> MutexGuard<'_, HostModel> {
         self.host.lock().unwrap_or_else(PoisonError::into_inner)
     }

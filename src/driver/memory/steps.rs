@@ -77,6 +77,7 @@ pub fn execute(
             let run = running(host, key, *uuid)?;
             let before = run.run.disks.len();
             run.run.disks.retain(|other| other.device != disk.device);
+            run.unlocked_disks.remove(&disk.device);
             run.disks.remove(&disk.device) || run.run.disks.len() != before
         }
         Action::WriteFile { pool, uuid, file } => {
@@ -317,6 +318,7 @@ fn start(host: &mut HostModel, key: &Key, run: &ContainerRun) -> Result<bool, Er
         limits: run.limits.clone(),
         nics,
         disks,
+        unlocked_disks: BTreeSet::new(),
         persisted: run.persist.clone(),
         usage: Usage::default(),
     };
@@ -347,7 +349,8 @@ fn attach_nic(host: &mut HostModel, key: &Key, uuid: Uuid, nic: &Nic) -> Result<
     running(host, key, uuid)?;
     let facts = plug(host, key, nic)?;
     let run = running(host, key, uuid)?;
-    if let Some(other) = run.run.nics.iter().find(|other| other.device == nic.device && *other != nic) {
+    let is_another = |other: &&Nic| other.device == nic.device && *other != nic && !other.is_moved(nic);
+    if let Some(other) = run.run.nics.iter().find(is_another) {
         let found = format!("it is another one, {} inside", other.name);
         return Err(refused(key, format!("nic {} must be detached first", nic.device), found));
     }
@@ -379,9 +382,14 @@ fn plug(host: &HostModel, key: &Key, nic: &Nic) -> Result<NicFacts, Error> {
 fn attach_disk(host: &mut HostModel, key: &Key, uuid: Uuid, disk: &Disk) -> Result<bool, Error> {
     let stands = bind(host, key, disk)?;
     let run = running(host, key, uuid)?;
+    let is_unlocked = run.unlocked_disks.contains(&disk.device);
     if let Some(other) = run.run.disks.iter().find(|other| other.device == disk.device && *other != disk) {
-        let found = format!("it is mounted at {}", other.path.display());
-        return Err(refused(key, format!("disk {} must be detached first", disk.device), found));
+        if !is_unlocked || !other.is_unlocked_as(disk) {
+            let found = format!("it is mounted at {}", other.path.display());
+            return Err(refused(key, format!("disk {} must be detached first", disk.device), found));
+        }
+        run.run.disks.retain(|other| other.device != disk.device);
+        run.unlocked_disks.remove(&disk.device);
     }
     let asked = run.run.disks.contains(disk);
     if !asked {

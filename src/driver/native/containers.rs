@@ -174,7 +174,7 @@ pub fn attach_nic(native: &Native, key: &Key, uuid: Uuid, nic: &Nic) -> Result<b
     let incarnation = running.spec.incarnation;
     let recorded = run_record::read(&native.layout.run, key, uuid)?;
     let before = recorded.and_then(|record| record.run.nics.into_iter().find(|old| old.device == nic.device));
-    if let Some(other) = before.filter(|other| other != nic) {
+    if let Some(other) = before.filter(|other| other != nic && !other.is_moved(nic)) {
         let found = format!("it is another one, {} inside", other.name);
         return Err(precondition(key, format!("nic {} detached first", nic.device), found));
     }

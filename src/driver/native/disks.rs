@@ -25,14 +25,15 @@ pub fn attach(native: &Native, key: &Key, uuid: Uuid, disk: &Disk) -> Result<boo
     let running = Running::find(native, key, uuid)?;
     let recorded = run_record::read(&native.layout.run, key, uuid)?.map(|record| record.run.disks);
     let recorded = recorded.unwrap_or_default();
-    let before = recorded.iter().find(|old| old.device == disk.device);
-    if let Some(other) = before.filter(|other| *other != disk) {
-        let found = format!("it is mounted at {}", other.path.display());
-        return Err(precondition(key, format!("disk {} detached first", disk.device), found));
-    }
     let target = disk.path.display().to_string();
     let table = mount_table::of(running.init.pid).map_err(|error| failed(what(), error))?;
     let mounted = Mounted { init: running.init, table: &table, host: &HostTable::default() };
+    let is_unlocked = |old: &Disk| old.is_unlocked_as(disk) && mounted.is_unlocked(old, &recorded);
+    let before = recorded.iter().find(|old| old.device == disk.device);
+    if let Some(other) = before.filter(|other| *other != disk && !is_unlocked(other)) {
+        let found = format!("it is mounted at {}", other.path.display());
+        return Err(precondition(key, format!("disk {} detached first", disk.device), found));
+    }
     let mut changed = false;
     if mounted.places(disk, &recorded).is_empty() && is_there(disk) {
         let shift = running.shift().map_err(|error| failed(what(), error))?;
@@ -108,6 +109,11 @@ impl Mounted<'_> {
             there
         };
         found.into_iter().map(Path::to_path_buf).collect()
+    }
+
+    /// Whether a disk stands where it can be written to.
+    pub fn is_unlocked(&self, disk: &Disk, all: &[Disk]) -> bool {
+        self.places(disk, all).iter().any(|place| self.table.is_writable_at(place))
     }
 
     /// Whether another disk's path leads to this place.

@@ -147,10 +147,12 @@ fn run_facts(
     let asked = native.hierarchies.normalise(&limits::to_cgroup(&record.run.limits, uuid, online));
     let limits = facts.limits.as_ref().map(|found| limits::from_cgroup(found, &asked, &record.run.limits));
     let mounted = table.as_ref().map(|table| Mounted { init, table, host: host_table });
-    let stands = |disk: &&Disk| {
-        mounted.as_ref().is_some_and(|mounted| !mounted.places(disk, &record.run.disks).is_empty())
+    let all = &record.run.disks;
+    let stands = |disk: &&Disk| mounted.as_ref().is_some_and(|mounted| !mounted.places(disk, all).is_empty());
+    let is_unlocked = |disk: &&Disk| {
+        disk.readonly && mounted.as_ref().is_some_and(|mounted| mounted.is_unlocked(disk, all))
     };
-    let disks = record.run.disks.iter().filter(stands);
+    let named = |disk: &Disk| disk.device.clone();
     let shows = |pool: &Pool, path: &str| {
         table.as_ref().is_some_and(|table| table.shows(&pool.persisted_end(uuid, path)))
     };
@@ -166,7 +168,8 @@ fn run_facts(
         root_lost: !record.lower.iter().all(LowerFolder::stands),
         limits: limits.unwrap_or_default(),
         nics,
-        disks: disks.map(|disk| disk.device.clone()).collect(),
+        disks: all.iter().filter(stands).map(named).collect(),
+        unlocked_disks: all.iter().filter(is_unlocked).map(named).collect(),
         persisted,
         usage: Usage { memory: usage.memory_bytes, processes: usage.processes, cpu_ns: usage.cpu_us * 1000 },
         run: record.run,

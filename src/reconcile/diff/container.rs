@@ -262,13 +262,20 @@ impl<'a> Walk<'a> {
         }
         let how = StopHow::Clean { timeout_ms: STOP_TIMEOUT_MS };
         let stop = Action::Stop { uuid: self.identity.uuid, how };
-        self.diff.push(stop, Class::Restart, why.clone(), None);
+        let stopped = self.stopped_on_the_way();
+        self.diff.push(stop, Class::Restart, why.clone(), stopped);
         let downtime = restart_downtime_ms(&self.desired);
         if let Some(step) = self.diff.steps.last_mut() {
             step.downtime_ms = downtime;
         }
         files::diff(self, Audience::Nobody);
         self.start(why, Class::Restart);
+    }
+
+    /// Its record while it is down on the way to another incarnation: should that fail, it was not powered off from inside.
+    pub fn stopped_on_the_way(&self) -> Option<Applied> {
+        let incarnation = self.view.run.map(|run| run.incarnation);
+        self.applied.clone().map(|applied| Applied { stopped: incarnation, ..applied })
     }
 
     fn pend_restart(&mut self, reasons: Vec<Reason>) {
@@ -414,7 +421,7 @@ impl<'a> Walk<'a> {
         let object = Object { meta: self.target.object.meta.clone(), spec };
         let before = self.applied.take().unwrap_or_else(|| Applied::plain(object.clone()));
         self.applied =
-            Some(Applied { object, fingerprint: kept, remakes: self.remakes, powered_off: None, ..before });
+            Some(Applied { object, fingerprint: kept, remakes: self.remakes, stopped: None, ..before });
         self.changed.retain(Field::serves_creation);
     }
 }

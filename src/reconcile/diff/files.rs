@@ -69,7 +69,8 @@ fn one(walk: &mut Walk<'_>, path: &str, file: &ContainerFile, audience: Audience
     };
     // A parked container's files are not looked at, and it must not start with others than are declared.
     let is_unseen = walk.was_parked() && found.is_none();
-    if written.is_some() && !is_unseen && is_as(&found, file, &digest) {
+    let stands = written.is_some() && !is_unseen && is_as(&found, file, &digest);
+    if stands && (found.is_none() || written.as_ref() == Some(&digest)) {
         return;
     }
     let field = Field::File(path.to_owned());
@@ -83,7 +84,8 @@ fn one(walk: &mut Walk<'_>, path: &str, file: &ContainerFile, audience: Audience
                 reasons.push(reason(Cause::Change, &format!("files.{path}"), from, to));
             }
             let before = applied(walk).and_then(|container| container.files.get(path)).unwrap_or(file);
-            reasons.extend(found.iter().flat_map(|found| drift(path, before, written, found)));
+            let drifted = found.iter().filter(|_| !stands);
+            reasons.extend(drifted.flat_map(|found| drift(path, before, written, found)));
         }
         None if reasons.is_empty() => {
             let note = match found {
@@ -101,6 +103,7 @@ fn one(walk: &mut Walk<'_>, path: &str, file: &ContainerFile, audience: Audience
     if reasons.is_empty() {
         reasons.push(because(Cause::Drift, &format!("files.{path}"), "it is not as declared"));
     }
+    let is_repair = !walk.changed.contains(&field) && !walk.has_fresh_root();
     walk.establish(&field);
     let write = FileWrite {
         path: path.to_owned(),
@@ -114,11 +117,14 @@ fn one(walk: &mut Walk<'_>, path: &str, file: &ContainerFile, audience: Audience
     let class = match walk.has_fresh_root() {
         true if walk.makes_root() => Class::Create,
         true => Class::Replace,
+        // A hand was there before: its record alone is to learn of it.
+        false if stands => Class::Record,
         false => Class::Live,
     };
     let (pool, uuid) = (walk.root_pool(), walk.identity.uuid);
     let action = Action::WriteFile { pool, uuid, file: Box::new(write) };
     walk.diff.push(action, class, reasons, walk.applied.clone());
+    walk.diff.last_is_repair(is_repair);
 }
 
 /// What is at a path; none: it was not looked at.
@@ -183,11 +189,10 @@ pub fn settle(walk: &mut Walk<'_>) {
     for (path, file) in &walk.desired.files {
         let waits =
             walk.view.record.and_then(|record| record.files.get(path)).is_some_and(|file| file.unsettled);
-        let changes = walk
-            .diff
-            .steps
-            .iter()
-            .any(|step| matches!(&step.action, Action::WriteFile { file, .. } if file.path == *path));
+        let changes = walk.diff.steps.iter().any(|step| {
+            let writes = matches!(&step.action, Action::WriteFile { file, .. } if file.path == *path);
+            writes && step.class != Class::Record
+        });
         if !file.on_change.is_empty() && (waits || changes) {
             commands.entry(file.on_change.clone()).or_default().push(path.clone());
         }
@@ -198,5 +203,6 @@ pub fn settle(walk: &mut Walk<'_>) {
             |path: &String| because(Cause::Consequence, &format!("files.{path}.onChange"), "it changed");
         let reasons = files.iter().map(note).collect();
         walk.diff.push(Action::RunInside { uuid, command, files }, Class::Live, reasons, None);
+        walk.diff.last_is_repair(true);
     }
 }

@@ -146,7 +146,9 @@ fn nics(walk: &mut Walk<'_>, facts: &RunFacts) {
             continue;
         }
         let keeps = wanted.iter().find(|nic| nic.device == *device);
-        let replaced = keeps.is_some_and(|nic| asked(device).is_some_and(|asked| asked != nic));
+        let replaced = keeps.is_some_and(|nic| {
+            asked(device).is_some_and(|asked| asked != nic && !is_moved_already(asked, nic, facts))
+        });
         if keeps.is_none() || replaced {
             let mut reasons = device_reasons(walk, device, "the nic changes");
             let field = Field::Device(device.clone());
@@ -169,59 +171,95 @@ fn nics(walk: &mut Walk<'_>, facts: &RunFacts) {
         if same && fault.is_none() {
             continue;
         }
+        let is_there = asked(&nic.device).is_some_and(|asked| is_moved_already(asked, &nic, facts));
         let reasons = match fault.filter(|_| asked(&nic.device).is_some() && same) {
             Some(fault) => {
                 let mut reasons = device_reasons(walk, &nic.device, "");
                 reasons.retain(|reason| reason.cause == Cause::Change);
-                let is_gone = !facts.nics.contains_key(&nic.device);
-                reasons.push(device_drift(&nic.device, is_gone.then_some("nic"), fault));
+                reasons.push(fault.reason(walk, &nic.device));
                 reasons
             }
             None => device_reasons(walk, &nic.device, "its network changes"),
         };
         walk.establish(&Field::Device(nic.device.clone()));
         let action = Action::AttachNic { uuid, nic: Box::new(nic) };
-        walk.diff.push(action, Class::Live, reasons, walk.applied.clone());
+        let class = if is_there { Class::Record } else { Class::Live };
+        walk.diff.push(action, class, reasons, walk.applied.clone());
     }
 }
 
+/// Whether a hand has put it on the bridge already that it is to be on now.
+fn is_moved_already(asked: &Nic, nic: &Nic, facts: &RunFacts) -> bool {
+    asked.is_moved(nic) && nic_fault(nic, facts).is_none()
+}
+
 /// What is wrong with a nic on the host.
-fn nic_fault(nic: &Nic, facts: &RunFacts) -> Option<String> {
-    let Some(found) = facts.nics.get(&nic.device) else { return Some("the nic is gone".to_owned()) };
+enum NicFault {
+    Gone,
+    /// It is on the second bridge.
+    Moved(String, String),
+    Other(String),
+}
+
+impl NicFault {
+    fn reason(self, walk: &Walk<'_>, device: &str) -> Reason {
+        match self {
+            NicFault::Gone => gone(device, "nic", "the nic is gone".to_owned()),
+            NicFault::Moved(bridge, other) => {
+                let options = walk.desired.devices.get(device).map(|device| &device.options);
+                let is_parent = options.is_some_and(|options| !options.contains_key("network"));
+                let option = if is_parent { "parent" } else { "network" };
+                let note = format!("the nic is a port of {other}, not of {bridge}");
+                let path = format!("devices.{device}.{option}");
+                Reason { note: Some(note), ..reason(Cause::Drift, &path, Some(other), Some(bridge)) }
+            }
+            NicFault::Other(note) => because(Cause::Drift, &format!("devices.{device}"), note),
+        }
+    }
+}
+
+fn nic_fault(nic: &Nic, facts: &RunFacts) -> Option<NicFault> {
+    let Some(found) = facts.nics.get(&nic.device) else { return Some(NicFault::Gone) };
     let bridge = match &nic.attachment {
         NicAttachment::Bridged { bridge } => Some(bridge),
         NicAttachment::PointToPoint => None,
     };
     if found.bridge.as_ref() != bridge {
         return Some(match (bridge, &found.bridge) {
-            (Some(bridge), None) => format!("the nic is off its bridge {bridge}"),
-            (Some(bridge), Some(other)) => format!("the nic is a port of {other}, not of {bridge}"),
-            (None, _) => "the nic is a port of a bridge".to_owned(),
+            (Some(bridge), None) => NicFault::Other(format!("the nic is off its bridge {bridge}")),
+            (Some(bridge), Some(other)) => NicFault::Moved(bridge.clone(), other.clone()),
+            (None, _) => NicFault::Other("the nic is a port of a bridge".to_owned()),
         });
     }
     if !found.up {
-        return Some("the nic is down".to_owned());
+        return Some(NicFault::Other("the nic is down".to_owned()));
     }
     if bridge.is_some() {
         return None;
     }
     let missing: Vec<String> = nic.routes().difference(&found.routes).map(IpNet::to_string).collect();
-    (!missing.is_empty()).then(|| format!("the host does not route {} to it", missing.join(", ")))
+    let note = || format!("the host does not route {} to it", missing.join(", "));
+    (!missing.is_empty()).then(|| NicFault::Other(note()))
 }
 
 fn disks(walk: &mut Walk<'_>, facts: &RunFacts) {
     let uuid = walk.identity.uuid;
     let wanted = walk.run.disks.clone();
     let stands = |disk: &Disk| facts.disks.contains(&disk.device);
+    let is_unlocked = |disk: &Disk| facts.unlocked_disks.contains(&disk.device);
     for disk in &facts.run.disks {
         if walk.ignores(&Field::Device(disk.device.clone())) {
             continue;
         }
         let keeps = wanted.iter().find(|wanted| wanted.device == disk.device);
-        if keeps == Some(disk) {
+        let is_so_already = |keeps: &Disk| is_unlocked(disk) && disk.is_unlocked_as(keeps);
+        if keeps == Some(disk) && !is_unlocked(disk) || keeps.is_some_and(is_so_already) {
             continue;
         }
-        let mut reasons = device_reasons(walk, &disk.device, "the disk changes");
+        let mut reasons = match keeps == Some(disk) {
+            true => vec![unlocked(&disk.device)],
+            false => device_reasons(walk, &disk.device, "the disk changes"),
+        };
         let field = Field::Device(disk.device.clone());
         if keeps.is_none() {
             reasons = reasons_or(reasons, Cause::Consequence, &disk.device, "a disk that is not declared");
@@ -238,18 +276,24 @@ fn disks(walk: &mut Walk<'_>, facts: &RunFacts) {
         }
         let asked = facts.run.disks.contains(&disk);
         let absent = !disk.required && walk.scene.options.missing_paths.contains(&disk.source);
-        if asked && (stands(&disk) || absent) {
+        let is_spoiled = asked && is_unlocked(&disk);
+        if asked && (stands(&disk) || absent) && !is_spoiled {
             continue;
         }
+        let is_so_already =
+            facts.run.disks.iter().any(|before| is_unlocked(before) && before.is_unlocked_as(&disk));
         let mut reasons = device_reasons(walk, &disk.device, "the disk changes");
-        if asked {
+        if is_spoiled {
+            reasons = vec![unlocked(&disk.device)];
+        } else if asked {
             reasons.retain(|reason| reason.cause == Cause::Change);
             let note = format!("nothing is mounted at {} inside", disk.path.display());
-            reasons.push(device_drift(&disk.device, Some("disk"), note));
+            reasons.push(gone(&disk.device, "disk", note));
         }
         walk.establish(&Field::Device(disk.device.clone()));
         let action = Action::AttachDisk { uuid, disk: Box::new(disk) };
-        walk.diff.push(action, Class::Live, reasons, walk.applied.clone());
+        let class = if is_so_already { Class::Record } else { Class::Live };
+        walk.diff.push(action, class, reasons, walk.applied.clone());
     }
 }
 
@@ -271,16 +315,18 @@ fn class_of(stands: bool) -> Class {
     if stands { Class::Live } else { Class::Record }
 }
 
-/// What happened to a device; one that is gone has no type any more.
-fn device_drift(device: &str, gone: Option<&str>, note: String) -> Reason {
-    match gone {
-        Some(kind) => {
-            let path = format!("devices.{device}.type");
-            let plain = reason(Cause::Drift, &path, Some("none".to_owned()), Some(kind.to_owned()));
-            Reason { note: Some(note), ..plain }
-        }
-        None => because(Cause::Drift, &format!("devices.{device}"), note),
-    }
+/// A device that is gone has no type any more.
+fn gone(device: &str, kind: &str, note: String) -> Reason {
+    let path = format!("devices.{device}.type");
+    let plain = reason(Cause::Drift, &path, Some("none".to_owned()), Some(kind.to_owned()));
+    Reason { note: Some(note), ..plain }
+}
+
+/// A read-only disk that was mounted anew.
+fn unlocked(device: &str) -> Reason {
+    let path = format!("devices.{device}.readonly");
+    let plain = reason(Cause::Drift, &path, Some("false".to_owned()), Some("true".to_owned()));
+    Reason { note: Some("its mount was made writable".to_owned()), ..plain }
 }
 
 /// The changed options of a device; where none changed, `note` as a consequence.

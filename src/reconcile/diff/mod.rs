@@ -62,6 +62,8 @@ pub struct Draft {
     pub reasons: Vec<Reason>,
     pub downtime_ms: u64,
     pub applied: Option<Applied>,
+    /// It mends one thing and establishes nothing: what it has nothing to do with goes on when it fails.
+    pub is_repair: bool,
 }
 
 /// The steps of one object.
@@ -100,7 +102,25 @@ impl ObjectDiff {
         if let Some(at) = self.steps.iter().position(is_note).filter(|_| applied.is_some()) {
             reasons.splice(0..0, self.steps.remove(at).reasons);
         }
-        self.steps.push(Draft { action, class, reasons, downtime_ms: 0, applied });
+        self.steps.push(Draft { action, class, reasons, downtime_ms: 0, applied, is_repair: false });
+    }
+
+    /// The step that was pushed last mends one thing and establishes nothing.
+    pub fn last_is_repair(&mut self, is_repair: bool) {
+        if let Some(draft) = self.steps.last_mut() {
+            draft.is_repair = is_repair;
+        }
+    }
+}
+
+impl Draft {
+    /// Whether it cannot be done while `repair` is not.
+    pub fn needs(&self, repair: &Action) -> bool {
+        match (&self.action, repair) {
+            (Action::Start(_), _) => true,
+            (Action::RunInside { files, .. }, Action::WriteFile { file, .. }) => files.contains(&file.path),
+            _ => false,
+        }
     }
 }
 

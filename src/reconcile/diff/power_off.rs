@@ -14,7 +14,7 @@ pub fn diff(scene: &Scene<'_>, key: &Key) -> ObjectDiff {
     let view = scene.joined.view(key);
     if let Some(run) = view.run {
         let applied = view.record.and_then(|record| record.applied.clone());
-        let applied = applied.map(|applied| Applied { powered_off: Some(run.incarnation), ..applied });
+        let applied = applied.map(|applied| Applied { stopped: Some(run.incarnation), ..applied });
         let how = StopHow::Clean { timeout_ms: STOP_TIMEOUT_MS };
         let stop = Action::Stop { uuid: run.run.uuid, how };
         let why = because(Cause::Verb, "state", "everything is powered off");

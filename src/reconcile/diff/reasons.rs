@@ -30,7 +30,9 @@ impl Walk<'_> {
                     Some(self.target.power.word().to_owned()),
                 );
                 let note = match self.view.exit {
-                    Some(_) if self.view.was_powered_off() => "powered off by `bayplan power-off`".to_owned(),
+                    Some(_) if self.view.was_stopped() => {
+                        "stopped by Bayplan, and not started again".to_owned()
+                    }
                     Some(exit) => exit_words(exit),
                     None => "it does not run".to_owned(),
                 };

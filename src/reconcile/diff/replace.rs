@@ -147,7 +147,8 @@ fn stop(walk: &mut Walk<'_>, reasons: Vec<Reason>) {
         walk.establish(&Field::State);
     }
     let how = StopHow::Clean { timeout_ms: STOP_TIMEOUT_MS };
-    walk.diff.push(Action::Stop { uuid: walk.identity.uuid, how }, Class::Replace, reasons, None);
+    let stopped = walk.stopped_on_the_way().filter(|_| walk.target.power != Power::Stopped);
+    walk.diff.push(Action::Stop { uuid: walk.identity.uuid, how }, Class::Replace, reasons, stopped);
     let downtime_ms = restart_downtime_ms(&walk.desired);
     if let Some(step) = walk.diff.steps.last_mut() {
         step.downtime_ms = downtime_ms;

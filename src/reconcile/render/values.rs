@@ -28,7 +28,7 @@ pub fn field_lines(path: &str, value: &str) -> String {
 }
 
 /// Control characters, and marks that turn the direction of writing, as escapes.
-fn harmless(text: &str) -> String {
+pub fn harmless(text: &str) -> String {
     let shown = |letter: char| match letter {
         '\t' => vec![letter],
         _ if letter.is_control() || turns(letter) => letter.escape_default().collect(),

@@ -87,6 +87,7 @@ fn running(found: &mut Found, declared: &Container, run: &RunFacts) {
         let words = match device.device_type {
             DeviceType::Nic => run.nics.get(name).map_or("gone".to_owned(), nic_words),
             DeviceType::Disk if is_root(&device.options) => continue,
+            DeviceType::Disk if run.unlocked_disks.contains(name) => "mounted, not read-only".to_owned(),
             DeviceType::Disk if run.disks.contains(name) => "mounted".to_owned(),
             DeviceType::Disk => "not mounted".to_owned(),
         };

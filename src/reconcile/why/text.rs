@@ -7,8 +7,11 @@ use crate::reconcile::render::class_word;
 use crate::reconcile::render::values::in_a_line;
 use std::fmt::Write;
 
+/// The line of a manifest at a place, where the manifests are at hand.
+pub type Excerpt<'e> = &'e dyn Fn(&Place) -> Option<String>;
+
 /// The whole text; ends with a line break.
-pub fn text(explanation: &Explanation) -> String {
+pub fn text(explanation: &Explanation, excerpt: Excerpt<'_>) -> String {
     let mut text = head(explanation);
     for change in &explanation.changes {
         line(&mut text, "planned", &change_words(change));
@@ -16,7 +19,7 @@ pub fn text(explanation: &Explanation) -> String {
     for value in &explanation.values {
         let shown = shown(value).map_or(String::new(), |shown| format!(" {shown}"));
         let _ = write!(text, "\n{}:{shown}\n", value.field);
-        self::value(&mut text, value);
+        self::value(&mut text, value, excerpt);
     }
     text
 }
@@ -46,9 +49,12 @@ fn shown(value: &Value) -> Option<String> {
     }
 }
 
-fn value(text: &mut String, value: &Value) {
+fn value(text: &mut String, value: &Value, excerpt: Excerpt<'_>) {
     if let Some(origin) = &value.origin {
         line(text, "from", &origin_words(origin));
+        if let Some(written) = origin.place.as_ref().and_then(excerpt) {
+            line(text, "", &written);
+        }
         for hidden in &origin.overrides {
             line(text, "overrides", &overridden_words(hidden));
         }

@@ -44,7 +44,7 @@ impl Folders<'_> {
 }
 
 /// Without `.` and `..`; `..` at the root stays at the root, as in a path lookup.
-fn tidy(path: &Path) -> PathBuf {
+pub fn tidy(path: &Path) -> PathBuf {
     let mut tidy = PathBuf::new();
     for component in path.components() {
         match component {

@@ -15,6 +15,7 @@ pub mod value;
 
 use crate::model::key::Key;
 use crate::model::step::{Action, Cause, Class, Reason, Step};
+use crate::reconcile::drift::Drift;
 use crate::reconcile::plan::Plan;
 use crate::reconcile::render::step_words;
 use crate::spec::edit::New;
@@ -150,9 +151,9 @@ pub fn left(before: &Plan, after: &Plan, adopted: &BTreeSet<Key>) -> Vec<NotAdop
     for step in after.steps.iter().filter(|step| adopted.contains(&step.key) && !is_record(step)) {
         for reason in &step.reasons {
             let side = |value: &Option<String>| value.clone().unwrap_or_else(|| "none".to_owned());
-            let values = match reason.from == reason.to {
-                true => String::new(),
-                false => format!(" ({} -> {})", side(&reason.from), side(&reason.to)),
+            let values = match (side(&reason.from), side(&reason.to)) {
+                (from, to) if from == to => String::new(),
+                (from, to) => format!(" ({from} -> {to})"),
             };
             let why = format!("{} is left to do{values}", step_words(&step.action));
             say(&step.key, &reason.field, why);
@@ -172,6 +173,35 @@ pub fn left(before: &Plan, after: &Plan, adopted: &BTreeSet<Key>) -> Vec<NotAdop
     }
     left.dedup();
     left
+}
+
+/// So many objects are named.
+const NAMED: usize = 8;
+
+/// What a plan of the written manifests and the drift after it still have, an object a line; those in `told` apart.
+pub fn remaining(plan: &Plan, drift: &Drift, told: &BTreeSet<&Key>) -> Vec<String> {
+    let mut steps: BTreeMap<&Key, BTreeSet<String>> = BTreeMap::new();
+    for step in &plan.steps {
+        steps.entry(&step.key).or_default().insert(step_words(&step.action));
+    }
+    let mut drifted: BTreeMap<&Key, BTreeSet<String>> = BTreeMap::new();
+    for row in &drift.rows {
+        drifted.entry(&row.key).or_default().insert(format!("drift {}", row.field).trim_end().to_owned());
+    }
+    for broken in plan.broken.iter().chain(&drift.broken) {
+        drifted.entry(&broken.key).or_default().insert(broken.message.clone());
+    }
+    // What a step does says more than that it differs.
+    let mut objects: BTreeMap<&Key, BTreeSet<String>> = drifted.into_iter().chain(steps).collect();
+    let line = |(key, words): (&&Key, &BTreeSet<String>)| {
+        format!("{key}: {}", words.iter().map(String::as_str).collect::<Vec<_>>().join(", "))
+    };
+    objects.retain(|key, _| !told.contains(key));
+    let mut lines: Vec<String> = objects.iter().take(NAMED).map(line).collect();
+    if objects.len() > NAMED {
+        lines.push(format!("and {} objects more", objects.len() - NAMED));
+    }
+    lines
 }
 
 /// A step that writes down what is there, and changes nothing on the host.

@@ -1,10 +1,12 @@
 //! Where differences are written: in which text, document and field; and the texts with them.
 
-use super::value::{device, file_part};
+use super::value::{content as content_of, device, device_option, file_part};
 use super::{Difference, Into, NotAdopted, Value};
+use crate::model::content::{Content, SourceFile};
 use crate::model::key::Key;
 use crate::model::origin::{FieldOrigins, Layer, Origin, Place};
 use crate::reconcile::plan::Plan;
+use crate::reconcile::render::values::in_a_line;
 use crate::spec::edit;
 use crate::spec::fill;
 use crate::spec::{SourceText, TextRole};
@@ -27,7 +29,8 @@ pub fn profiles(plan: &Plan, differences: &[Difference], into: Into) -> BTreeSet
 fn origin<'o>(origins: &'o FieldOrigins, field: &str) -> Option<&'o Origin> {
     match (file_part(field), device(field)) {
         (Some((path, _)), _) => origins.get(&format!("files.{path}")),
-        (None, Some(name)) => origins.get(&format!("devices.{name}.type")),
+        // Of the whole device, else of one option.
+        (None, Some(name)) => origins.get(&format!("devices.{name}.type")).or_else(|| origins.get(field)),
         (None, None) => origins.get(field),
     }
 }
@@ -100,7 +103,11 @@ fn edits<'d>(
     for difference in differences {
         let origins = plan.objects.get(&difference.key).map(|change| &change.origins);
         let found = origins.ok_or_else(|| "it is not in these manifests".to_owned());
-        match found.and_then(|origins| spot(texts, origins, difference, into)) {
+        let spot = match source_of(plan, difference) {
+            Some(file) => source(texts, file),
+            None => found.and_then(|origins| spot(texts, origins, (plan, difference), into)),
+        };
+        match spot {
             Ok(spot) => edits.entry(spot).or_default().push(difference),
             Err(why) => not.push(difference.refused(why)),
         }
@@ -114,9 +121,9 @@ fn edits<'d>(
         not.push(other.refused(format!(
             "one line declares it for both, and they do not agree: {} has {}, {} has {}",
             one.key,
-            one.value.words(),
+            in_a_line(one.value.words()),
             other.key,
-            other.value.words()
+            in_a_line(other.value.words())
         )));
     }
     (edits, not)
@@ -142,6 +149,7 @@ fn apply(text: &str, spot: &Spot, value: &Value, is_alone: bool) -> Result<Strin
         other => other.clone(),
     };
     match spot {
+        Spot::Source { .. } => Ok(value.words().to_owned()),
         Spot::Text { .. } => Ok(escaped.words().to_owned()),
         Spot::Field { document, path, .. } => {
             let path: Vec<&str> = path.iter().map(String::as_str).collect();
@@ -167,12 +175,17 @@ enum Spot {
     Value { file: usize, place: Place },
     /// A template, whole.
     Text { file: usize },
+    /// The file of a `source`, whole.
+    Source { file: usize },
 }
 
 impl Spot {
     fn file(&self) -> usize {
         match self {
-            Spot::Field { file, .. } | Spot::Value { file, .. } | Spot::Text { file } => *file,
+            Spot::Field { file, .. }
+            | Spot::Value { file, .. }
+            | Spot::Text { file }
+            | Spot::Source { file } => *file,
         }
     }
 }
@@ -180,7 +193,7 @@ impl Spot {
 fn spot(
     texts: &[SourceText],
     origins: &FieldOrigins,
-    difference: &Difference,
+    (plan, difference): (&Plan, &Difference),
     into: Into,
 ) -> Result<Spot, String> {
     let field = difference.field.as_str();
@@ -194,11 +207,13 @@ fn spot(
     if matches!(home.layer, Layer::Set(_)) {
         path.push("template".to_owned());
     }
-    path.extend(match (file_part(field), field.split_once('.')) {
-        (Some((file, part)), _) => vec!["files".to_owned(), file.to_owned(), part.to_owned()],
-        (None, Some((first, rest))) => vec![first.to_owned(), rest.to_owned()],
-        (None, None) => vec![field.to_owned()],
-    });
+    let words = match (file_part(field), device_option(plan, &difference.key, field), field.split_once('.')) {
+        (Some((file, part)), ..) => vec!["files", file, part],
+        (None, Some((device, option)), _) => vec!["devices", device, option],
+        (None, None, Some((first, rest))) => vec![first, rest],
+        (None, None, None) => vec![field],
+    };
+    path.extend(words.into_iter().map(str::to_owned));
     if let (Some((_, "content")), Some(origin)) = (file_part(field), origin) {
         return content(texts, origin, (file, document, path));
     }
@@ -210,6 +225,28 @@ fn spot(
     match origin.filter(|origin| origin.layer == home.layer) {
         Some(origin) => placeholder(texts, origin, &written),
         None => Err("its value is made of placeholders; change it by hand".to_owned()),
+    }
+}
+
+/// The file beside the manifests that holds what differs.
+fn source_of<'p>(plan: &'p Plan, difference: &Difference) -> Option<&'p SourceFile> {
+    let (path, "content") = file_part(&difference.field)? else { return None };
+    match content_of(plan, &difference.key, path)? {
+        Content::File(file) => Some(file),
+        _ => None,
+    }
+}
+
+/// It is written whole, if it is nothing else to these manifests.
+fn source(texts: &[SourceText], file: &SourceFile) -> Result<Spot, String> {
+    let whole = file.root.join(&file.path);
+    match texts.iter().position(|text| text.file() == whole).map(|at| (at, &texts[at])) {
+        Some((file, SourceText { role: TextRole::Source(_), .. })) => Ok(Spot::Source { file }),
+        Some((_, SourceText { role: TextRole::Unread(_), text: why, .. })) => Err(why.clone()),
+        Some((_, other)) => {
+            Err(format!("its source {} is more than that here; change it by hand", other.path))
+        }
+        None => Err(format!("its source {} was not read", whole.display())),
     }
 }
 

@@ -1,7 +1,7 @@
 //! A drift → what a manifest would say instead.
 
 use super::{FileTexts, Value};
-use crate::model::content::Content;
+use crate::model::content::{Content, SecretSource, SourceFile};
 use crate::model::key::{Key, Kind};
 use crate::model::object::Spec;
 use crate::model::step::{Reason, Step};
@@ -23,18 +23,52 @@ pub fn device(field: &str) -> Option<&str> {
     field.strip_prefix("devices.")
 }
 
+/// `devices.NAME.OPTION` → both; names and options may have dots.
+pub fn device_option<'f>(plan: &Plan, key: &Key, field: &'f str) -> Option<(&'f str, &'f str)> {
+    let Spec::Container(container) = &plan.objects.get(key)?.after.as_ref()?.spec else { return None };
+    let rest = device(field)?;
+    let options = |name: &String| Some((name.len(), rest.strip_prefix(name.as_str())?.strip_prefix('.')?));
+    let (length, option) = container.devices.keys().filter_map(options).max_by_key(|(length, _)| *length)?;
+    Some((&rest[..length], option))
+}
+
 /// The files whose content inside is asked for, to adopt it.
 pub fn wanted_contents(plan: &Plan, keys: &BTreeSet<Key>) -> BTreeSet<(Key, String)> {
     let drifted = super::drifted(plan, keys);
     let wanted = drifted.filter_map(|(step, reason)| {
         let (path, "content") = file_part(&reason.field)? else { return None };
-        matches!(content(plan, &step.key, path), Some(Content::Text(_)))
-            .then(|| (step.key.clone(), path.to_owned()))
+        let content = content(plan, &step.key, path)?;
+        secret(plan, content).is_none().then(|| (step.key.clone(), path.to_owned()))
     });
     wanted.collect()
 }
 
-fn content<'p>(plan: &'p Plan, key: &Key, path: &str) -> Option<&'p Content> {
+/// The files beside the manifests that what was read comes from.
+pub fn sources(plan: &Plan, texts: &FileTexts) -> BTreeSet<SourceFile> {
+    let source = |((key, path), _): (&(Key, String), _)| match content(plan, key, path)? {
+        Content::File(file) => Some(file.clone()),
+        _ => None,
+    };
+    texts.iter().filter(|(_, text)| text.is_ok()).filter_map(source).collect()
+}
+
+/// Whose secret a content is; a file beside the manifests may be a secret's own.
+fn secret(plan: &Plan, content: &Content) -> Option<String> {
+    let file = match content {
+        Content::Text(_) => return None,
+        Content::Secret(_) | Content::Variable(_) => return Some("it is a secret's".to_owned()),
+        Content::File(file) => file.root.join(&file.path),
+    };
+    let secret = SecretSource::File(file);
+    // Of those that are recorded already the reader of contents knows.
+    let mut objects = plan.objects.values().filter_map(|change| change.after.as_ref());
+    objects
+        .any(|object| object.spec.secrets().contains(&&secret))
+        .then(|| format!("its source is a secret's ({secret})"))
+}
+
+/// Of a file inside, as it is declared.
+pub fn content<'p>(plan: &'p Plan, key: &Key, path: &str) -> Option<&'p Content> {
     match &plan.objects.get(key)?.after.as_ref()?.spec {
         Spec::Container(container) => Some(&container.files.get(path)?.from),
         _ => None,
@@ -68,6 +102,13 @@ pub fn values(
             (None, Some(name)) if found == Some("none") => {
                 Ok(vec![(format!("devices.{name}"), Value::NoDevice)])
             }
+            _ if matches!(
+                device_option(plan, &step.key, field),
+                Some((_, "network" | "parent" | "readonly"))
+            ) =>
+            {
+                plain(found)
+            }
             _ if field.starts_with("files./") && found == Some("nothing") => plain(None),
             _ => Err(unspeakable(reason)),
         },
@@ -87,16 +128,9 @@ fn name_of(words: &str) -> &str {
 }
 
 fn file_content(plan: &Plan, key: &Key, path: &str, texts: &FileTexts) -> Result<String, String> {
-    match content(plan, key, path) {
-        Some(Content::Secret(_) | Content::Variable(_)) => {
-            Err("it is a secret's; change the secret where it is, or `bayplan apply`".to_owned())
-        }
-        Some(Content::File(file)) => Err(format!(
-            "it comes from {}; take it there with `bayplan exec {} -T -- cat {path} > {0}`",
-            file.root.join(&file.path).display(),
-            key.name
-        )),
-        _ => match texts.get(&(key.clone(), path.to_owned())) {
+    match content(plan, key, path).and_then(|content| secret(plan, content)) {
+        Some(why) => Err(format!("{why}; change the secret where it is, or `bayplan apply`")),
+        None => match texts.get(&(key.clone(), path.to_owned())) {
             Some(text) => text.clone(),
             None => Err("what is in it was not read".to_owned()),
         },
