@@ -389,7 +389,7 @@ spec:
 #[test]
 fn each_field_of_a_file_has_the_line_that_gave_it_and_a_default_has_none() {
     let explanation = why(&host(FILES), &web(), Some(FILES));
-    insta::assert_snapshot!(text(&explanation.narrowed("files").unwrap()), @r"
+    insta::assert_snapshot!(text(&explanation.narrowed("files").unwrap(), &|_| None), @r"
     container/web-1
         declared  (site.yaml:20:7)
         owner site edge, generation 1
