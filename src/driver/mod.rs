@@ -1,7 +1,7 @@
 //! Steps to host effects, and the host to facts: one trait, every driver.
 //!
 //! `conformance` is the suite that every driver passes; `memory` models a host; `faulty` wraps a driver with faults;
-//! `part` is what a look at some objects is about.
+//! `part` is what a look at some objects is about; `records` and `rename` are what steps do to records.
 
 pub mod conformance;
 pub mod faulty;
@@ -9,6 +9,7 @@ pub mod memory;
 pub mod native;
 pub mod part;
 pub mod records;
+pub mod rename;
 
 use crate::model::content::{Content, Contents};
 use crate::model::key::Key;

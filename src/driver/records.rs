@@ -5,6 +5,7 @@ use crate::model::content::Digest;
 use crate::model::key::Key;
 use crate::model::object::Spec;
 use crate::model::record::{Parked, RECORD_VERSION, Record, WrittenFile};
+use crate::model::renaming::is_on_host;
 use crate::model::step::{Action, Outcome, RecordUpdate, Step};
 use crate::store::Records;
 use jiff::Timestamp;
@@ -21,6 +22,8 @@ pub fn execute(
         Action::Retire => retire(records, &step.key, context.actor)?,
         Action::Park { until } => park(records, &step.key, *until, context)?,
         Action::ForgetRecord => records.forget(&step.key).map_err(store_error)?,
+        // What is of it on the host moves with it.
+        Action::Rename { from } if is_on_host(from.kind) => return Ok(None),
         Action::Rename { from } => rename(records, from, &step.key, context.actor)?,
         Action::Note => false,
         _ => return Ok(None),
@@ -117,6 +120,7 @@ fn put(records: &dyn Records, key: &Key, update: &RecordUpdate, actor: &str) -> 
         overrides: vec![],
         retiring: false,
         parked: None,
+        renaming: None,
         undeleted: false,
         actor: actor.to_owned(),
     });

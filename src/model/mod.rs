@@ -10,7 +10,7 @@
 //! | `desired`, `observed`, `record` | the three sides of the comparison |
 //! | `run` | what the runtime is asked to start, with every value typed |
 //! | `step` | what changes the host |
-//! | `references` | which objects one needs |
+//! | `references`, `renaming` | which objects one needs; how it follows when a network or pool has another name |
 //! | `ready` | when a started container counts as ready |
 //! | `prune` | what becomes of what is no longer declared |
 //! | `rollout` | how many containers may be without service at once |
@@ -32,6 +32,7 @@ pub mod prune;
 pub mod ready;
 pub mod record;
 pub mod references;
+pub mod renaming;
 pub mod rollout;
 pub mod root;
 pub mod run;

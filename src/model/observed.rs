@@ -71,6 +71,9 @@ pub struct ImageFacts {
 pub struct PoolFacts {
     /// Its folder.
     pub source: String,
+    /// Whether something is mounted just there: the folder cannot have another name then.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_mount_point: bool,
     /// In bytes.
     pub free: u64,
 }

@@ -43,6 +43,10 @@ pub struct Record {
     /// It is out of service and kept for a while: it runs no more, and goes when the time is over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parked: Option<Parked>,
+    /// A network or pool whose rename has begun: what the host has of it may still be under this former name. Every
+    /// later pass goes on with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub renaming: Option<Key>,
     /// Brought back by hand: it is not pruned, until a manifest declares it again.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub undeleted: bool,

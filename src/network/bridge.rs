@@ -100,7 +100,7 @@ pub(super) fn delete_link(netlink: &mut Netlink, index: u32) -> Result<Effect, N
     }
 }
 
-fn check_ours(link: &Link, mark: &Mark) -> Result<(), BridgeError> {
+pub(super) fn check_ours(link: &Link, mark: &Mark) -> Result<(), BridgeError> {
     let foreign = |what: String| BridgeError::Foreign { name: link.name.clone(), what };
     if link.kind != LinkKind::Bridge {
         return Err(foreign("it is no bridge".into()));

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! pure     address (MACs, ownership marks, names)   ipam   ruleset (JSON for nft)   deviation
-//! effects  netlink ◄── links (one dump) ◄── bridge, nic        nat ──► nft        sysctl   resolver   facts
+//! effects  netlink ◄── links (one dump) ◄── bridge, nic, rename   nat ──► nft        sysctl   resolver   facts
 //!          service (a connection inside) ◄── http
 //! ```
 //!
@@ -20,6 +20,7 @@ pub mod links;
 pub mod nat;
 pub mod netlink;
 pub mod nic;
+pub mod rename;
 pub mod resolver;
 pub mod ruleset;
 pub mod service;

@@ -42,6 +42,19 @@ pub fn ensure(spec: &TableSpec) -> Result<Effect, NatError> {
     Ok(Effect::Changed)
 }
 
+/// The table of a bridge that has another name now, in one transaction with the removal of the former one. What was not
+/// as it should be is only removed.
+pub fn rename(from: &TableSpec, to: &TableSpec) -> Result<Effect, NatError> {
+    match observe(from)? {
+        TableState::Absent => Ok(Effect::Unchanged),
+        TableState::Present(Difference::None) => {
+            apply(&to.table, &ruleset::rename(from, to))?;
+            Ok(Effect::Changed)
+        }
+        TableState::Present(_) => remove(&from.table),
+    }
+}
+
 /// Removes the table if it is there.
 pub fn remove(table: &str) -> Result<Effect, NatError> {
     if list(table)?.is_none() {

@@ -16,16 +16,33 @@ pub struct TableSpec {
 /// Family `inet`: one table serves IPv4 and IPv6.
 const FAMILY: &str = "inet";
 
-/// One transaction that leaves exactly the wanted table: add (so that the deletion cannot fail), delete, add anew.
+/// One transaction that leaves exactly the wanted table.
 pub fn replace(spec: &TableSpec) -> Value {
-    let mut commands = vec![add(table(&spec.table)), delete(&spec.table), add(table(&spec.table))];
-    commands.extend(content(spec).into_iter().map(add));
-    json!({ "nftables": commands })
+    transaction(made_anew(spec))
+}
+
+/// One transaction that leaves exactly the wanted table, and not the former one.
+pub fn rename(from: &TableSpec, to: &TableSpec) -> Value {
+    transaction([gone(&from.table).to_vec(), made_anew(to)].concat())
 }
 
 /// One transaction that leaves no such table, whether there is one or not.
 pub fn remove(table_name: &str) -> Value {
-    json!({ "nftables": [add(table(table_name)), delete(table_name)] })
+    transaction(gone(table_name).to_vec())
+}
+
+fn transaction(commands: Vec<Value>) -> Value {
+    json!({ "nftables": commands })
+}
+
+fn made_anew(spec: &TableSpec) -> Vec<Value> {
+    let made = content(spec).into_iter().map(add);
+    gone(&spec.table).into_iter().chain([add(table(&spec.table))]).chain(made).collect()
+}
+
+/// Added first, so that the deletion cannot fail.
+fn gone(table_name: &str) -> [Value; 2] {
+    [add(table(table_name)), delete(table_name)]
 }
 
 /// How the table that `nft -j list table` shows differs from the wanted one.

@@ -1,7 +1,7 @@
 //! The objects' steps in one order: what stands before what, numbered.
 
 use super::chain::Chain;
-use super::diff::{ObjectDiff, Scene, because};
+use super::diff::{Draft, ObjectDiff, Scene, because};
 use super::graph::{Order, Way};
 use super::ignore;
 use super::plan::{ObjectChange, PLAN_VERSION, Pending, Plan};
@@ -11,6 +11,7 @@ use crate::model::finding::Finding;
 use crate::model::key::{Key, Kind};
 use crate::model::prune::Deletion;
 use crate::model::references::references;
+use crate::model::renaming::is_on_host;
 use crate::model::step::{Action, Cause, Class, Step, StepId};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -100,20 +101,23 @@ pub fn assemble(
         unchanged_keys: BTreeSet::new(),
         warnings,
     };
+    let first = renames_first(scene, &mut diffs, order, &mut plan);
     let mut tails: BTreeMap<&Key, BTreeSet<StepId>> = BTreeMap::new();
     for key in &order.keys {
         let Some(diff) = diffs.remove(key) else { continue };
         let before = order.before.get(key).into_iter().flatten();
-        let mut chain = Chain::new(before.filter_map(|other| tails.get(other)).flatten().copied().collect());
+        let tails_before = before.filter_map(|other| tails.get(other)).flatten().copied();
+        let mut chain = Chain::new(tails_before.chain(first).collect());
         if !diff.steps.is_empty() || diff.pending.is_some() {
             plan.objects.insert(key.clone(), object_change(scene, key));
         }
-        if diff.steps.is_empty() && diff.pending.is_none() && diff.broken.is_none() {
+        let is_renamed = plan.objects.contains_key(key);
+        if diff.steps.is_empty() && diff.pending.is_none() && diff.broken.is_none() && !is_renamed {
             plan.unchanged += 1;
             plan.unchanged_keys.insert(key.clone());
         }
         for draft in diff.steps {
-            let id = StepId(u32::try_from(plan.steps.len()).unwrap_or(u32::MAX));
+            let id = next_id(&plan);
             let (mut after, mut after_end) = chain.before(&draft);
             if let Some(turn) = turns.get(key).filter(|_| is_turn(&draft.action, draft.class)) {
                 let former = turn.before.iter().filter_map(|other| ends.get(other)).copied();
@@ -131,17 +135,7 @@ pub fn assemble(
                 ends.insert(key.clone(), id);
             }
             chain.push(id, &draft);
-            plan.steps.push(Step {
-                id,
-                key: key.clone(),
-                action: draft.action,
-                class: draft.class,
-                reasons: draft.reasons,
-                downtime_ms: draft.downtime_ms,
-                after: after.into_iter().collect(),
-                after_end,
-                applied: draft.applied.map(Box::new),
-            });
+            plan.steps.push(Step { after_end, ..step(id, key, draft, after) });
         }
         tails.insert(key, chain.tail());
         plan.pending.extend(diff.pending);
@@ -158,6 +152,48 @@ pub fn assemble(
         plan.pending.push(unconfirmed(key, *way));
     }
     plan
+}
+
+/// Networks and pools get their new names before all else, one after the other: records of any object may name them.
+/// Answers the last of these steps.
+fn renames_first(
+    scene: &Scene<'_>,
+    diffs: &mut BTreeMap<Key, ObjectDiff>,
+    order: &Order,
+    plan: &mut Plan,
+) -> Option<StepId> {
+    let mut last = None;
+    for key in order.keys.iter().filter(|key| is_on_host(key.kind)) {
+        let steps = diffs.get_mut(key).map(|diff| &mut diff.steps);
+        let renames = |draft: &&Draft| matches!(draft.action, Action::Rename { .. });
+        let Some(steps) = steps.filter(|steps| steps.first().as_ref().is_some_and(renames)) else { continue };
+        let id = next_id(plan);
+        plan.steps.push(step(id, key, steps.remove(0), last.into_iter().collect()));
+        let change = object_change(scene, key);
+        // It may be no target of the goal, and yet it stays.
+        let stays = change.before.clone().filter(|_| change.leaves.is_none());
+        plan.objects.insert(key.clone(), ObjectChange { after: change.after.or(stays), ..change });
+        last = Some(id);
+    }
+    last
+}
+
+fn next_id(plan: &Plan) -> StepId {
+    StepId(u32::try_from(plan.steps.len()).unwrap_or(u32::MAX))
+}
+
+fn step(id: StepId, key: &Key, draft: Draft, after: BTreeSet<StepId>) -> Step {
+    Step {
+        id,
+        key: key.clone(),
+        action: draft.action,
+        class: draft.class,
+        reasons: draft.reasons,
+        downtime_ms: draft.downtime_ms,
+        after: after.into_iter().collect(),
+        after_end: vec![],
+        applied: draft.applied.map(Box::new),
+    }
 }
 
 /// What a container of a turn waits for before it is stopped.

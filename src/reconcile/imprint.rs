@@ -79,7 +79,7 @@ pub fn imprint(observed: &Observed) -> Imprint {
     for content in images.keys() {
         imprint.put(&format!("image content {content}"), "content", &());
     }
-    for (name, PoolFacts { source, free: _ }) in pools {
+    for (name, PoolFacts { source, is_mount_point: _, free: _ }) in pools {
         imprint.put(&Key::pool(name).to_string(), "folder", source);
     }
     for (name, facts) in networks {
@@ -118,11 +118,12 @@ fn record(record: &Record) -> impl Serialize {
         overrides,
         retiring,
         parked,
+        renaming,
         undeleted,
         actor: _,
     } = record;
     let declared = (owner, generation, desired, origins);
-    (declared, applied, identity, files, overrides, retiring, parked, undeleted)
+    (declared, applied, identity, files, overrides, retiring, parked, renaming, undeleted)
 }
 
 fn container(imprint: &mut Imprint, name: &str, facts: &ContainerFacts) {

@@ -10,7 +10,7 @@ use super::graph::{Order, order};
 use super::identities::{identities, networks};
 use super::intent::{Guard, Intent};
 use super::join::join;
-use super::rename::{self, Renames};
+use super::rename;
 use super::rollout::{self, Turns};
 use super::unmanaged::{self, UnmanagedContainer};
 use super::unready;
@@ -232,12 +232,9 @@ impl Plan {
 
 /// What has to happen so that the host has what `goal` wants. Pure: same input, same plan.
 pub fn plan(goal: &Goal<'_>, observed: &Observed, options: &PlanOptions) -> Result<Plan, Error> {
-    let renames = match goal {
-        Goal::Site(desired) => rename::due(desired, observed),
-        _ => Renames::new(),
-    };
+    let renames = rename::due(goal, observed);
     let renamed = (!renames.is_empty()).then(|| rename::view(observed, &renames));
-    let observed = renamed.as_ref().unwrap_or(observed);
+    let (found, observed) = (observed, renamed.as_ref().unwrap_or(observed));
     let joined = join(observed);
     let mut world = world(goal, observed, &joined, options);
     let networks = networks(&world);
@@ -250,9 +247,9 @@ pub fn plan(goal: &Goal<'_>, observed: &Observed, options: &PlanOptions) -> Resu
     }
     findings.sort_by(|a, b| (&a.place, &a.key, &a.message).cmp(&(&b.place, &b.key, &b.message)));
     if let Goal::Site(desired) = goal {
-        findings.extend(rename::refused(desired, observed));
+        findings.extend(rename::findings::refused(desired, found));
         if options.only.is_empty() {
-            findings.extend(rename::proposals(desired, observed));
+            findings.extend(rename::findings::proposals(desired, observed));
         }
     }
     let external = match goal {
@@ -284,7 +281,7 @@ pub fn plan(goal: &Goal<'_>, observed: &Observed, options: &PlanOptions) -> Resu
     };
     scene.images = image_states(&scene);
     let mut diffs = diffs(&scene, &identities);
-    rename::begin_with(&renames, &mut diffs);
+    rename::begin_with(&renames, observed, &mut diffs);
     let former = former_users(&world, observed, &joined, options);
     let (order, rollouts) = in_turns(&scene, &mut diffs, former)?;
     let plan = assemble(&scene, diffs, &order, (rollouts, findings));

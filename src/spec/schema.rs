@@ -176,11 +176,9 @@ fn document(kind: Kind) -> Value {
             Kind::ContainerSet => &["memberOf"],
             Kind::Site => &["memberOf", "deletion", "renamedFrom"],
             Kind::Host => &["memberOf", "deletion", "movedFromSite", "renamedFrom"],
-            kind => {
+            _ => {
                 fields["deletion"]["enum"] = json!(["delete", "retain"]);
-                // Networks and pools have their names on the host.
-                let named = matches!(kind, Kind::Network | Kind::StoragePool);
-                if named { &["memberOf", "renamedFrom"] } else { &["memberOf"] }
+                &["memberOf"]
             }
         };
         fields.retain(|name, _| !absent.contains(&name.as_str()));

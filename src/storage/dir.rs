@@ -10,6 +10,7 @@
 use super::error::StorageError;
 use super::marker::{self, Marker};
 use super::own_name;
+use super::renamed::is_mount_point;
 use super::root_record::{self, RootRecord};
 use super::{Effect, PoolState, Presence, StoredRoot};
 use crate::model::root::Root;
@@ -79,13 +80,14 @@ impl DirPool {
     pub(super) fn observe(&self) -> Result<PoolState, StorageError> {
         let presence = self.presence()?;
         if presence == Presence::Absent {
-            return Ok(PoolState { presence, free_bytes: 0, total_bytes: 0, roots: Vec::new() });
+            return Ok(PoolState::absent());
         }
         let space = fs::statvfs(&self.source)
             .map_err(|source| StorageError::io("look at the space of", &self.source, source))?;
         Ok(PoolState {
             roots: if presence == Presence::Ours { self.uuids()? } else { Vec::new() },
             presence,
+            is_mount_point: is_mount_point(&self.source)?,
             free_bytes: space.f_bavail.saturating_mul(space.f_frsize),
             total_bytes: space.f_blocks.saturating_mul(space.f_frsize),
         })
@@ -204,7 +206,7 @@ impl DirPool {
         }
     }
 
-    fn presence(&self) -> Result<Presence, StorageError> {
+    pub(super) fn presence(&self) -> Result<Presence, StorageError> {
         marker::presence(&self.source, &Marker::dir(&self.tag, &self.name, false))
     }
 

@@ -26,6 +26,10 @@ pub enum StorageError {
     Mounted { path: PathBuf, mounts: Vec<PathBuf> },
     #[error("pool {} still has {count} roots", path.display())]
     NotEmpty { path: PathBuf, count: usize },
+    #[error("{} is a mount point: it cannot be renamed", path.display())]
+    MountPoint { path: PathBuf },
+    #[error("{} is there already", path.display())]
+    Taken { path: PathBuf },
     #[error("{} cannot be read as JSON", path.display())]
     Record {
         path: PathBuf,

@@ -16,17 +16,23 @@ pub(super) struct Marker {
     driver: String,
     tag: String,
     pool: String,
+    /// The name that it is known by as well, while it gets another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub former: Option<String>,
     /// Bayplan made the folder itself, and removes it with the pool.
     pub made_folder: bool,
 }
 
 impl Marker {
     pub fn dir(tag: &str, pool: &str, made_folder: bool) -> Marker {
-        Marker { version: VERSION, driver: "dir".into(), tag: tag.into(), pool: pool.into(), made_folder }
+        let (driver, tag, pool) = ("dir".into(), tag.into(), pool.into());
+        Marker { version: VERSION, driver, tag, pool, former: None, made_folder }
     }
 
+    /// Whether it marks the pool that the other one describes.
     fn is_same_pool(&self, other: &Marker) -> bool {
-        (&self.driver, &self.tag, &self.pool) == (&other.driver, &other.tag, &other.pool)
+        let is_named = self.pool == other.pool || self.former.as_ref() == Some(&other.pool);
+        is_named && (&self.driver, &self.tag) == (&other.driver, &other.tag)
     }
 }
 

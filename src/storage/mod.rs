@@ -7,6 +7,7 @@ pub mod dir;
 pub mod error;
 pub mod marker;
 mod own_name;
+pub mod renamed;
 pub mod root_record;
 
 use crate::model::root::Root;
@@ -74,10 +75,25 @@ pub enum Presence {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PoolState {
     pub presence: Presence,
+    /// Whether its folder is one: then it keeps its path.
+    pub is_mount_point: bool,
     /// Bytes that are free for root, and in all, on its file system; 0 when absent.
     pub free_bytes: u64,
     pub total_bytes: u64,
     pub roots: Vec<Uuid>,
+}
+
+impl PoolState {
+    pub(super) fn absent() -> PoolState {
+        let (free_bytes, total_bytes) = (0, 0);
+        PoolState {
+            presence: Presence::Absent,
+            is_mount_point: false,
+            free_bytes,
+            total_bytes,
+            roots: vec![],
+        }
+    }
 }
 
 impl Pool {
@@ -99,6 +115,20 @@ impl Pool {
     pub fn observe(&self) -> Result<PoolState, StorageError> {
         match self {
             Pool::Dir(pool) => pool.observe(),
+        }
+    }
+
+    /// Makes the pool known by another name, too; refuses what could not be carried through.
+    pub fn begin_rename(&self, to: &Pool) -> Result<(), StorageError> {
+        match (self, to) {
+            (Pool::Dir(from), Pool::Dir(to)) => from.begin_rename(to),
+        }
+    }
+
+    /// Gives the pool that name alone, and its folder where the name is in its path.
+    pub fn end_rename(&self, to: &Pool) -> Result<(), StorageError> {
+        match (self, to) {
+            (Pool::Dir(from), Pool::Dir(to)) => from.end_rename(to),
         }
     }
 

@@ -164,6 +164,7 @@ mod tests {
             overrides: vec![],
             retiring: false,
             parked: None,
+            renaming: None,
             undeleted: false,
             actor: "test".to_owned(),
         }

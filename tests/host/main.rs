@@ -25,6 +25,7 @@ mod product;
 mod provenance;
 mod prune;
 mod ready;
+mod rename_on_host;
 mod replace;
 mod restart_with;
 mod rollout;

@@ -1,13 +1,16 @@
 //! Bridges, nics and nftables in network namespaces of their own: nothing is left on the host.
 
+use crate::product::eventually;
 use bayplan::network::address::{Mac, Mark};
 use bayplan::network::bridge::{self, BridgeError, BridgeSpec};
 use bayplan::network::links::Links;
 use bayplan::network::nat::{self, TableState};
 use bayplan::network::nic::{self, NicError, NicSpec, Uplink};
+use bayplan::network::rename::{self, Named};
 use bayplan::network::ruleset::{Difference, TableSpec};
 use bayplan::network::{Effect, deviation, facts, inside, sysctl};
 use nix::sched::{CloneFlags, unshare};
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::os::fd::AsFd;
 use std::process::Command;
@@ -120,6 +123,61 @@ fn a_bridge_that_a_crash_left_without_its_alias_is_completed() {
         assert_eq!(bridge::ensure(&bridge_spec()).unwrap(), Effect::Changed);
         assert_eq!(Links::observe().unwrap().get("bay0").unwrap().mark(), Some(mark("bay0")));
     });
+}
+
+#[test]
+fn a_bridge_gets_another_name_with_all_that_is_on_it() {
+    for rename in [rename::rename, rename::rename_while_down] {
+        on_a_fresh_host(move || {
+            let (from, to) = (named("bay0"), named("lan0"));
+            assert_eq!(rename(&from, &to).unwrap(), Effect::Unchanged);
+            bridge::ensure(&bridge_spec()).unwrap();
+            ip("link set lo up");
+            ip("link add port type veth peer name port2");
+            ip("link set port master bay0 up");
+            ip("link set port2 up");
+            ip("addr add fd42:77::1/64 dev bay0 nodad");
+            for route in
+                ["10.73.9.0/24 dev bay0", "10.73.8.0/24 via 10.66.0.9", "10.73.7.0/24 dev bay0 table 77"]
+            {
+                ip(&format!("route add {route}"));
+            }
+            ip("-6 route add fd42:99::/64 via fd42:66::9");
+            let all = || {
+                let said = |arguments: &str| {
+                    let output = Command::new("ip").args(arguments.split(' ')).output().unwrap();
+                    String::from_utf8(output.stdout).unwrap().replace("bay0", "NAME").replace("lan0", "NAME")
+                };
+                let lines = ["route show table all", "-6 route show table all", "-o addr"].map(said).concat();
+                let lines =
+                    lines.lines().map(|line| line.split(" valid_lft").next().unwrap().trim().to_owned());
+                // What the kernel makes itself comes and goes by itself, a moment later.
+                lines
+                    .filter(|line| !line.contains("fe80") && !line.contains("ff00"))
+                    .collect::<BTreeSet<String>>()
+            };
+            // A local route follows its address a moment later.
+            let has_local =
+                |address: &str| all().iter().any(|line| line.contains(&format!("local {address} ")));
+            eventually(5, "the addresses are in use", || has_local("fd42:66::1") && has_local("fd42:77::1"));
+            let (before, index) = (all(), Links::observe().unwrap().get("bay0").unwrap().index);
+            assert_eq!(rename(&from, &to).unwrap(), Effect::Changed);
+            assert_eq!(rename(&from, &to).unwrap(), Effect::Unchanged);
+            let links = Links::observe().unwrap();
+            let link = links.get("lan0").unwrap();
+            assert_eq!((link.index, link.up, link.mark()), (index, true, Some(mark("lan0"))));
+            assert_eq!(link.group, mark("lan0").group());
+            assert!(links.get("bay0").is_none() && links.ports(link).any(|port| port.name == "port"));
+            eventually(5, "all is as it was", || all() == before);
+            ip("link add bay0 type bridge");
+            assert!(matches!(rename(&to, &from), Err(BridgeError::Foreign { .. })));
+            assert!(Links::observe().unwrap().get("lan0").is_some());
+        });
+    }
+}
+
+fn named(name: &str) -> Named {
+    Named { name: name.to_owned(), mark: mark(name) }
 }
 
 #[test]

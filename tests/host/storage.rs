@@ -61,6 +61,64 @@ fn a_pool_is_made_filled_emptied_and_removed() {
 }
 
 #[test]
+fn a_pool_that_gets_another_name_is_known_by_both_until_it_has_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let pool = |name: &str, source: &str| {
+        Pool::Dir(DirPool { tag: "test".into(), name: name.into(), source: folder.path().join(source) })
+    };
+    let layers = vec![image_in(folder.path())];
+    let has_root = |pool: &Pool| pool.observe().unwrap().roots == [WEB] && pool.root(WEB).unwrap().is_some();
+    // With its name in its path, and without.
+    for (from, to) in [(pool("a", "a"), pool("b", "b")), (pool("c", "own"), pool("d", "own"))] {
+        from.begin_rename(&to).unwrap();
+        from.end_rename(&to).unwrap();
+        assert_eq!(to.observe().unwrap().presence, Presence::Absent, "there is nothing to rename");
+        from.ensure().unwrap();
+        from.create_root(WEB, layers.clone()).unwrap();
+        from.begin_rename(&to).unwrap();
+        from.begin_rename(&to).unwrap();
+        assert!(has_root(&from), "a crash here hides nothing");
+        from.end_rename(&to).unwrap();
+        from.begin_rename(&to).unwrap();
+        from.end_rename(&to).unwrap();
+        assert!(has_root(&to));
+        let presence = from.observe().unwrap().presence;
+        assert!(matches!(presence, Presence::Absent | Presence::Foreign(_)), "{presence:?}");
+    }
+    // A crash between the folder's new path and its last mark.
+    let (from, to) = (pool("b", "b"), pool("e", "e"));
+    from.begin_rename(&to).unwrap();
+    std::fs::rename(folder.path().join("b"), folder.path().join("e")).unwrap();
+    assert!(has_root(&to));
+    from.begin_rename(&to).unwrap();
+    from.end_rename(&to).unwrap();
+    assert!(has_root(&to));
+}
+
+#[test]
+fn a_pool_whose_folder_cannot_be_renamed_is_left_as_it_is() {
+    let folder = tempfile::Builder::new().prefix("bayplan-test-").tempdir_in("/var/tmp").unwrap();
+    let pool = |name: &str| {
+        Pool::Dir(DirPool { tag: "test".into(), name: name.into(), source: folder.path().join(name) })
+    };
+    let (from, to) = (pool("a"), pool("b"));
+    let place = folder.path().join("a");
+    std::fs::create_dir(&place).unwrap();
+    mount("tmpfs", &place, "tmpfs", MountFlags::empty(), None).unwrap();
+    from.ensure().unwrap();
+    let state = from.observe().unwrap();
+    let refused = from.begin_rename(&to);
+    let after = from.observe().unwrap();
+    unmount(&place, UnmountFlags::DETACH).unwrap();
+    assert!(state.is_mount_point && matches!(refused, Err(StorageError::MountPoint { .. })), "{refused:?}");
+    assert_eq!(after.presence, Presence::Ours);
+    from.ensure().unwrap();
+    std::fs::create_dir(folder.path().join("b")).unwrap();
+    assert!(matches!(from.begin_rename(&to), Err(StorageError::Taken { .. })));
+    assert_eq!(from.observe().unwrap().presence, Presence::Ours);
+}
+
+#[test]
 fn a_folder_with_foreign_content_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("precious"), "x").unwrap();

@@ -42,6 +42,7 @@ mod reconcile_files;
 mod reconcile_support;
 mod reconcile_verbs;
 mod rename;
+mod rename_on_host;
 mod rendering;
 mod replace;
 mod report_forms;

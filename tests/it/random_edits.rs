@@ -47,6 +47,8 @@ pub enum Edit {
     Image(u8, Option<usize>),
     Network(u8, Option<(u8, bool)>),
     FastPool,
+    /// Of the pool (0) or of a network.
+    RenameOnHost(u8),
     Value(usize),
     HostValue(Option<usize>),
     Prune(usize),
@@ -96,6 +98,7 @@ impl Edit {
             Edit::Network(number, Some(network)) => drop(now.networks.insert(*number, *network)),
             Edit::Network(number, None) => drop(now.networks.remove(number)),
             Edit::FastPool => now.has_fast_pool = !now.has_fast_pool,
+            Edit::RenameOnHost(number) => now.renames[usize::from(*number)] += 1,
             Edit::Value(value) => now.value = *value,
             Edit::HostValue(value) => now.host_value = *value,
             Edit::Prune(prune) => now.prune = *prune,
@@ -148,6 +151,7 @@ fn edit() -> impl Strategy<Value = Edit> {
         2 => (1_u8..3, prop::option::weighted(0.6, (0_u8..2, any::<bool>())))
             .prop_map(|(number, network)| Edit::Network(number, network)),
         1 => Just(Edit::FastPool),
+        3 => prop_oneof![2 => Just(0), 1 => Just(1), 3 => Just(2)].prop_map(Edit::RenameOnHost),
         1 => (0_usize..3).prop_map(Edit::Value),
         1 => prop::option::of(0_usize..3).prop_map(Edit::HostValue),
         1 => (0..PRUNES.len()).prop_map(Edit::Prune),

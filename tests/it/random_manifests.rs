@@ -21,6 +21,8 @@ pub struct Manifests {
     /// `bay1`, `bay2`, each with its subnet and whether it hides what is behind it.
     pub networks: BTreeMap<u8, (u8, bool)>,
     pub has_fast_pool: bool,
+    /// How often the pool (0) and each network were renamed.
+    pub renames: [usize; 3],
     /// Numbers in [`CONFIG`].
     pub profiles: BTreeMap<u8, Vec<usize>>,
     /// Members of set `run`.
@@ -160,13 +162,14 @@ impl Manifests {
         }
         for (number, (subnet, nat)) in &self.networks {
             text += &format!(
-                "---\nkind: Network\nmetadata:\n  name: bay{number}\nspec:\n  type: bridge\n  config:\n    \
+                "---\nkind: Network\nmetadata:\n{}spec:\n  type: bridge\n  config:\n    \
                  ipv4.address: 10.{}.0.1/24\n    ipv4.nat: {nat}\n",
+                self.names(*number),
                 70 + 2 * number + subnet
             );
         }
         if self.has_fast_pool {
-            text += "---\nkind: StoragePool\nmetadata:\n  name: fast\nspec:\n  driver: dir\n";
+            text += &format!("---\nkind: StoragePool\nmetadata:\n{}spec:\n  driver: dir\n", self.names(0));
         }
         for (number, settings) in &self.profiles {
             text += &format!("---\nkind: Profile\nmetadata:\n  name: p{number}\nspec:\n");
@@ -180,6 +183,20 @@ impl Manifests {
             self.container(&mut text, *number, document);
         }
         text
+    }
+
+    /// The name of the pool (0) or of a network.
+    pub fn name(&self, number: u8) -> String {
+        name_on_host(number, self.renames[usize::from(number)])
+    }
+
+    /// The metadata's lines for the name, and for the former one.
+    fn names(&self, number: u8) -> String {
+        let mut lines = format!("  name: {}\n", self.name(number));
+        if let Some(before) = self.renames[usize::from(number)].checked_sub(1) {
+            lines += &format!("  renamedFrom: {}\n", name_on_host(number, before));
+        }
+        lines
     }
 
     fn sets(&self, text: &mut String) {
@@ -264,12 +281,12 @@ impl Manifests {
     fn devices(&self, text: &mut String, document: &Document) {
         let mut devices = String::new();
         if document.is_fast && self.has_fast_pool {
-            devices += "    root:\n      pool: fast\n";
+            let _ = write!(devices, "    root:\n      pool: {}\n", self.name(0));
         }
         match document.nic {
             3 => devices += "    eth0: {type: none}\n",
             number if self.networks.contains_key(&number) => {
-                let _ = write!(devices, "    eth0:\n      network: bay{number}\n");
+                let _ = write!(devices, "    eth0:\n      network: {}\n", self.name(number));
             }
             _ => {}
         }
@@ -282,6 +299,14 @@ impl Manifests {
         if !devices.is_empty() {
             *text += &format!("  devices:\n{devices}");
         }
+    }
+}
+
+/// What the pool (0) or a network is called after so many renames.
+fn name_on_host(number: u8, renames: usize) -> String {
+    match number {
+        0 => ["fast", "quick", "swift"][renames % 3].to_owned(),
+        _ => format!("{}{number}", ["bay", "lan", "net"][renames % 3]),
     }
 }
 
@@ -387,6 +412,7 @@ pub fn manifests() -> impl Strategy<Value = Manifests> {
                     images,
                     networks: std::iter::once(first).chain(second).collect(),
                     has_fast_pool: true,
+                    renames: [0; 3],
                     profiles,
                     replicas,
                     keys,

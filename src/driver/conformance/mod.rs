@@ -53,7 +53,7 @@ pub struct Fixture {
 pub type Case = fn(&Bench<'_>);
 
 /// The whole suite, each case with what it holds.
-pub const SUITE: [(&str, Case); 18] = [
+pub const SUITE: [(&str, Case); 19] = [
     ("records are written, noted and forgotten", things::records),
     ("images are imported once and deleted", things::images),
     ("pools are made and deleted", things::pools),
@@ -61,6 +61,7 @@ pub const SUITE: [(&str, Case); 18] = [
     ("roots need a pool and a content, and keep both", things::roots),
     ("the identity beside a root follows its record", things::identity_beside_root),
     ("a container that runs gets another name and stays what it is", things::renaming),
+    ("a network and a pool get other names while a container runs on them", things::renaming_on_host),
     ("another root takes the place of one, and is taken back", roots::beside),
     ("a container starts, runs as asked, stops and starts anew", runs::life),
     ("a container is ready once its service answers", runs::readiness),

@@ -1,11 +1,13 @@
 //! Records, images, pools, networks, roots.
 
+use super::runs::{running, started};
 use super::script::step;
 use super::{Bench, nobody};
 use crate::driver::Error;
 use crate::model::key::Key;
 use crate::model::object::Image;
 use crate::model::record::Owner;
+use crate::model::renaming;
 use crate::model::step::{Action, ImageContent};
 use ipnet::{IpNet, Ipv4Net};
 use std::collections::BTreeSet;
@@ -171,4 +173,50 @@ pub fn renaming(bench: &Bench<'_>) {
     assert_eq!(facts.root.as_ref().map(|root| &root.identity.key), Some(&named));
     assert_eq!(facts.run.as_ref().map(|run| run.pid), pid);
     assert_eq!(facts.run.as_ref().map(|run| &run.run.key), Some(&named));
+}
+
+pub fn renaming_on_host(bench: &Bench<'_>) {
+    let fixture = bench.fixture;
+    let before = started(bench);
+    let network = Key::network(format!("{}r", fixture.bridge));
+    let pool = Key::pool(format!("{}-2", fixture.pool));
+    for (from, to) in [(fixture.network_key(), &network), (fixture.pool_key(), &pool)] {
+        let nobody = Key::new(to.kind, "nobody");
+        let done = bench.execute(&step(to, Action::Rename { from: nobody.clone() }));
+        assert!(matches!(done, Err(Error::NoRecord { .. })), "{done:?}");
+        let record = bench.look().records[&from].clone();
+        bench.does(&fixture.put(&nobody, record.desired.as_ref().expect("an object"), "one"));
+        bench.refuses(&step(&nobody, Action::Rename { from: from.clone() }));
+        bench.does(&fixture.forget(&nobody));
+        bench.changes(&step(to, Action::Rename { from: from.clone() }));
+        let observed = bench.look();
+        assert!(!observed.records.contains_key(&from));
+        let renamed = &observed.records[to];
+        assert_eq!(
+            (&renamed.desired, &renamed.applied, &renamed.renaming),
+            (&record.desired, &record.applied, &None)
+        );
+        let container = &observed.records[&fixture.container_key()];
+        let established = container.applied.as_ref().map(|applied| &applied.object);
+        for object in [container.desired.as_ref(), established].into_iter().flatten() {
+            assert!(renaming::names(object, to) && !renaming::names(object, &from), "{object:?}");
+        }
+    }
+    let observed = bench.look();
+    let facts = &observed.networks[&network.name];
+    assert!(facts.ours && facts.up && !observed.networks.contains_key(&fixture.bridge), "{facts:?}");
+    assert_eq!(facts.addresses, [IpNet::V4(fixture.address)].into());
+    assert_eq!(facts.rules, fixture.network(fixture.address).rules_digest());
+    assert!(observed.pools.keys().eq([&pool.name]), "{:?}", observed.pools);
+    let mut run = fixture.container_run();
+    renaming::in_run(&mut run, &fixture.network_key(), &network);
+    renaming::in_run(&mut run, &fixture.pool_key(), &pool);
+    let facts = running(bench);
+    assert_eq!((facts.pid, &facts.run), (before.pid, &run));
+    assert_eq!(facts.nics["eth0"].bridge.as_ref(), Some(&network.name));
+    assert_eq!(bench.facts().root.map(|root| root.pool), Some(pool.name.clone()));
+    // It is found there by its next start, too.
+    bench.leaves(&fixture.start(&run));
+    bench.changes(&fixture.kill());
+    bench.changes(&fixture.start(&run));
 }

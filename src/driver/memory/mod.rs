@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `host` | the model: what a host has, as plain values |
 //! | `roots` | roots beside the one in use |
+//! | `renames` | networks and pools that get another name |
 //! | `steps` | each step's preconditions and effect on it |
 //! | `contents` | files and secrets |
 //! | `breakage` | what happens to hosts: killed inits, edited limits, deleted bridges, reboots |
@@ -11,6 +12,7 @@
 pub mod breakage;
 mod contents;
 pub mod host;
+mod renames;
 mod roots;
 mod steps;
 

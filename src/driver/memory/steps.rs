@@ -2,6 +2,7 @@
 
 use super::contents;
 use super::host::{HostModel, RootModel};
+use super::renames;
 use super::roots;
 use crate::driver::{Error, StepContext, records};
 use crate::model::key::Key;
@@ -26,12 +27,10 @@ pub fn execute(
 ) -> Result<Outcome, Error> {
     let key = &step.key;
     let changed = match &step.action {
-        Action::PutRecord(_)
-        | Action::Retire
-        | Action::Park { .. }
-        | Action::ForgetRecord
-        | Action::Rename { .. }
-        | Action::Note => false,
+        Action::PutRecord(_) | Action::Retire | Action::Park { .. } | Action::ForgetRecord | Action::Note => {
+            false
+        }
+        Action::Rename { from } => renames::carry_out(host, records, (from, key), context.actor)?,
         Action::ImportImage { image } => return import(host, key, image),
         Action::CreateRoot { pool, image, root } => {
             let fingerprint = content(records, image)?;
@@ -191,12 +190,16 @@ fn delete_image(host: &mut HostModel, key: &Key, fingerprint: &str) -> Result<bo
 }
 
 fn ensure_pool(host: &mut HostModel, key: &Key, pool: &StoragePool) -> bool {
+    let facts = pool_facts(&key.name, pool);
+    host.pools.insert(key.name.clone(), facts.clone()).as_ref() != Some(&facts)
+}
+
+pub fn pool_facts(name: &str, pool: &StoragePool) -> PoolFacts {
     let source = match &pool.source {
         Some(path) => path.display().to_string(),
-        None => format!("/var/lib/bayplan.data/pools/{}", key.name),
+        None => format!("/var/lib/bayplan.data/pools/{name}"),
     };
-    let facts = PoolFacts { source, free: 1 << 40 };
-    host.pools.insert(key.name.clone(), facts.clone()).as_ref() != Some(&facts)
+    PoolFacts { source, is_mount_point: false, free: 1 << 40 }
 }
 
 fn delete_pool(host: &mut HostModel, key: &Key) -> Result<bool, Error> {

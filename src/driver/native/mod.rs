@@ -23,6 +23,7 @@ mod observation;
 mod pools;
 mod program;
 mod ready;
+mod renames;
 mod roots;
 mod rules;
 mod run_record;
@@ -208,6 +209,7 @@ impl Native {
             Action::DeleteNetwork { name } => {
                 networks::remove(&self.layout, key, name, &|uuid| containers::runs(self, key, uuid))?
             }
+            Action::Rename { from } => renames::carry_out(self, (from, key), context.actor)?,
             other => self.act_on_container(key, other, context)?,
         };
         Ok((changed, None))

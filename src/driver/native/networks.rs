@@ -15,6 +15,7 @@ use crate::network::bridge::{self, BridgeError, BridgeSpec};
 use crate::network::links::{Link, LinkKind, Links};
 use crate::network::nat;
 use crate::network::nic::{self, NicError, NicSpec, Uplink};
+use crate::network::rename::{self, Named};
 use crate::network::ruleset::TableSpec;
 use crate::network::{Effect, sysctl};
 use ipnet::IpNet;
@@ -65,6 +66,32 @@ pub fn remove(
         None => Effect::Unchanged,
     };
     Ok(rules.and(link) == Effect::Changed)
+}
+
+/// The links of a network that is to be renamed, before anything is done: its new name is not another link's.
+pub fn refuse_taken(layout: &Layout, from: &Key, to: &Key) -> Result<(), Error> {
+    let links = Links::named(&[&from.name, &to.name])
+        .map_err(|error| failed(format!("{to}: the host's links cannot be read"), error))?;
+    let is_done = |link: &Link| link.bears(&bridge_mark(layout, &to.name)) && links.get(&from.name).is_none();
+    match links.get(&to.name) {
+        Some(link) if !is_done(link) => {
+            Err(precondition(to, format!("no other link {}", to.name), "there is one"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Gives the bridge its new name, and its rules.
+pub fn rename(layout: &Layout, (from, to): (&Key, &Key), record: &Record) -> Result<(), Error> {
+    let what = || format!("{from} could not be renamed to {to}");
+    let named = |key: &Key| Named { name: key.name.clone(), mark: bridge_mark(layout, &key.name) };
+    rename::rename(&named(from), &named(to)).map_err(|error| failed(what(), error))?;
+    let established = record.applied.as_ref().map(|applied| &applied.object.spec);
+    if let Some(Spec::Network(network)) = established {
+        let table = |key: &Key| table_spec(layout, &typed::bridge(&key.name, &network.config));
+        nat::rename(&table(from), &table(to)).map_err(|error| failed(what(), error))?;
+    }
+    Ok(())
 }
 
 /// Our bridges, and every other link that is not ours: a network must not take its name.

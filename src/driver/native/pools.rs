@@ -44,6 +44,24 @@ pub fn ensure(layout: &Layout, key: &Key, pool: &StoragePool) -> Result<bool, Er
     Ok(effect == Effect::Changed)
 }
 
+/// Makes a pool known by its new name, too; refuses what could not be carried through.
+pub fn begin_rename(layout: &Layout, record: &Record, (from, to): (&Key, &Key)) -> Result<(), Error> {
+    let pool = |key: &Key| open(layout, &key.name, source_of(record));
+    match pool(from).begin_rename(&pool(to)) {
+        Err(error @ StorageError::MountPoint { .. }) => {
+            Err(precondition(to, "a folder that can be renamed", error.to_string()))
+        }
+        Err(error @ StorageError::Taken { .. }) => Err(precondition(to, "a free path", error.to_string())),
+        other => other.map_err(|error| failed(format!("{from} could not be renamed"), error)),
+    }
+}
+
+/// Gives a pool its new name alone, and its folder where the name is in its path.
+pub fn end_rename(layout: &Layout, record: &Record, (from, to): (&Key, &Key)) -> Result<(), Error> {
+    let pool = |key: &Key| open(layout, &key.name, source_of(record));
+    pool(from).end_rename(&pool(to)).map_err(|error| failed(format!("{from} could not be renamed"), error))
+}
+
 pub fn remove(key: &Key, pool: &Pool) -> Result<bool, Error> {
     match pool.remove() {
         Err(StorageError::NotEmpty { count, .. }) => {
@@ -130,7 +148,11 @@ pub fn observe(
         };
         pools.insert(
             name.clone(),
-            PoolFacts { source: dir.source.display().to_string(), free: state.free_bytes },
+            PoolFacts {
+                source: dir.source.display().to_string(),
+                is_mount_point: state.is_mount_point,
+                free: state.free_bytes,
+            },
         );
         for stored in stored_roots {
             let uuid = stored.uuid;

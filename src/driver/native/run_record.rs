@@ -95,6 +95,22 @@ pub fn change(
     Ok(true)
 }
 
+/// Writes a live change through for all that was started.
+pub fn change_all(run_folder: &Path, edit: impl Fn(&mut ContainerRun)) -> Result<(), Error> {
+    let what = || format!("{} cannot be listed", run_folder.display());
+    let entries = match std::fs::read_dir(run_folder) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        other => other.map_err(|error| failed(what(), error))?,
+    };
+    for entry in entries {
+        let name = entry.map_err(|error| failed(what(), error))?.file_name();
+        if let Some(uuid) = name.to_str().and_then(|name| name.parse().ok()) {
+            change(run_folder, &Key::container(name.to_string_lossy()), uuid, &edit)?;
+        }
+    }
+    Ok(())
+}
+
 /// Puts a device in the place of the one of its name; they stay in the order of their names.
 pub fn put<T>(devices: &mut Vec<T>, device: T, name: impl Fn(&T) -> &str) {
     devices.retain(|other| name(other) != name(&device));

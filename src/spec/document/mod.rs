@@ -96,7 +96,7 @@ pub struct Metadata {
     pub deletion: Option<Deletion>,
     /// The site that it is taken over from; a Site's own: all objects of that site.
     pub moved_from_site: Option<String>,
-    /// What it was called before: it keeps its record, its root, its ids and addresses.
+    /// What it was called before: it stays what it is, with its data, ids and addresses.
     pub renamed_from: Option<String>,
 }
 

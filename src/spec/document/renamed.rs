@@ -14,15 +14,9 @@ pub fn read(metadata: &Node, kind: Kind, reader: &mut Reader) -> Option<Key> {
         Kind::Host => Some(("a Host is no object of a site: nothing of it is on the host", "remove it")),
         // Its members are renamed; see `sets`.
         Kind::ContainerSet => return None,
-        Kind::Network => Some((
-            "its bridge bears the name, and so do the rules and the nics of running containers",
-            "declare the new one beside it with a subnet of its own, move the nics there, then remove this one",
-        )),
-        Kind::StoragePool => Some((
-            "its folder and the roots in it bear the name",
-            "keep the name; labels and annotations may say more. New containers may use a new pool beside it",
-        )),
-        Kind::Image | Kind::Secret | Kind::Profile | Kind::Container => None,
+        Kind::Image | Kind::StoragePool | Kind::Network | Kind::Secret | Kind::Profile | Kind::Container => {
+            None
+        }
     };
     if let Some((why, help)) = refused {
         let wrong = Wrong::new("bad-value", format!("a {kind} has no renamedFrom: {why}"));

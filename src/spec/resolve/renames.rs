@@ -20,10 +20,11 @@ pub fn check(resolution: &Resolution, report: &mut Report) {
                 "name what it was called before, or remove it".to_owned(),
             );
         } else if resolution.documents.contains_key(former) {
-            wrong(
-                format!("{key} is renamed from {former}, which is declared too"),
-                format!("remove {former}, or the renamedFrom"),
-            );
+            let help = match resolution.desired.renamed_from.contains_key(former) {
+                true => format!("rename {former} first, and {key} by a later apply"),
+                false => format!("remove {former}, or the renamedFrom"),
+            };
+            wrong(format!("{key} is renamed from {former}, which is declared too"), help);
         } else if let Some(other) = seen.insert(former, key) {
             wrong(
                 format!("{other} and {key} are both renamed from {former}"),

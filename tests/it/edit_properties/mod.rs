@@ -69,8 +69,8 @@ metadata: {name: core-2}
 spec: {image: mini, devices: {eth0: {network: bay1}}, dependsOn: [core-1], persist: [/var/lib/a]}
 ";
 
-/// What refuses an edit as a whole: what cannot be done in place, and what a rename may not take.
-const REFUSALS: [&str; 3] = ["refused", "renamed-parked", "renamed-taken"];
+/// What refuses an edit as a whole: what cannot be done in place, and what a rename may not take, or take from others.
+const REFUSALS: [&str; 4] = ["refused", "renamed-parked", "renamed-taken", "renamed-used"];
 
 /// A case is a whole story: a quarter of the usual number takes 20 seconds (debug).
 fn fewer_cases() -> Config {

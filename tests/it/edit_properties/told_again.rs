@@ -67,6 +67,7 @@ fn manifests(containers: impl IntoIterator<Item = (u8, Document)>) -> Manifests 
         images: BTreeMap::from([(0, 0)]),
         networks: BTreeMap::from([(1, (0, false))]),
         has_fast_pool: true,
+        renames: [0; 3],
         profiles: BTreeMap::new(),
         replicas: 0,
         keys: BTreeSet::new(),
