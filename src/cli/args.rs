@@ -7,6 +7,7 @@ use super::{
     heal, holds, init, inside, logs, man, plan, power, render, schema, validate, version, why,
 };
 use crate::model::words::did_you_mean;
+use clap::error::{ContextKind, ContextValue};
 use clap::{CommandFactory, Parser, Subcommand};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -156,7 +157,13 @@ pub enum Command {
 
 /// Parses; what cannot be parsed is already complained about.
 pub fn parse(words: Vec<OsString>) -> Result<Line, Exit> {
-    let line = Line::try_parse_from(words).map_err(|error| show(&error))?;
+    let line = Line::try_parse_from(&words).map_err(|error| {
+        let exit = show(&error);
+        if let Some(meant) = with_separator(&words, &error) {
+            complain(&format!("\ntip: the program and its arguments come after `--`: {meant}"));
+        }
+        exit
+    })?;
     let is_pure = matches!(line.command, Command::Validate(_) | Command::Render(_));
     if let Some(host) = line.global.host.as_ref().filter(|_| !is_pure) {
         complain(&format!("error: --host {host} is not supported yet; without it the local daemon is used"));
@@ -207,6 +214,17 @@ pub fn refuse(words: &[OsString]) -> Exit {
     let help = did_you_mean(&verb, names).unwrap_or_else(|| "`bayplan help` lists the commands".to_owned());
     complain(&format!("error: there is no command `{verb}`; {help}"));
     Exit::Usage
+}
+
+/// The line with `--` before the word that clap did not know what to make of, if that would be a line.
+fn with_separator(words: &[OsString], error: &clap::Error) -> Option<String> {
+    let Some(ContextValue::String(unexpected)) = error.get(ContextKind::InvalidArg) else { return None };
+    let at = words.iter().position(|word| word == unexpected.as_str())?;
+    let (before, after) = words.split_at(at);
+    let meant = [before, &[OsString::from("--")], after].concat();
+    let command = Line::try_parse_from(&meant).ok()?.command;
+    let shown: Vec<_> = meant.iter().skip(1).map(|word| word.to_string_lossy()).collect();
+    matches!(command, Command::Exec(_)).then(|| format!("bayplan {}", shown.join(" ")))
 }
 
 fn show(error: &clap::Error) -> Exit {

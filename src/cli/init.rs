@@ -4,7 +4,7 @@ use super::exit::Exit;
 use super::session::Session;
 use crate::api::error::{Failure, FailureKind};
 use crate::api::types::OUTPUT_VERSION;
-use crate::daemon::wiring::DriverName;
+use crate::daemon::wiring::hostname;
 use crate::source::{self, DEFAULT_FILE};
 use crate::spec::first_site::{FirstSite, text};
 use crate::spec::schema;
@@ -34,8 +34,7 @@ pub fn run(session: &Session, args: &Args) -> anyhow::Result<Exit> {
         let message = format!("{} is there already; init writes over nothing", there.display());
         return Err(Failure::new(FailureKind::Refused, message).into());
     }
-    // A modelled host has another name than this machine.
-    let host = (session.places.driver == DriverName::Native).then(hostname).flatten();
+    let host = hostname();
     let manifest = text(&FirstSite { host: host.as_deref(), schema: SCHEMA });
     let (_, schema) = schema::all()
         .into_iter()
@@ -54,8 +53,4 @@ pub fn run(session: &Session, args: &Args) -> anyhow::Result<Exit> {
 /// A manifest of the folder, if it has one: another beside it might declare the same objects.
 fn manifests(folder: &Path) -> Option<PathBuf> {
     source::read(Some(folder)).ok()?.first().map(|text| PathBuf::from(&text.path))
-}
-
-fn hostname() -> Option<String> {
-    nix::unistd::gethostname().ok()?.into_string().ok()
 }

@@ -179,9 +179,19 @@ impl Bay {
 fn memory(places: &Places) -> Result<Kept, Failure> {
     let records = Box::new(FileRecords::new(&places.state));
     let file = places.state.join(MODELLED_HOST);
-    let memory = Memory::open(&file, HostModel::server(), records)
+    let mut model = HostModel::server();
+    // It stands for this machine: what is written for it can be tried.
+    if let Some(name) = hostname() {
+        model.machine.hostname = name;
+    }
+    let memory = Memory::open(&file, model, records)
         .map_err(|error| Failure::from_error(FailureKind::Host, &error))?;
     Ok(Kept(memory, Mutex::new(())))
+}
+
+/// This machine's name.
+pub fn hostname() -> Option<String> {
+    nix::unistd::gethostname().ok()?.into_string().ok()
 }
 
 /// A modelled host that is in its file after every step.
@@ -240,7 +250,7 @@ fn refuse_without_root() -> Result<(), Failure> {
         return Ok(());
     }
     let message = "not root: the native driver makes namespaces, mounts and links on this host; \
-                   run it as root, or try `--driver memory`";
+                   run it as root, or try `--driver memory --state-dir DIR`";
     Err(Failure::new(FailureKind::Host, message))
 }
 

@@ -1,8 +1,10 @@
 //! The name of an object: project, kind, parent and name.
 
+use super::natural;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::borrow::Cow;
+use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
 
@@ -137,6 +139,15 @@ impl Key {
 
     pub fn site(name: impl Into<String>) -> Key {
         Key::new(Kind::Site, name)
+    }
+}
+
+impl Key {
+    /// As `Ord` has it, but for numbers in names: those count by their value.
+    pub fn natural(&self, other: &Key) -> Ordering {
+        let place = (&self.project, self.kind, &self.parent);
+        let order = place.cmp(&(&other.project, other.kind, &other.parent));
+        order.then_with(|| natural::compare(&self.name, &other.name))
     }
 }
 

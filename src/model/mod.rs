@@ -16,6 +16,7 @@
 //! | `rollout` | how many containers may be without service at once |
 //! | `share` | so many, or a share of all |
 //! | `typed` | normalised config texts as typed values |
+//! | `natural` | names in the order in which people read them |
 //! | `finding` | what is wrong with an input, and how to mend it |
 
 pub mod content;
@@ -23,6 +24,7 @@ pub mod desired;
 pub mod finding;
 pub mod id_map;
 pub mod key;
+pub mod natural;
 pub mod object;
 pub mod observed;
 pub mod origin;

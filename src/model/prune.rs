@@ -5,6 +5,9 @@ use super::time_span::TimeSpan;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+/// The site of objects that are loaded without a Site document. It is never pruned.
+pub const DEFAULT_SITE: &str = "default";
+
 /// A site's `prune`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

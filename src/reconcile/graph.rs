@@ -31,7 +31,8 @@ pub fn order(
     ways: &BTreeMap<Key, Way>,
     former: &BTreeMap<Key, BTreeSet<Key>>,
 ) -> Result<Order, Error> {
-    let keys: Vec<&Key> = needs.keys().collect();
+    let mut keys: Vec<&Key> = needs.keys().collect();
+    keys.sort_by(|a, b| a.natural(b));
     let number: BTreeMap<&Key, usize> = keys.iter().enumerate().map(|(at, key)| (*key, at)).collect();
     let mut requires = DiGraphMap::<usize, ()>::with_capacity(keys.len(), keys.len());
     for (key, wanted) in needs {
@@ -80,7 +81,7 @@ pub fn order(
     })
 }
 
-/// Kahn's order, without what is on a cycle or behind one; among those that are free, the kind's rank and then the key
+/// Kahn's order, without what is on a cycle or behind one; among those that are free, the kind's rank and then the name
 /// decide, so that plans are stable.
 fn sorted(graph: &DiGraphMap<usize, ()>) -> Vec<usize> {
     let mut waiting: BTreeMap<usize, usize> = graph

@@ -21,15 +21,12 @@ use crate::model::desired::Desired;
 use crate::model::key::{Key, Kind};
 use crate::model::object::{Object, Spec};
 use crate::model::observed::Observed;
-use crate::model::prune::{Deletion, Prune, PruneEmpty, PruneMode};
+use crate::model::prune::{DEFAULT_SITE, Deletion, Prune, PruneEmpty, PruneMode};
 use crate::model::record::{Owner, Record};
 use crate::model::step::Cause;
 use crate::model::time_span::TimeSpan;
 use jiff::Timestamp;
 use std::collections::BTreeSet;
-
-/// The site of objects that are loaded without a Site document.
-pub const DEFAULT_SITE: &str = "default";
 
 /// The owners of what a load declares: its site, and the one that this was before.
 pub fn owners(desired: &Desired) -> BTreeSet<Owner> {

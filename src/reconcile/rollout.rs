@@ -127,7 +127,10 @@ fn unready(scene: &Scene<'_>, owner: &Owner, stopped: &[&Key], behind: &BTreeSet
             && !behind.contains(key)
             && !stopped.contains(key)
     });
-    views.map(|(key, _)| key).filter(|key| is_unready(scene, key)).cloned().collect()
+    let mut unready: Vec<Key> =
+        views.map(|(key, _)| key).filter(|key| is_unready(scene, key)).cloned().collect();
+    unready.sort_by(Key::natural);
+    unready
 }
 
 /// What comes after a container that is stopped: it cannot come before others that are.

@@ -31,17 +31,17 @@ pub fn containers(
 ) -> Vec<UnmanagedContainer> {
     let named = joined.containers.iter().filter_map(|(key, view)| {
         let running = view.run.is_some();
-        let unmanaged =
-            |why: &str| UnmanagedContainer { name: key.to_string(), running, why: why.to_owned() };
+        let unmanaged = |why: String| UnmanagedContainer { name: key.to_string(), running, why };
         let is_known = world.targets.contains_key(key)
             || world.leaving.contains_key(key)
             || external.is_some_and(|external| external.contains(key));
         match view.record {
             _ if is_known => None,
-            None if view.root.is_some() => Some(unmanaged("it has no record")),
-            None => None,
+            None => view.root.map(|root| unmanaged(no_record(&root.identity.owner))),
             Some(record) if record.parked.is_some() || record.retiring => None,
-            Some(record) if record.owner == Owner::Api => Some(unmanaged("it was made through the API")),
+            Some(record) if record.owner == Owner::Api => {
+                Some(unmanaged("it was made through the API".to_owned()))
+            }
             Some(_) => None,
         }
     });
@@ -56,6 +56,11 @@ pub fn containers(
         UnmanagedContainer { name: uuid.to_string(), running, why }
     });
     named.chain(strays).collect()
+}
+
+/// Of a root whose record was forgotten, or lost.
+fn no_record(former: &Owner) -> String {
+    format!("it has no record; it was last of {former}")
 }
 
 /// What the load's site says about them.

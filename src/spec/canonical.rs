@@ -12,10 +12,11 @@ use crate::model::desired::Desired;
 use crate::model::key::{Key, Kind};
 use crate::model::object::{
     Container, Device, DeviceLayer, DeviceType, Heal, Image, ImageSource, Meta, Network, NetworkType, Object,
-    Power, Profile, Site, Spec, StoragePool,
+    Power, Profile, Site, Spec, StoragePool, Update,
 };
 use crate::model::prune::{Prune, PruneEmpty, PruneMode};
 use crate::model::ready::{Ready, ReadyProbe};
+use crate::model::rollout::Rollout;
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -120,12 +121,7 @@ fn site(site: &Site, host: Option<&Host>) -> Value {
         spec["prune"] = prune(&site.prune);
     }
     if !site.rollout.is_default() {
-        let rollout = &site.rollout;
-        spec["rollout"] = json!({
-            "maxUnavailable": rollout.max_unavailable.to_string(),
-            "waitReady": rollout.wait_ready,
-            "stopOnFailure": rollout.stop_on_failure,
-        });
+        spec["rollout"] = rollout(&site.rollout);
     }
     if !site.unmanaged.is_default() {
         spec["unmanaged"] = json!(site.unmanaged.word());
@@ -136,7 +132,15 @@ fn site(site: &Site, host: Option<&Host>) -> Value {
     spec
 }
 
-fn prune(prune: &Prune) -> Value {
+pub fn rollout(rollout: &Rollout) -> Value {
+    json!({
+        "maxUnavailable": rollout.max_unavailable.to_string(),
+        "waitReady": rollout.wait_ready,
+        "stopOnFailure": rollout.stop_on_failure,
+    })
+}
+
+pub fn prune(prune: &Prune) -> Value {
     let mode = match prune.mode {
         PruneMode::Off => "off",
         PruneMode::Confirm => "confirm",
@@ -258,12 +262,7 @@ fn container(desired: &Desired, container: &Container) -> Value {
         spec["ready"] = ready(&container.ready);
     }
     if !container.update.is_default() {
-        let update = &container.update;
-        spec["update"] = json!({
-            "restart": update.restart.word(),
-            "image": update.image.word(),
-            "keepReplaced": update.keep_replaced,
-        });
+        spec["update"] = update(&container.update);
     }
     if !container.persist.is_empty() {
         spec["persist"] = container.persist.iter().map(|path| text(path)).collect();
@@ -275,6 +274,14 @@ fn container(desired: &Desired, container: &Container) -> Value {
         spec["ephemeral"] = json!(true);
     }
     spec
+}
+
+pub fn update(update: &Update) -> Value {
+    json!({
+        "restart": update.restart.word(),
+        "image": update.image.word(),
+        "keepReplaced": update.keep_replaced,
+    })
 }
 
 /// What the profiles of a container mention.

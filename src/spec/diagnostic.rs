@@ -107,6 +107,8 @@ fn show(finding: &Finding, keys: &[&Key], texts: &[SourceText], look: Look) -> S
 
 /// The first ones, and how many more.
 fn some_of(keys: &[&Key]) -> String {
+    let mut keys = keys.to_vec();
+    keys.sort_by(|a, b| a.natural(b));
     let names: Vec<String> = keys.iter().take(NAMED).map(|key| key.to_string()).collect();
     match keys.len() - names.len() {
         0 => format!("it is so for {}", names.join(", ")),

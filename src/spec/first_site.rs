@@ -15,7 +15,7 @@ pub struct FirstSite<'h> {
 pub fn text(first: &FirstSite<'_>) -> String {
     let site =
         first.host.and_then(|host| host.split('.').next()).filter(|name| super::names::object(name).is_ok());
-    let targets = match first.host {
+    let targets = match first.host.filter(|host| super::names::object(host).is_ok()) {
         Some(host) => format!("  targets: [{}]  # apply on another host is refused\n", text_scalar(host)),
         None => "  # targets: [HOSTNAME]  # apply on another host is refused\n".to_owned(),
     };

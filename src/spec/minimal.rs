@@ -8,8 +8,10 @@ use super::{LoadContext, SourceText, TextRole, load};
 use crate::model::content::SecretRef;
 use crate::model::desired::Desired;
 use crate::model::key::Key;
-use crate::model::object::{Container, ContainerFile, Object, Spec};
+use crate::model::object::{Container, ContainerFile, Object, Spec, Update};
+use crate::model::prune::Prune;
 use crate::model::ready::{HttpProbe, Ready};
+use crate::model::rollout::Rollout;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -52,14 +54,23 @@ pub fn reload(documents: &BTreeMap<Key, Value>, context: &LoadContext, folder: &
 fn shorten(spec: &mut Fields, object: &Object, desired: &Desired, context: &LoadContext) {
     match &object.spec {
         Spec::Container(container) => shorten_container(spec, container, desired, context),
-        Spec::Site(_) => remove_if(spec, "heal", "always"),
+        Spec::Site(_) => {
+            remove_if(spec, "heal", "always");
+            remove_usual(spec, "prune", &canonical::prune(&Prune::default()));
+            remove_usual(spec, "rollout", &canonical::rollout(&Rollout::default()));
+        }
+        Spec::Network(_) => remove_if(spec, "type", "bridge"),
         Spec::Profile(_) => shorten_files(spec),
         _ => {}
     }
     for field in ["config", "devices"] {
         spec.get_mut(field).into_iter().for_each(unquote);
     }
-    spec.retain(|_, value| !value.as_object().is_some_and(Map::is_empty));
+    let is_empty = |value: &Value| {
+        value.as_object().is_some_and(Map::is_empty) || value.as_array().is_some_and(Vec::is_empty)
+    };
+    // A container without profiles has an empty list of them.
+    spec.retain(|field, value| field == "profiles" || !is_empty(value));
 }
 
 /// Numbers and bools as people write them: config values may be either.
@@ -79,6 +90,13 @@ fn unquote(value: &mut Value) {
 fn remove_if(fields: &mut Fields, name: &str, value: &str) {
     if fields.get(name).and_then(Value::as_str) == Some(value) {
         fields.shift_remove(name);
+    }
+}
+
+/// Removes from the mapping `name` what is as in its default form.
+fn remove_usual(fields: &mut Fields, name: &str, usual: &Value) {
+    if let Some(inner) = inner(fields, name) {
+        inner.retain(|field, value| usual.get(field) != Some(value));
     }
 }
 
@@ -102,6 +120,10 @@ fn shorten_container(spec: &mut Fields, container: &Container, desired: &Desired
         if let Some(http) = http.filter(|http| http["path"] == HttpProbe::ROOT) {
             *http = http["port"].take();
         }
+    }
+    remove_usual(spec, "update", &canonical::update(&Update::default()));
+    if let Some(keys) = spec.get_mut("dependsOn").and_then(Value::as_array_mut) {
+        keys.truncate(written_dependencies(container));
     }
     if let Some(config) = inner(spec, "config") {
         config.retain(|key, value| match (value.as_str(), below.config.get(key)) {
@@ -130,6 +152,16 @@ fn shorten_container(spec: &mut Fields, container: &Container, desired: &Desired
         let same = |name: &String| container.environment.get(name) == below.environment.get(name).copied();
         environment.retain(|name, value| !same(name) || value.is_null());
     }
+}
+
+/// How many of the dependencies must be written: the others follow from `restartWith`, in its order.
+fn written_dependencies(container: &Container) -> usize {
+    let all = &container.depends_on;
+    let follows = |count: &usize| {
+        let (written, implied) = all.split_at(*count);
+        implied.iter().eq(container.restart_with.iter().filter(|key| !written.contains(key)))
+    };
+    (0..all.len()).find(follows).unwrap_or(all.len())
 }
 
 fn shorten_files(spec: &mut Fields) {

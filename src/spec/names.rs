@@ -9,6 +9,9 @@ pub const MAX_NAME: usize = 63;
 /// The longest name of a network interface (IFNAMSIZ less the closing zero).
 pub const MAX_INTERFACE: usize = 15;
 
+/// What the kernel calls its own in the place of an interface's name.
+pub const KERNELS_OWN: [&str; 3] = ["lo", "all", "default"];
+
 /// The name of an object of this kind.
 pub fn of_kind(kind: Kind, name: &str) -> Result<(), BadValue> {
     match kind {
@@ -72,7 +75,7 @@ pub fn interface(name: &str) -> Result<(), BadValue> {
         && name != ".."
         && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'));
     match is_valid {
-        true if matches!(name, "lo" | "all" | "default") => {
+        true if KERNELS_OWN.contains(&name) => {
             Err(bad("a name that is not the kernel's own (lo, all, default)", None))
         }
         true => Ok(()),
@@ -87,7 +90,7 @@ pub fn device(name: &str) -> Result<(), BadValue> {
 
 /// The key of a label or annotation: Kubernetes' form, `name` or `domain/name`.
 pub fn label(key: &str) -> Result<(), BadValue> {
-    let name = key.rsplit_once('/').map_or(key, |(_, name)| name);
+    let name = key.split_once('/').map_or(key, |(_, name)| name);
     common(name, "letters, digits, `-`, `_` and `.`", |c| matches!(c, '-' | '_' | '.'))?;
     match key.split_once('/') {
         Some((domain, _)) => {

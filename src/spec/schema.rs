@@ -1,15 +1,26 @@
 //! JSON Schema of each kind, from the document types and the registry: editors complete and check with it. What needs
 //! more than one value to see (references, addresses, layers) only [`super::load`] finds.
 
+mod contents;
+mod devices;
 mod later;
+mod names;
+mod nullable;
 mod placeholders;
 mod policies;
 mod ready;
+mod sets;
+mod values;
 
+pub use self::contents::{environment, files, ignore, inside_paths};
+pub use self::devices::{devices, own_devices};
 pub use self::later::NOT_YET;
-pub use self::policies::{deletion, prune, rollout, update};
+pub use self::names::{keys, restarting_keys};
+pub use self::policies::{deletion, prune, rollout, somewhere, update};
 pub use self::ready::ready;
+pub use self::sets::{each, member_names};
 
+use self::nullable::nullable;
 use self::placeholders::rendered;
 use super::document::container::{ARCHITECTURES, ContainerSpec};
 use super::document::host::HostSpec;
@@ -22,13 +33,13 @@ use super::document::secret::SecretSpec;
 use super::document::set::ContainerSetSpec;
 use super::document::site::SiteSpec;
 use super::document::{API_VERSION, Metadata};
-use super::registry::value::ValueType;
-use super::registry::{DEVICES, Entry, INSTANCE, NETWORK, POOL, Table, is_pattern};
+use super::names::MAX_NAME;
+use super::registry::check::OF_NAMESPACES;
+use super::registry::{Entry, INSTANCE, NETWORK, POOL, Table, is_pattern};
 use crate::model::key::Kind;
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Map, Value, json};
-use std::collections::BTreeMap;
 
 const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";
 
@@ -48,7 +59,7 @@ pub fn spec(kind: Kind) -> Value {
         Kind::Image => placed(inline::<ImageSpec>()),
         Kind::StoragePool => placed(inline::<StoragePoolSpec>()),
         Kind::Network => placed(inline::<NetworkSpec>()),
-        Kind::Secret => secret(),
+        Kind::Secret => placed(secret_places()),
         Kind::Profile => placed(inline::<ProfileSpec>()),
         Kind::ContainerSet => set(),
         Kind::Container => container(),
@@ -96,17 +107,20 @@ fn has_external(kind: Kind) -> bool {
     matches!(kind, Kind::Image | Kind::StoragePool | Kind::Network | Kind::Container)
 }
 
-/// One of the places, and `placement`: a choice of closed mappings would leave no room for it.
-fn secret() -> Value {
+/// One of the places: a choice of closed mappings would leave no room for a field beside it.
+fn secret_places() -> Value {
     let mut schema = inline::<SecretSpec>();
     let places: Vec<Value> = schema["oneOf"].as_array().cloned().unwrap_or_default();
     let fields = places.iter().filter_map(|place| place["properties"].as_object());
-    let fields: Map<String, Value> = fields.flat_map(Map::clone).collect();
+    let mut fields: Map<String, Value> = fields.flat_map(Map::clone).collect();
+    for (field, pattern) in [("file", "."), ("env", "^[^=]+$"), ("credential", "^([^/.]|[^/]*[^/.][^/]*)$")] {
+        fields[field]["pattern"] = json!(pattern);
+    }
     schema["oneOf"] = fields.keys().map(|field| json!({"required": [field]})).collect();
     schema["type"] = json!("object");
     schema["properties"] = Value::Object(fields);
     schema["additionalProperties"] = json!(false);
-    placed(schema)
+    schema
 }
 
 /// One of `replicas` and `for`; the template is a container's spec.
@@ -114,7 +128,7 @@ fn set() -> Value {
     let mut schema = placed(inline::<ContainerSetSpec>());
     add(&mut schema, "template", container());
     if let Some(fields) = schema.as_object_mut() {
-        fields.insert("oneOf".to_owned(), json!([{"required": ["replicas"]}, {"required": ["for"]}]));
+        fields.extend(sets::rules());
     }
     schema
 }
@@ -136,20 +150,8 @@ pub fn values(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "description": "What `${values.NAME}` stands for; a Host's are stronger than the Site's.",
         "type": "object",
-        "propertyNames": {"pattern": "^[A-Za-z][A-Za-z0-9_-]*$"},
+        "propertyNames": {"pattern": names::VALUE},
         "additionalProperties": {"type": ["string", "number", "boolean"]},
-    })
-}
-
-/// `for`: stable keys to values.
-pub fn each(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({
-        "description": "One member for each key, with values of its own: `{key}` in `name`, `${each.key}` and `${each.NAME}` in the template; `renamedFrom` is the key that it had before.",
-        "type": "object",
-        "additionalProperties": {
-            "type": ["object", "null"],
-            "additionalProperties": {"type": ["string", "number", "boolean"]},
-        },
     })
 }
 
@@ -166,9 +168,7 @@ fn document(kind: Kind) -> Value {
         required.push("spec");
     }
     let mut metadata = inline::<Metadata>();
-    if let Some(name) = metadata.pointer_mut("/properties/name").and_then(Value::as_object_mut) {
-        name.insert("pattern".to_owned(), json!(name_pattern(kind)));
-    }
+    restrict_names(kind, &mut metadata);
     if let Some(fields) = metadata.pointer_mut("/properties").and_then(Value::as_object_mut) {
         let absent: &[&str] = match kind {
             Kind::Container => &[],
@@ -186,7 +186,7 @@ fn document(kind: Kind) -> Value {
     if kind != Kind::Host {
         metadata = rendered(metadata, &[]);
     }
-    json!({
+    let mut schema = json!({
         "$schema": DIALECT,
         "title": format!("{kind} ({API_VERSION})"),
         "description": spec.get("description").cloned().unwrap_or_default(),
@@ -202,17 +202,36 @@ fn document(kind: Kind) -> Value {
         },
         "required": required,
         "additionalProperties": false,
-    })
+    });
+    nullable(&mut schema);
+    schema
+}
+
+/// What the texts of `metadata` that are names may be.
+fn restrict_names(kind: Kind, metadata: &mut Value) {
+    let Some(fields) = metadata.pointer_mut("/properties").and_then(Value::as_object_mut) else { return };
+    names::restrict(&mut fields["name"], kind);
+    names::restrict(&mut fields["movedFromSite"], Kind::Site);
+    names::restrict(&mut fields["memberOf"], Kind::ContainerSet);
+    // A set's may be a pattern of its members' names.
+    if kind != Kind::ContainerSet {
+        names::restrict(&mut fields["renamedFrom"], kind);
+    }
+    for field in ["labels", "annotations"] {
+        fields[field]["propertyNames"] = json!({"pattern": names::LABEL});
+    }
+    fields["labels"]["additionalProperties"]["maxLength"] = json!(MAX_NAME);
 }
 
 /// `external: true` stands alone but for `placement`; without it the kind's own fields count.
-fn with_external(kind: Kind, spec: Value) -> Value {
+fn with_external(kind: Kind, mut spec: Value) -> Value {
     if !has_external(kind) {
         return spec;
     }
+    add(&mut spec, "external", json!({"type": "null"}));
     json!({
         "description": spec.get("description").cloned().unwrap_or_default(),
-        "if": {"required": ["external"]},
+        "if": {"type": "object", "required": ["external"], "properties": {"external": {"not": {"type": "null"}}}},
         "then": placed(json!({
             "type": "object",
             "properties": {"external": {"description": EXTERNAL, "const": true}},
@@ -220,15 +239,6 @@ fn with_external(kind: Kind, spec: Value) -> Value {
         })),
         "else": spec,
     })
-}
-
-/// As `names` has it.
-fn name_pattern(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Container => "^[A-Za-z]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$",
-        Kind::Network => "^[A-Za-z0-9][A-Za-z0-9._-]{0,14}$",
-        _ => "^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$",
-    }
 }
 
 /// Any document: `kind` says which schema holds.
@@ -286,13 +296,34 @@ fn config(description: &str, table: &Table) -> Schema {
     })
 }
 
-/// `environment.*` → `^environment\..+$`.
+/// `user.*` → `^user\..+$`; what the loader demands of names below the others stands in it.
 fn pattern(name: &str) -> String {
-    format!("^{}.+$", name.trim_end_matches('*').replace('.', "\\."))
+    format!("^{}$", unanchored(name))
+}
+
+fn unanchored(name: &str) -> String {
+    let below = match name {
+        "environment.*" => "[^=]+".to_owned(),
+        "linux.sysctl.*" => sysctls(),
+        _ if is_pattern(name) => ".+".to_owned(),
+        _ => String::new(),
+    };
+    format!("{}{below}", name.trim_end_matches('*').replace('.', "\\."))
+}
+
+/// The kernel's parameters that a namespace has its own of.
+fn sysctls() -> String {
+    let words = OF_NAMESPACES.join("|").replace('.', "\\.");
+    format!(r"(net(\.[^/.]+)+|fs\.mqueue(\.[^/.]+)+|user\.max_[^/.]+(\.[^/.]+)*|{words})")
+}
+
+/// Every config key of a container that there is.
+fn instance_keys() -> String {
+    INSTANCE.supported().map(|entry| unanchored(entry.name)).collect::<Vec<_>>().join("|")
 }
 
 fn property(entry: &Entry) -> Value {
-    let mut schema = value(entry.value);
+    let mut schema = values::value(entry.value);
     if let Some(object) = schema.as_object_mut() {
         object.insert("description".to_owned(), json!(entry.about));
         if let Some(default) = entry.default {
@@ -300,145 +331,6 @@ fn property(entry: &Entry) -> Value {
         }
     }
     schema
-}
-
-/// Numbers and bools may be written with or without quotes; null unsets.
-fn value(value: ValueType) -> Value {
-    match value {
-        ValueType::Bool => {
-            json!({"enum": [true, false, "true", "false", "yes", "no", "on", "off", "1", "0", 1, 0, null]})
-        }
-        ValueType::Integer { min, max: i64::MAX } => {
-            json!({"type": ["integer", "string", "null"], "minimum": min})
-        }
-        ValueType::Integer { min, max } => {
-            json!({"type": ["integer", "string", "null"], "minimum": min, "maximum": max})
-        }
-        ValueType::Choice(words) => {
-            let words: Vec<Value> = words.iter().map(|word| json!(word)).chain([Value::Null]).collect();
-            json!({ "enum": words })
-        }
-        ValueType::Text => json!({"type": ["string", "integer", "boolean", "null"]}),
-        ValueType::Cpus => {
-            json!({"type": ["integer", "string", "null"], "minimum": 1, "pattern": "^[0-9, -]+$"})
-        }
-        ValueType::CpuAllowance => {
-            json!({"type": ["string", "null"], "pattern": "^([0-9]+ ?%|[0-9]+ ?ms ?/ ?[0-9]+ ?ms)$"})
-        }
-        ValueType::Memory => json!({
-            "type": ["integer", "string", "null"],
-            "minimum": 1,
-            "pattern": "^[0-9]+ ?(%|B|kB|MB|GB|TB|PB|EB|KiB|MiB|GiB|TiB|PiB|EiB)?$",
-        }),
-        ValueType::Rlimit => json!({
-            "type": ["integer", "string", "null"],
-            "minimum": 0,
-            "pattern": "^([0-9]+|unlimited)(:([0-9]+|unlimited))?$",
-        }),
-        ValueType::Mac => {
-            json!({"type": ["string", "null"], "pattern": "^[0-9A-Fa-f]{2}([:-][0-9A-Fa-f]{2}){5}$"})
-        }
-        ValueType::Interface => json!({"type": ["string", "null"], "pattern": "^[A-Za-z0-9._-]{1,15}$"}),
-        ValueType::InsidePath => json!({"type": ["string", "null"], "pattern": "^/"}),
-        _ => json!({"type": ["string", "null"]}),
-    }
-}
-
-pub fn devices(_: &mut SchemaGenerator) -> Schema {
-    let disk = options(&["disk"]);
-    let nic = options(&["nic/bridged", "nic/p2p"]);
-    let only = |device_type: &str, options: &BTreeMap<&str, Value>| {
-        let names: Vec<&str> = options.keys().copied().chain(["type"]).collect();
-        json!({
-            "if": {"properties": {"type": {"const": device_type}}, "required": ["type"]},
-            "then": {"propertyNames": {"enum": names}},
-        })
-    };
-    let rules = [only("disk", &disk), only("nic", &nic), only("none", &BTreeMap::new())];
-    let mut properties = Map::new();
-    let about = "The kind of device; `none` removes it. Absent: merged onto the layer below.";
-    properties.insert("type".to_owned(), json!({"description": about, "enum": ["disk", "nic", "none"]}));
-    properties.insert("use".to_owned(), later::device_use());
-    properties.extend(disk.into_iter().chain(nic).map(|(name, schema)| (name.to_owned(), schema)));
-    json_schema!({
-        "description": "Devices by name.",
-        "type": "object",
-        "propertyNames": {"pattern": "^[A-Za-z0-9._-]{1,63}$"},
-        "additionalProperties": {
-            "type": "object",
-            "properties": properties,
-            "additionalProperties": false,
-            "allOf": rules,
-        },
-    })
-}
-
-/// A Secret's name, or its place.
-fn secret_ref() -> Value {
-    json!({
-        "description": "The name of a Secret, or where it is.",
-        "oneOf": [{"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$"}, spec(Kind::Secret)],
-    })
-}
-
-pub fn files(_: &mut SchemaGenerator) -> Schema {
-    let name = |about: &str| json!({"description": about, "type": ["string", "integer"], "default": "root"});
-    let properties = json!({
-        "content": {"description": "The content itself.", "type": "string"},
-        "source": {"description": "A file beside the manifest.", "type": "string", "pattern": "^[^/]"},
-        "template": {
-            "description": "A text file beside the manifest whose placeholders are filled.",
-            "type": "string",
-            "pattern": "^[^/]",
-        },
-        "secretRef": secret_ref(),
-        "mode": {
-            "description": "Octal digits, in quotes.",
-            "type": "string",
-            "pattern": "^[0-7]{3,4}$",
-            "default": "0644",
-        },
-        "owner": name("A user's name or number, by the container's own /etc/passwd."),
-        "group": name("A group's name or number, by the container's own /etc/group."),
-        "onChange": {
-            "description": "A command that runs inside after a change, if the container runs.",
-            "type": "array",
-            "items": {"type": "string"},
-            "minItems": 1,
-        },
-    });
-    let one_of = ["content", "source", "template", "secretRef"].map(|field| json!({"required": [field]}));
-    json_schema!({
-        "description": "Files inside, by path; null takes away what a layer below puts there.",
-        "type": "object",
-        "propertyNames": {"pattern": "^/[^/]"},
-        "additionalProperties": {
-            "type": ["object", "null"],
-            "properties": properties,
-            "additionalProperties": false,
-            "if": {"type": "object"},
-            "then": {"oneOf": one_of},
-        },
-    })
-}
-
-pub fn environment(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({
-        "description": "Variables; a plain value is the same as `environment.NAME` in config, null unsets.",
-        "type": "object",
-        "propertyNames": {"pattern": "^[^=]+$"},
-        "additionalProperties": {
-            "type": ["string", "integer", "boolean", "object", "null"],
-            "properties": {"secretRef": secret_ref()},
-            "required": ["secretRef"],
-            "additionalProperties": false,
-        },
-    })
-}
-
-fn options(devices: &[&str]) -> BTreeMap<&'static str, Value> {
-    let tables = devices.iter().filter_map(|device| DEVICES.get(device));
-    tables.flat_map(|table| table.supported().map(|entry| (entry.name, property(entry)))).collect()
 }
 
 /// The name of an Image; one of a remote is a later version's.
@@ -453,6 +345,12 @@ pub fn container_image(_: &mut SchemaGenerator) -> Schema {
 pub fn image_source(generator: &mut SchemaGenerator) -> Schema {
     let mut schema = SourceSpec::json_schema(generator);
     if let Some(choices) = schema.get_mut("oneOf").and_then(Value::as_array_mut) {
+        for choice in choices.iter_mut() {
+            // `busybox:` says all there is.
+            if let Some(kind) = choice.pointer_mut("/properties/busybox/type") {
+                *kind = json!(["object", "null"]);
+            }
+        }
         choices.extend(later::image_sources());
     }
     schema

@@ -537,6 +537,10 @@ fn adoption_through_a_daemon_is_the_same() {
     assert!(read(&bench, "site.yaml").ends_with("  state: stopped\n"));
 }
 
+/// Each of its policies says one thing, and leaves the rest as it is by default.
+const RICH_SITE: &str =
+    "kind: Site\nmetadata: {name: edge}\nspec: {prune: {max: 7}, rollout: {maxUnavailable: 2}}";
+
 #[test]
 fn what_is_exported_is_short_and_its_plan_is_empty() {
     let bench = Bench::new();
@@ -564,8 +568,16 @@ spec:
   devices: {{eth0: {{mtu: null}}, data: {{readonly: null}}, more: {{type: none}}}}
   ready: {{timeout: 5s}}
   state: frozen
+  update: {{restart: allow}}
   dependsOn: [container/web-1]
+  restartWith: [container/side]
+---
+kind: Container
+metadata: {{name: side}}
+spec: {{image: busybox}}
 ");
+    let rich = rich.replacen("kind: Site\nmetadata: {name: edge}\nspec: {}", RICH_SITE, 1);
+    assert!(rich.contains(RICH_SITE), "{rich}");
     let rich = rich.replace("odd: ${\"", "odd: $${\"");
     bench.write("site.yaml", &rich);
     bench.expect(0, "apply --yes");
@@ -586,7 +598,10 @@ spec:
 #[test]
 fn a_first_site_loads_plans_is_tidy_and_is_never_written_over() {
     let bench = Bench::new();
+    // It is written for this machine, and the modelled host stands for it.
+    let host = crate::cli::hostname();
     bench.expect(0, "init first");
+    assert!(read(&bench, "first/site.yaml").contains(&format!("targets: [{host}]")));
     bench.expect(0, "validate -f first");
     bench.expect(2, "plan -f first");
     bench.expect(0, "fmt --check first");

@@ -33,6 +33,11 @@ pub struct Said {
     pub stderr: String,
 }
 
+/// This machine's name, which a modelled one bears too.
+pub fn hostname() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap().trim().to_owned()
+}
+
 impl Bench {
     pub fn new() -> Bench {
         let bench = Bench { folder: tempfile::tempdir().unwrap() };
@@ -198,7 +203,7 @@ fn one_site_for_two_hosts_is_validated_rendered_and_applied_on_the_right_one() {
     for command in ["plan", "apply --yes", "delete --allow delete"] {
         let said = bench.expect(1, &format!("{command} -f elsewhere.yaml"));
         assert!(
-            said.stderr.contains("this load is for edge-hamburg; this host is `modelled`"),
+            said.stderr.contains(&format!("this load is for edge-hamburg; this host is `{}`", hostname())),
             "{}",
             said.stderr
         );
@@ -248,9 +253,13 @@ fn targets_refuse_another_host_by_both_names() {
     let bench = Bench::new();
     bench.write("site.yaml", &SITE.replacen("spec: {}", "spec: {targets: [edge-berlin]}", 1));
     let said = bench.expect(1, "apply --yes");
-    assert!(said.stderr.contains("this load is for edge-berlin; this host is `modelled`"), "{}", said.stderr);
+    let refused = format!("this load is for edge-berlin; this host is `{}`", hostname());
+    assert!(said.stderr.contains(&refused), "{}", said.stderr);
     assert_eq!(bench.expect(0, "get").stdout.lines().count(), 1, "nothing was done");
-    bench.write("site.yaml", &SITE.replacen("spec: {}", "spec: {targets: [edge-berlin, modelled]}", 1));
+    bench.write(
+        "site.yaml",
+        &SITE.replacen("spec: {}", &format!("spec: {{targets: [edge-berlin, {}]}}", hostname()), 1),
+    );
     bench.expect(0, "apply --yes");
 }
 
@@ -646,7 +655,7 @@ fn what_was_retained_is_shown_by_its_key_and_told_where_it_counts() {
     bench.expect(0, "apply --allow delete");
     let all = bench.expect(0, "get").stdout;
     let line = all.lines().find(|line| line.starts_with("container/web-1")).unwrap();
-    assert!(line.contains("Unrecorded"), "{all}");
+    assert!(line.contains("Unrecorded") && line.contains(" none ") && !line.contains("site edge"), "{all}");
     let one = bench.expect(0, "get web-1").stdout;
     assert!(one.contains("Unrecorded") && one.lines().count() == 2, "{one}");
     for (status, command) in
@@ -656,7 +665,9 @@ fn what_was_retained_is_shown_by_its_key_and_told_where_it_counts() {
         assert!(said.contains("has no record") && said.contains("bayplan delete container/web-1"), "{said}");
     }
     for command in ["plan", "drift"] {
-        let told = |said: &str| said.contains("container/web-1  unmanaged, running: it has no record");
+        let told = |said: &str| {
+            said.contains("container/web-1  unmanaged, running: it has no record; it was last of site edge")
+        };
         assert!(!told(&bench.expect(0, command).stdout));
         let said = bench.expect(2, &format!("{command} --fail-on unmanaged")).stdout;
         assert!(told(&said), "{said}");
@@ -696,4 +707,13 @@ fn a_plan_as_text_tells_a_warning_once_and_a_network_shows_its_bridges_address()
         bench.expect(2, "plan -o json").stderr.contains("renamedFrom"),
         "beside a form that people do not read"
     );
+}
+
+#[test]
+fn a_program_without_the_dashes_before_it_gets_the_line_that_was_meant() {
+    let bench = Bench::new();
+    let said = bench.expect(64, "exec web-1 cat -n /etc/hosts").stderr;
+    assert!(said.contains("come after `--`"), "{said}");
+    assert!(said.contains(" exec web-1 -- cat -n /etc/hosts\n"), "{said}");
+    assert!(!bench.expect(64, "get web-1 cat").stderr.contains("after `--`"));
 }

@@ -45,6 +45,54 @@ fn a_word_that_is_no_field_gets_the_likely_one() {
 }
 
 #[test]
+fn every_name_of_the_reference_is_explained_by_its_kind_and_alone() {
+    for line in include_str!("reference-keys.txt").lines().filter(|line| !line.starts_with('#')) {
+        let (group, name) = line.split_once(' ').unwrap();
+        let lead = match group {
+            "instance" => "container.config".to_owned(),
+            "network" => "network.config".to_owned(),
+            "pool" => "storagepool.config".to_owned(),
+            device => device.strip_prefix("device:").unwrap().replace('/', "."),
+        };
+        for word in [name.to_owned(), format!("{lead}.{name}")] {
+            let found = explain(&word).unwrap_or_else(|help| panic!("{word}: {help}"));
+            assert!(found.iter().any(|one| one.field.ends_with(name)), "{word}: {found:?}");
+        }
+    }
+    for word in [
+        "gpu.gputype",
+        "gpu.mig.ci",
+        "gpu.mig.gputype",
+        "nic.macvlan.nictype",
+        "gpu.mig",
+        "pci",
+        "pci.address",
+    ] {
+        explain(word).unwrap_or_else(|help| panic!("{word}: {help}"));
+    }
+}
+
+#[test]
+fn what_only_virtual_machines_and_clusters_have_says_so_wherever_it_stands() {
+    for (word, reason) in [
+        ("disk.io.bus", "virtual machines"),
+        ("disk.wwn", "virtual machines"),
+        ("nic.bridged.boot.priority", "virtual machines"),
+        ("nic.macvlan.io.bus", "virtual machines"),
+        ("pci", "virtual machines"),
+        ("pci.firmware", "virtual machines"),
+        ("gpu.sriov.vendorid", "virtual machines"),
+        ("disk.ceph.user_name", "clusters"),
+        ("placement.group", "clusters"),
+    ] {
+        let found = explain(word).unwrap();
+        assert_eq!(found[0].support, Supported::Never, "{word}");
+        assert!(found[0].reason.as_deref().is_some_and(|why| why.contains(reason)), "{word}: {found:?}");
+    }
+    assert_eq!(explain("gpu.physical.uid").unwrap()[0].support, Supported::NotYet);
+}
+
+#[test]
 fn every_registered_name_is_explained_as_the_registry_has_it() {
     for (lead, table) in
         [("container.config.", &INSTANCE), ("network.config.", &NETWORK), ("storagepool.config.", &POOL)]

@@ -167,7 +167,10 @@ fn containers_that_no_site_owns_are_listed_or_refused_as_the_site_says() {
     match plan("fail") {
         Err(PassError::Plan(Error::Findings(findings))) => {
             let texts: Vec<&str> = findings.iter().map(|finding| finding.message.as_str()).collect();
-            assert_eq!(texts, ["container/web-2 belongs to no site: it has no record"]);
+            assert_eq!(
+                texts,
+                ["container/web-2 belongs to no site: it has no record; it was last of site edge"]
+            );
             assert!(findings[0].place.as_ref().is_some_and(|place| place.line == 5), "{findings:#?}");
         }
         other => panic!("{other:#?}"),

@@ -4,6 +4,7 @@
 
 mod adopt;
 mod adopt_properties;
+mod agreement;
 mod cli;
 mod cli_sources;
 mod closed_pipe;

@@ -170,6 +170,24 @@ fn a_share_and_a_number_say_how_many_go_at_once() {
 }
 
 #[test]
+fn turns_go_by_the_value_of_the_numbers_in_names() {
+    let names: Vec<String> = (0..12).map(|number| format!("web-{number}")).collect();
+    let fleet = |nesting: &str| {
+        let mut container = container();
+        container.config = config(&[("security.nesting", nesting)]);
+        let named: Vec<_> = names.iter().map(|name| (name.as_str(), container.clone())).collect();
+        site(&named)
+    };
+    let host = server();
+    converge(&host, &Goal::Site(&fleet("false")), &options());
+    let plan = planned(&host, &Goal::Site(&fleet("true")), &approving());
+    let turns: Vec<&str> = plan.rollouts[0].turns.iter().flatten().map(|key| key.name.as_str()).collect();
+    assert_eq!(turns, names);
+    let text = plan_text(&plan, TextOptions::default());
+    assert!(text.contains("12 containers, 1 at a time: web-0 … web-11"), "{text}");
+}
+
+#[test]
 fn a_failure_does_not_stop_a_site_that_says_so() {
     let host = running(&alone(6));
     let rollout = Rollout { stop_on_failure: false, ..Rollout::default() };

@@ -10,11 +10,11 @@ use std::collections::BTreeSet;
 use std::fs;
 
 /// Every document of a YAML text.
-fn documents(text: &str) -> Vec<Value> {
+pub fn documents(text: &str) -> Vec<Value> {
     serde_saphyr::from_multiple(text).unwrap()
 }
 
-fn validator() -> jsonschema::Validator {
+pub fn validator() -> jsonschema::Validator {
     let (_, text) = schema::all().into_iter().find(|(name, _)| name == "manifest.json").unwrap();
     jsonschema::validator_for(&serde_json::from_str(&text).unwrap()).unwrap()
 }
@@ -80,53 +80,68 @@ fn an_independent_validator_accepts_every_example() {
     }
 }
 
+/// Bad manifests whose every value is right by itself: what is wrong with them is between values, documents, hosts or
+/// files, in the layers, in YAML itself, or a name that the loader likens to others.
+const BETWEEN_VALUES: &[&str] = &[
+    "container-depends-on-itself",
+    "container-image-missing",
+    "container-other-architecture",
+    "container-twice",
+    "containers-depend-in-a-circle",
+    "device-untyped",
+    "disk-outside-the-source",
+    "disk-paths-twice",
+    "envelope-no-api-version",
+    "hosts-elsewhere",
+    "hosts-other-machine",
+    "hosts-twice",
+    "image-directory-escapes",
+    "network-nat-without-address",
+    "networks-overlap",
+    "networks-overlap-built-in",
+    "nic-address-outside",
+    "nic-address-twice",
+    "nic-mac-and-host-name-twice",
+    "nic-names-twice",
+    "placement-references",
+    "placement-unknown-hosts",
+    "placement-without-hosts",
+    "pool-folder-escapes",
+    "pools-in-one-folder",
+    "reference-among-many",
+    "root-missing",
+    "root-removed",
+    "root-twice",
+    "set-collisions",
+    "set-dependencies",
+    "set-too-many",
+    "site-twice",
+    "targets-elsewhere",
+    "template",
+    "values-none",
+    "values-unknown",
+    "yaml-only-empty-documents",
+    "yaml-tag",
+];
+
 #[test]
 fn an_independent_validator_refuses_what_one_value_gives_away() {
     let validator = validator();
-    for name in [
-        "envelope-unknown-kind",
-        "envelope-unknown-field",
-        "metadata-unknown-fields",
-        "site-mistyped",
-        "site-prune",
-        "site-rollout",
-        "metadata-deletion",
-        "external",
-        "image-no-source",
-        "image-two-sources",
-        "image-fingerprint",
-        "pool-no-driver",
-        "network-config",
-        "network-types",
-        "image-update",
-        "image-sources-not-yet",
-        "container-remote-image",
-        "container-ready",
-        "container-ready-network",
-        "container-no-image",
-        "container-unknown-fields",
-        "container-mistyped",
-        "container-update",
-        "container-ignore",
-        "config-unknown-keys",
-        "config-keys-not-yet",
-        "config-sizes",
-        "device-types",
-        "disk-options",
-        "environment",
-        "placement-mistyped",
-        "set-members",
-        "set-template",
-        "values-mistyped",
-        "targets-wrong",
-        "member-of",
-        "files",
-        "secrets",
-    ] {
-        let text = fs::read_to_string(folder("tests/it/findings").join(format!("{name}.yaml"))).unwrap();
-        let refused = documents(&text).iter().any(|document| !validator.is_valid(document));
-        assert!(refused, "the schema accepts {name}.yaml");
+    let mut wrong = vec![];
+    for entry in fs::read_dir(folder("tests/it/findings")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|extension| extension != "yaml") {
+            continue;
+        }
+        let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+        // What is no YAML is refused by whoever reads it for the validator.
+        let read: Result<Vec<Value>, _> = serde_saphyr::from_multiple(&fs::read_to_string(&path).unwrap());
+        let refused = read.map_or(true, |it| it.iter().any(|document| !validator.is_valid(document)));
+        if refused == BETWEEN_VALUES.contains(&name.as_str()) {
+            wrong.push(format!("{name} is refused: {refused}"));
+        }
     }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[test]

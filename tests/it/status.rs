@@ -23,7 +23,8 @@ fn site(nesting: bool) -> String {
 fn status(bench: &Bench) -> String {
     let said = redacted(&bench.expect(0, "status").stdout);
     let folder = bench.path().to_string_lossy().into_owned();
-    let words = said.replace(&folder, "FOLDER");
+    let host = format!(" on {} (memory)", crate::cli::hostname());
+    let words = said.replace(&folder, "FOLDER").replace(&host, " on HOST (memory)");
     // The pid of the daemon.
     let lines = words.lines().map(|line| match line.strip_prefix("daemon      pid ") {
         Some(rest) => {

@@ -353,3 +353,85 @@ fn a_probe_is_of_the_line_that_names_it_in_any_of_its_forms() {
         assert_eq!(layer(default), Layer::Default, "{ready}: {default}");
     }
 }
+
+/// A file of a profile, one of the container over a profile's, one that placeholders fill.
+const FILES: &str = "\
+apiVersion: bayplan/v1
+kind: Site
+metadata: {name: edge}
+spec:
+  values: {greeting: hello}
+---
+kind: Image
+metadata: {name: busybox}
+spec: {source: {busybox: {}}}
+---
+kind: Profile
+metadata: {name: web}
+spec:
+  files:
+    /etc/motd:
+      content: from the profile
+      mode: \"0640\"
+    /etc/hello: {content: below}
+---
+kind: Container
+metadata: {name: web-1}
+spec:
+  image: busybox
+  profiles: [default, web]
+  files:
+    /etc/hello:
+      content: \"${values.greeting}\"
+      owner: daemon
+";
+
+#[test]
+fn each_field_of_a_file_has_the_line_that_gave_it_and_a_default_has_none() {
+    let explanation = why(&host(FILES), &web(), Some(FILES));
+    insta::assert_snapshot!(text(&explanation.narrowed("files").unwrap(), &|_| None), @r"
+    container/web-1
+        declared  (site.yaml:20:7)
+        owner site edge, generation 1
+
+    files./etc/hello:
+        from       site.yaml:26:5 (document)
+        overrides  a content  site.yaml:18:5 (profile web)
+        host has   as written
+
+    files./etc/hello.content: hello
+        from       site.yaml:27:16 (document), filled from site.yaml:5
+        overrides  a content  site.yaml:18:5 (profile web)
+
+    files./etc/hello.group: root
+        from       built-in default
+        host has   root
+
+    files./etc/hello.mode: 0644
+        from       built-in default
+        host has   0644
+
+    files./etc/hello.owner: daemon
+        from       site.yaml:28:14 (document)
+        host has   daemon
+
+    files./etc/motd:
+        from       site.yaml:15:5 (profile web)
+        host has   as written
+
+    files./etc/motd.content: from the profile
+        from       site.yaml:16:16 (profile web)
+
+    files./etc/motd.group: root
+        from       built-in default
+        host has   root
+
+    files./etc/motd.mode: 0640
+        from       site.yaml:17:13 (profile web)
+        host has   0640
+
+    files./etc/motd.owner: root
+        from       built-in default
+        host has   root
+    ");
+}

@@ -26,7 +26,7 @@ pub struct ObjectStatus {
     pub key: Key,
     pub kind: Kind,
     pub name: String,
-    /// `site edge`, `system`, `the API`.
+    /// `site edge`, `system`, `the API`; `none` of what has no record.
     pub owner: String,
     pub generation: u64,
     /// Whatever is parked: `parked`. A container: `running`, `frozen`, `stopped`; else `present` or `missing`.

@@ -64,7 +64,11 @@ fn check(name: &'static str, found: impl Into<String>, problem: Option<(Verdict,
 fn root() -> Check {
     match nix::unistd::geteuid().is_root() {
         true => check("root", "yes", None),
-        false => check("root", "no", Some((Verdict::Missing, "run as root, or try --driver memory"))),
+        false => check(
+            "root",
+            "no",
+            Some((Verdict::Missing, "run as root, or try --driver memory --state-dir DIR")),
+        ),
     }
 }
 

@@ -62,7 +62,7 @@ pub fn objects(observed: &Observed, now: Timestamp) -> Vec<ObjectStatus> {
     let mut objects: Vec<ObjectStatus> =
         observed.records.iter().map(|(key, record)| status(key, record, observed, now)).collect();
     objects.extend(unrecorded(observed));
-    objects.sort_by(|a, b| (a.kind, &a.key).cmp(&(b.kind, &b.key)));
+    objects.sort_by(|a, b| a.kind.cmp(&b.kind).then_with(|| a.key.natural(&b.key)));
     objects
 }
 
@@ -230,7 +230,8 @@ fn unrecorded(observed: &Observed) -> Vec<ObjectStatus> {
             kind: key.kind,
             name: key.name.clone(),
             key,
-            owner: root.identity.owner.to_string(),
+            // Whose it was, its root still tells; whose it is, only a record says.
+            owner: "none".to_owned(),
             generation: 0,
             state: power(Some(facts)).to_owned(),
             container: Some(ContainerStatus {
@@ -243,7 +244,10 @@ fn unrecorded(observed: &Observed) -> Vec<ObjectStatus> {
             parked: None,
             conditions: vec![condition(
                 "Unrecorded",
-                "its record is lost; `bayplan apply` of its manifest re-adopts it",
+                &format!(
+                    "it has no record, and was last of {}; `bayplan apply` of its manifest re-adopts it",
+                    root.identity.owner
+                ),
             )],
         })
     })

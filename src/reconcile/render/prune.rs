@@ -1,6 +1,6 @@
 //! What leaves a site: one line an intent, with its number; and what is kept, parked, or in the way.
 
-use super::sets::{few, removed};
+use super::sets::{few, in_order, removed};
 use super::{TextOptions, line, loss};
 use crate::model::key::{Key, Kind};
 use crate::model::prune::Deletion;
@@ -79,6 +79,7 @@ fn parked_text(text: &mut String, plan: &Plan) {
         by_time.entry(*until).or_default().push(key);
     }
     for (until, keys) in by_time {
+        let keys = in_order(keys);
         if keys.len() > NAMES {
             let (count, names) = (keys.len(), few(&keys));
             let help = "`bayplan get --parked` lists them, `bayplan undelete KEY` brings one back";

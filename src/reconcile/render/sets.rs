@@ -26,8 +26,9 @@ fn words(plan: &Plan, change: &SetChange) -> Vec<String> {
     for (fate, key) in added.chain(removed) {
         fates.entry(fate).or_default().push(key);
     }
-    let words =
-        fates.into_iter().map(|(fate, keys)| format!("{} {}: {}", keys.len(), fate.words(), few(&keys)));
+    let words = fates
+        .into_iter()
+        .map(|(fate, keys)| format!("{} {}: {}", keys.len(), fate.words(), few(&in_order(keys))));
     words.collect()
 }
 
@@ -77,7 +78,14 @@ fn fate_of_removed<'p>(plan: &'p Plan, key: &Key) -> Fate<'p> {
     Fate::Kept(plan.kept_because.get(key).map_or("", String::as_str))
 }
 
-/// The first and the last of many names.
+/// As people count them.
+pub fn in_order<'k>(keys: impl IntoIterator<Item = &'k Key>) -> Vec<&'k Key> {
+    let mut keys: Vec<&Key> = keys.into_iter().collect();
+    keys.sort_by(|a, b| a.natural(b));
+    keys
+}
+
+/// The first and the last of many names, in the order given.
 pub fn few(keys: &[&Key]) -> String {
     match keys {
         [first, _, .., last] if keys.len() > 4 => format!("{} … {}", first.name, last.name),

@@ -145,6 +145,9 @@ pub fn origin_of(origins: &FieldOrigins, field: &str) -> Option<Origin> {
     if WITH_DEFAULTS.iter().any(|whole| field.strip_prefix(whole).is_some_and(|part| part.starts_with('.'))) {
         return origins.get(field).cloned().or_else(|| Some(Origin::new(None, Layer::Default)));
     }
+    if !origins.contains_key(field) && is_default_of_file(origins, field) {
+        return Some(Origin::new(None, Layer::Default));
+    }
     if let Some(origin) = origins.get(&format!("metadata.{field}")) {
         return Some(origin.clone());
     }
@@ -166,6 +169,13 @@ pub fn origin_of(origins: &FieldOrigins, field: &str) -> Option<Origin> {
         true => Some(Origin::new(None, Layer::Default)),
         false => origins.get("").filter(|origin| origin.layer == Layer::Default).cloned(),
     }
+}
+
+/// Mode, owner or group of a file that says something else. A record of an earlier version has the file's own place alone.
+fn is_default_of_file(origins: &FieldOrigins, field: &str) -> bool {
+    let Some((file, "mode" | "owner" | "group")) = field.rsplit_once('.') else { return false };
+    let written = ["content", "source", "secretRef"].map(|part| format!("{file}.{part}"));
+    file.starts_with("files./") && written.iter().any(|part| origins.contains_key(part))
 }
 
 fn values(subject: &Subject<'_>, mut changes: BTreeMap<String, Vec<Change>>) -> Vec<Value> {

@@ -7,7 +7,7 @@ use crate::model::origin::{Elsewhere, Layer, Origin, Place};
 use crate::model::record::Record;
 use crate::reconcile::plan::Plan;
 use crate::reconcile::render::prune::way_words;
-use crate::reconcile::render::sets::few;
+use crate::reconcile::render::sets::{few, in_order};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -67,7 +67,7 @@ pub fn of_set(members: &BTreeMap<Key, Option<Place>>, elsewhere: Option<&Elsewhe
         return Some(placed_elsewhere(elsewhere));
     }
     let place = members.values().next()?.clone();
-    let names = few(&members.keys().collect::<Vec<_>>());
+    let names = few(&in_order(members.keys()));
     let count = members.len();
     let message = format!("a set with {count} members, each explained by its own key: {names}");
     Some(Standing { place, ..say(State::Declared, message) })

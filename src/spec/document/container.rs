@@ -53,12 +53,13 @@ pub struct ContainerSpec {
     #[schemars(default, schema_with = "crate::spec::schema::architecture")]
     pub architecture: Option<String>,
     /// Profiles in order: a later one wins, the container's own config and devices win over all. Absent: [default].
+    #[schemars(extend("uniqueItems" = true))]
     pub profiles: Option<Vec<String>>,
     /// Config keys (docs/config-keys.md); null unsets what a profile sets.
     #[schemars(default, schema_with = "crate::spec::schema::instance_config")]
     pub config: BTreeMap<String, Option<String>>,
     /// Devices by name. Without `type`: merged onto the device of that name in the profiles; `{type: none}` removes it.
-    #[schemars(default, schema_with = "crate::spec::schema::devices")]
+    #[schemars(default, schema_with = "crate::spec::schema::own_devices")]
     pub devices: BTreeMap<String, DeviceLayer>,
     /// Files inside, by path; null takes away what a profile puts there.
     #[schemars(default, schema_with = "crate::spec::schema::files")]
@@ -70,10 +71,10 @@ pub struct ContainerSpec {
     #[schemars(default)]
     pub state: Power,
     /// Objects that must be there (containers: ready) before it starts: `container/db-1`.
-    #[schemars(default, with = "Vec<String>")]
+    #[schemars(default, schema_with = "crate::spec::schema::keys")]
     pub depends_on: Vec<Key>,
     /// Containers whose restart restarts it too; it depends on them.
-    #[schemars(default, with = "Vec<String>")]
+    #[schemars(default, schema_with = "crate::spec::schema::restarting_keys")]
     pub restart_with: Vec<Key>,
     /// When a started container counts as ready.
     #[schemars(default, schema_with = "crate::spec::schema::ready")]
@@ -82,10 +83,10 @@ pub struct ContainerSpec {
     #[schemars(default, schema_with = "crate::spec::schema::update")]
     pub update: Update,
     /// Folders inside that outlive the root when it is replaced.
-    #[schemars(default, inner(regex(pattern = r"^/[^/]")))]
+    #[schemars(default, schema_with = "crate::spec::schema::inside_paths")]
     pub persist: Vec<String>,
     /// Fields that are neither compared nor written: `config.KEY`, `devices.NAME`, `files.PATH`, `environment.NAME`.
-    #[schemars(default, inner(regex(pattern = r"^(config|devices|files|environment)\..+$")))]
+    #[schemars(default, schema_with = "crate::spec::schema::ignore")]
     pub ignore: Vec<String>,
     /// A power-off from inside is completion.
     #[schemars(default)]

@@ -5,7 +5,7 @@ use super::reader::{Fields, Reader};
 use super::secret::{self, SecretRefSpec};
 use crate::spec::registry::{INSTANCE, check};
 use crate::spec::report::Wrong;
-use crate::spec::tree::Node;
+use crate::spec::tree::{Entry, Node};
 use std::collections::BTreeMap;
 
 const FIELDS: Fields = Fields { known: &["secretRef"], later: &[] };
@@ -71,7 +71,8 @@ fn reference(node: &Node, path: &str, reader: &mut Reader) -> Option<SecretRefSp
     match reader.field(node, "secretRef", &path) {
         Some(node) => secret::reference(node, &path, reader),
         None => {
-            if node.entries().is_some_and(<[_]>::is_empty) {
+            let is_known = |entry: &Entry| FIELDS.known.contains(&entry.key.as_ref());
+            if node.entries().is_some_and(|entries| entries.iter().all(is_known)) {
                 let wrong = Wrong::new("missing-field", "an empty mapping is no value");
                 reader
                     .report

@@ -18,7 +18,7 @@ const LONGEST_PATH: usize = 4095;
 const LONGEST_NAME: usize = 255;
 
 /// Made anew at each start, or the kernel's own.
-const VOLATILE: [&str; 6] = ["/proc", "/sys", "/dev", "/run", "/var/run", "/tmp"];
+pub const VOLATILE: [&str; 6] = ["/proc", "/sys", "/dev", "/run", "/var/run", "/tmp"];
 
 /// A file as one layer writes it.
 #[derive(Debug, Clone)]

@@ -51,7 +51,7 @@ pub enum SourceSpec {
     /// The host's static busybox as a tiny system container.
     Busybox {},
     /// A root file system in a folder of the host; relative to the manifest's folder.
-    Directory(String),
+    Directory(#[schemars(length(min = 1))] String),
     /// A Debian made by mmdebstrap from the host's own mirror.
     Bootstrap(BootstrapSpec),
 }
@@ -60,9 +60,10 @@ pub enum SourceSpec {
 #[schemars(rename_all = "camelCase", deny_unknown_fields)]
 pub struct BootstrapSpec {
     /// Debian's suite: `bookworm`, `trixie`.
+    #[schemars(regex(pattern = r"^[a-z0-9][a-z0-9+.-]*$"))]
     pub suite: String,
     /// Packages besides the smallest system and its init.
-    #[schemars(default)]
+    #[schemars(default, inner(regex(pattern = r"^[a-z0-9][a-z0-9+.-]*$")))]
     pub include: Vec<String>,
     /// A point in time of Debian's snapshot archive: `20260101T000000Z`.
     #[schemars(regex(pattern = r"^[0-9]{8}T[0-9]{6}Z$"))]

@@ -3,9 +3,11 @@
 use super::reader::Reader;
 use crate::model::object::DeviceLayer;
 use crate::model::origin::below;
+use crate::model::words::did_you_mean;
 use crate::spec::names;
+use crate::spec::registry::DEVICES;
 use crate::spec::report::Wrong;
-use crate::spec::tree::Node;
+use crate::spec::tree::{Entry, Node};
 use std::collections::BTreeMap;
 
 /// Reads `devices` of a spec. Options are texts as written: their meaning depends on the device's type, which another
@@ -55,6 +57,7 @@ fn device(node: &Node, path: &str, reader: &mut Reader) -> Option<DeviceLayer> {
                 // What it lacks would come from there.
                 is_named = true;
             }
+            "type" if entry.value.is_null() => {}
             "type" => device.device_type = reader.text(&entry.value, &path),
             _ if entry.value.is_null() => drop(device.options.insert(name.to_owned(), None)),
             _ => {
@@ -64,5 +67,41 @@ fn device(node: &Node, path: &str, reader: &mut Reader) -> Option<DeviceLayer> {
             }
         }
     }
+    match device.device_type.as_deref() {
+        Some("none") => removed(entries, reader),
+        device_type => unset(entries, device_type, reader),
+    }
     (!is_named).then_some(device)
+}
+
+/// A device that is taken away has nothing.
+fn removed(entries: &[Entry], reader: &mut Reader) {
+    for entry in entries.iter().filter(|entry| !matches!(entry.key.as_ref(), "type" | "use")) {
+        let message = format!("`{}` beside `type: none`", entry.key);
+        let help = "`none` takes the device away: remove the option, or name the device's type";
+        reader.report.error(entry.mark, Wrong::new("bad-value", message).help(help));
+    }
+}
+
+/// Options that are unset stand in no layer's result: whether there are such is seen here or nowhere.
+fn unset(entries: &[Entry], device_type: Option<&str>, reader: &mut Reader) {
+    let is_own = |entry: &&Entry| matches!(entry.key.as_ref(), "type" | "use");
+    for entry in entries.iter().filter(|entry| entry.value.is_null() && !is_own(entry)) {
+        let name = entry.key.as_ref();
+        let known = || supported_options(device_type);
+        if known().next().is_some() && known().all(|known| known != name) {
+            let what = device_type.map_or("device".to_owned(), |kind| format!("{kind} device"));
+            let wrong = Wrong::new("unknown-key", format!("`{name}` is no option of a {what}"));
+            reader.report.error(entry.mark, wrong.maybe_help(did_you_mean(name, known())));
+        }
+    }
+}
+
+/// The options of devices of a type; of all types.
+fn supported_options(device_type: Option<&str>) -> impl Iterator<Item = &'static str> {
+    let is_of = move |device: &str| {
+        device_type.is_none_or(|kind| device.split('/').next().is_some_and(|class| class == kind))
+    };
+    let tables = DEVICES.iter().filter(move |(device, _)| is_of(device)).map(|(_, table)| table);
+    tables.flat_map(|table| table.supported().map(|entry| entry.name))
 }

@@ -14,7 +14,7 @@ pub mod pool;
 pub mod profile;
 pub mod prune;
 pub mod reader;
-mod ready;
+pub mod ready;
 pub mod renamed;
 pub mod rollout;
 pub mod secret;

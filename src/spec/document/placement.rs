@@ -10,7 +10,7 @@ const FIELDS: Fields = Fields { known: &["hosts", "labels"], later: &[] };
 
 /// The hosts that an object is rendered for: those that match all that is given.
 #[derive(Debug, Clone, JsonSchema)]
-#[schemars(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename_all = "camelCase", deny_unknown_fields, transform = crate::spec::schema::somewhere)]
 pub struct PlacementSpec {
     /// Hosts by name.
     #[schemars(length(min = 1))]

@@ -8,7 +8,7 @@ use std::num::NonZeroU16;
 
 const FIELDS: Fields =
     Fields { known: &["alive", "systemd", "exec", "tcp", "http", "timeout", "interval"], later: &[] };
-const PROBES: [&str; 5] = ["alive", "systemd", "exec", "tcp", "http"];
+pub const PROBES: [&str; 5] = ["alive", "systemd", "exec", "tcp", "http"];
 const HTTP: Fields = Fields { known: &["port", "path"], later: &[] };
 const PORT_OR_MAPPING: &str = "a port, or a mapping of port and path";
 

@@ -28,6 +28,7 @@ pub struct ContainerSetSpec {
     #[schemars(rename = "for", default, schema_with = "crate::spec::schema::each")]
     pub each: Option<BTreeMap<String, BTreeMap<String, String>>>,
     /// The members' names: `runner-{index:02}`, `web-{key}`. Absent: the set's name, `-`, and the index or key.
+    #[schemars(default, schema_with = "crate::spec::schema::member_names")]
     pub name: Option<String>,
     /// The spec of each member.
     pub template: ContainerSpec,

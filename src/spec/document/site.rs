@@ -32,7 +32,7 @@ pub struct SiteSpec {
     #[schemars(default)]
     pub unmanaged: Unmanaged,
     /// The hosts that it is for; apply on another one is refused. Absent: every host.
-    #[schemars(default, length(min = 1), inner(regex(pattern = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")))]
+    #[schemars(default, length(min = 1), inner(regex(pattern = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")), extend("uniqueItems" = true))]
     pub targets: Option<Vec<String>>,
     /// What `${values.NAME}` stands for; a Host's values are stronger.
     #[schemars(default, schema_with = "crate::spec::schema::values")]

@@ -10,7 +10,9 @@ use crate::model::key::Kind;
 use crate::model::step::Class;
 use crate::model::words::did_you_mean;
 use serde::Serialize;
-use std::collections::BTreeSet;
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
 
 /// What is known of one field.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -49,6 +51,10 @@ pub struct Below {
     pub name: String,
     pub about: String,
 }
+
+/// The fields of each kind; one question is asked of several.
+static FIELDS: LazyLock<BTreeMap<Kind, Value>> =
+    LazyLock::new(|| Kind::ALL.into_iter().map(|kind| (kind, schema::fields(kind))).collect());
 
 /// Every field that a text names, with or without its kind. None is an error: the likely one in words.
 pub fn explain(text: &str) -> Result<Vec<Documentation>, String> {
@@ -114,10 +120,10 @@ fn config(kind: Kind) -> Option<&'static Table> {
 
 /// A path below a kind; `spec` may be left out.
 fn of_kind(kind: Kind, rest: &str) -> Option<Documentation> {
-    let schema = schema::fields(kind);
+    let schema = &FIELDS[&kind];
     let spec = &schema["properties"]["spec"];
     if rest.is_empty() {
-        let fields = below(&schema).into_iter().chain(
+        let fields = below(schema).into_iter().chain(
             below(spec).into_iter().map(|below| Below { name: format!("spec.{}", below.name), ..below }),
         );
         return Some(Documentation { fields: fields.collect(), ..of_schema(kind.slug().to_owned(), spec) });
@@ -134,7 +140,7 @@ fn of_kind(kind: Kind, rest: &str) -> Option<Documentation> {
     if let Some(name) = inner_most.strip_prefix("devices.").filter(|_| has_devices) {
         return option(name).into_iter().next();
     }
-    if let Some(found) = walk(&schema, rest) {
+    if let Some(found) = walk(schema, rest) {
         return Some(of_schema(path(kind, rest), found));
     }
     if let Some(found) = walk(spec, inner) {
@@ -154,10 +160,10 @@ fn option(text: &str) -> Vec<Documentation> {
             continue;
         }
         let prefixes = [format!("{whole}."), format!("{class}.")];
-        let name = prefixes.iter().find_map(|prefix| text.strip_prefix(prefix.as_str())).unwrap_or(text);
-        if let Some(entry) = table.find(name) {
-            found.push(entry_of(&format!("{device} device: {name}"), entry));
-        }
+        let short = prefixes.iter().filter_map(|prefix| text.strip_prefix(prefix.as_str()));
+        // `gpu.mig.ci` is `mig.ci` of a gpu: the name may begin as the kind does.
+        let named = short.chain([text]).find_map(|name| Some((name, table.find(name)?)));
+        found.extend(named.map(|(name, entry)| entry_of(&format!("{device} device: {name}"), entry)));
     }
     // Where some type has it, those that will have it one day say nothing new.
     if found.iter().any(|documentation| documentation.support == Supported::Supported) {
@@ -175,7 +181,12 @@ fn of_device(device: &str, table: &Table) -> Documentation {
         .supported()
         .map(|entry| Below { name: entry.name.to_owned(), about: entry.about.to_owned() })
         .collect();
-    let support = if fields.is_empty() { Supported::NotYet } else { Supported::Supported };
+    let never = table.never();
+    let support = match never {
+        Some(_) => Supported::Never,
+        None if fields.is_empty() => Supported::NotYet,
+        None => Supported::Supported,
+    };
     Documentation {
         field: format!("{device} device"),
         about: if fields.is_empty() {
@@ -187,7 +198,7 @@ fn of_device(device: &str, table: &Table) -> Documentation {
         default: None,
         class: None,
         support,
-        reason: None,
+        reason: never.map(str::to_owned),
         fields,
     }
 }
@@ -242,7 +253,7 @@ fn help(text: &str) -> String {
     }
     let mut known: BTreeSet<String> = BTreeSet::new();
     for kind in Kind::ALL {
-        let spec = schema::fields(kind);
+        let spec = &FIELDS[&kind];
         for field in below(&spec["properties"]["spec"]).into_iter().map(|below| below.name) {
             known.extend([field.clone(), path(kind, &format!("spec.{field}")), path(kind, &field)]);
         }

@@ -69,9 +69,9 @@ pub fn of_schema(field: String, schema: &Value) -> Documentation {
         default: default.map(|default| default.as_str().map_or_else(|| default.to_string(), str::to_owned)),
         class: None,
         support: match schema.get("not") {
-            // Its shape is kept for a later version.
-            Some(_) => Supported::NotYet,
-            None => Supported::Supported,
+            // Its shape is kept for a later version: nothing matches it.
+            Some(Value::Object(refused)) if refused.is_empty() => Supported::NotYet,
+            _ => Supported::Supported,
         },
         reason: None,
         fields: if field.ends_with(".config") { vec![] } else { below(schema) },

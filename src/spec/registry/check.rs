@@ -52,6 +52,9 @@ fn supported<'t>(table: &'t Table, name: &str) -> Result<&'t Entry, Wrong> {
 /// likened to theirs alone.
 fn of_family(table: &Table, name: &str) -> Option<String> {
     let (family, word) = name.rsplit_once('.')?;
+    if table.entries.contains_key(format!("{family}.*").as_str()) {
+        return Some(format!("`{family}.` goes on with a name: `{family}.NAME`"));
+    }
     let last = |entry: &'static str| entry.strip_prefix(family)?.strip_prefix('.');
     let supported = || table.supported().filter_map(|entry| last(entry.name));
     let near =
@@ -84,7 +87,7 @@ pub fn is_default(table: &Table, name: &str, value: &str) -> bool {
 
 /// The parameters that a namespace has its own of, beside all of `net.`, `fs.mqueue.` and `user.max_` (namespaces(7),
 /// ipc_namespaces(7), uts_namespaces(7)).
-const OF_NAMESPACES: [&str; 10] = [
+pub const OF_NAMESPACES: [&str; 10] = [
     "kernel.domainname",
     "kernel.msgmax",
     "kernel.msgmnb",

@@ -1,19 +1,15 @@
 //! Names that LXD and Incus know and this version refuses by name. Taken from Incus 7.3 and LXD 6.9; a closing `!`
 //! marks what they change live. `tests/it/registry.rs` holds these lists against `tests/it/reference-keys.txt`.
 
+const VIRTUAL_MACHINES: &str = "it is for virtual machines, which Bayplan does not run";
+const CLUSTERS: &str = "it is for clusters; Bayplan runs one host";
+
 /// Names that share one reason for not being supported.
 pub struct Group {
     /// None: not supported yet.
     pub reason: Option<&'static str>,
     pub names: &'static str,
 }
-
-/// Why those names are refused for good.
-pub const OF_VIRTUAL_MACHINES: &str = "it is for virtual machines, which Bayplan does not run";
-
-/// Options of devices that virtual machines alone have, whatever the device.
-pub const DEVICES_OF_VIRTUAL_MACHINES: [&str; 5] =
-    ["boot.priority", "io.bus", "io.cache", "io.threads", "wwn"];
 
 pub const INSTANCE: [Group; 5] = [
     Group {
@@ -44,17 +40,14 @@ pub const INSTANCE: [Group; 5] = [
      ubuntu_pro.guest_attach",
     },
     Group {
-        reason: Some(OF_VIRTUAL_MACHINES),
+        reason: Some(VIRTUAL_MACHINES),
         names: "agent.nic_config boot.debug_edk2 boot.mode limits.cpu.pin_strategy limits.max_bus_ports \
      limits.memory.hotplug! limits.memory.hugepages raw.qemu raw.qemu.conf raw.qemu.qmp.early \
      raw.qemu.qmp.post-start raw.qemu.qmp.pre-start raw.qemu.scriptlet security.agent.metrics \
      security.csm security.iommu security.secureboot security.sev security.sev.policy.es \
      security.sev.session.data security.sev.session.dh smbios11.*!",
     },
-    Group {
-        reason: Some("it is for clusters; Bayplan runs one host"),
-        names: "cluster.evacuate placement.group!",
-    },
+    Group { reason: Some(CLUSTERS), names: "cluster.evacuate placement.group!" },
     Group {
         reason: Some("it is LXD's own record; Bayplan keeps its records itself"),
         names: "volatile.<name>.apply_quota volatile.<name>.bus volatile.<name>.ceph_rbd \
@@ -79,6 +72,25 @@ pub const INSTANCE: [Group; 5] = [
     Group { reason: Some("it is for liblxc, which Bayplan does not use"), names: "raw.lxc" },
 ];
 
+/// What containers never have of a device: the device or its class, the reason, the options (none: all).
+const NEVER: [(&str, &str, &[&str]); 7] = [
+    ("disk", VIRTUAL_MACHINES, &["boot.priority", "io.bus", "io.cache", "io.threads", "size.state", "wwn"]),
+    ("disk", CLUSTERS, &["ceph.cluster_name", "ceph.user_name"]),
+    ("gpu/mdev", VIRTUAL_MACHINES, &[]),
+    ("gpu/native_context", VIRTUAL_MACHINES, &[]),
+    ("gpu/sriov", VIRTUAL_MACHINES, &[]),
+    ("nic", VIRTUAL_MACHINES, &["boot.priority", "io.bus"]),
+    ("pci", VIRTUAL_MACHINES, &[]),
+];
+
+/// Why a device of a container never has an option; None: it may have it one day.
+pub fn never(device: &str, option: &str) -> Option<&'static str> {
+    let is_of = |whole: &str| device == whole || device.split('/').next() == Some(whole);
+    let rules = NEVER.iter().filter(|(whole, ..)| is_of(whole));
+    let mut rules = rules.filter(|(.., options)| options.is_empty() || options.contains(&option));
+    rules.next().map(|(_, reason, _)| *reason)
+}
+
 /// Device type (`nic/NICTYPE`) → the options that are refused; for types that are refused as a whole, all of them.
 pub const DEVICES: [(&str, &str); 22] = [
     (
@@ -88,11 +100,11 @@ pub const DEVICES: [(&str, &str); 22] = [
      limits.read.burst.length limits.write limits.write.burst limits.write.burst.length propagation \
      raw.mount.options size size.state source.snapshot source.type wwn",
     ),
-    ("gpu/mdev", "id mdev pci productid vendorid"),
-    ("gpu/mig", "id mig.ci mig.gi mig.uuid pci productid vendorid"),
-    ("gpu/native_context", "blob.size id pci productid vendorid"),
-    ("gpu/physical", "gid id mode pci productid uid vendorid"),
-    ("gpu/sriov", "id pci productid vendorid"),
+    ("gpu/mdev", "gputype id mdev pci productid vendorid"),
+    ("gpu/mig", "gputype id mig.ci mig.gi mig.uuid pci productid vendorid"),
+    ("gpu/native_context", "gputype blob.size id pci productid vendorid"),
+    ("gpu/physical", "gputype gid id mode pci productid uid vendorid"),
+    ("gpu/sriov", "gputype id pci productid vendorid"),
     ("infiniband", "hwaddr mtu name nictype node_guid parent port_guid"),
     (
         "nic/bridged",
@@ -105,13 +117,16 @@ pub const DEVICES: [(&str, &str); 22] = [
     ),
     (
         "nic/ipvlan",
-        "attached gvrp hwaddr ipv4.address ipv4.gateway ipv4.host_table ipv6.address ipv6.gateway \
+        "nictype attached gvrp hwaddr ipv4.address ipv4.gateway ipv4.host_table ipv6.address ipv6.gateway \
      ipv6.host_table mode mtu name parent vlan",
     ),
-    ("nic/macvlan", "attached boot.priority connected gvrp hwaddr io.bus mode mtu name network parent vlan"),
+    (
+        "nic/macvlan",
+        "nictype attached boot.priority connected gvrp hwaddr io.bus mode mtu name network parent vlan",
+    ),
     (
         "nic/ovn",
-        "acceleration acceleration.parent attached boot.priority connected host_name hwaddr io.bus \
+        "nictype acceleration acceleration.parent attached boot.priority connected host_name hwaddr io.bus \
      ipv4.address ipv4.address.external ipv4.gateway ipv4.routes ipv4.routes.external ipv6.address \
      ipv6.address.external ipv6.gateway ipv6.routes ipv6.routes.external limits.egress limits.ingress \
      limits.max limits.priority mtu name nested network security.acls \
@@ -124,17 +139,17 @@ pub const DEVICES: [(&str, &str); 22] = [
         "attached boot.priority connected io.bus limits.egress limits.ingress limits.max limits.priority \
      queue.tx.length",
     ),
-    ("nic/physical", "attached boot.priority gvrp hwaddr mtu name network parent vlan vlan.tagged"),
+    ("nic/physical", "nictype attached boot.priority gvrp hwaddr mtu name network parent vlan vlan.tagged"),
     (
         "nic/routed",
-        "attached connected gvrp host_name hwaddr io.bus ipv4.address ipv4.gateway ipv4.host_address \
+        "nictype attached connected gvrp host_name hwaddr io.bus ipv4.address ipv4.gateway ipv4.host_address \
      ipv4.host_table ipv4.host_tables ipv4.neighbor_probe ipv4.routes ipv6.address ipv6.gateway \
      ipv6.host_address ipv6.host_table ipv6.host_tables ipv6.neighbor_probe ipv6.routes limits.egress \
      limits.ingress limits.max limits.priority mtu name parent queue.tx.length vlan vrf",
     ),
     (
         "nic/sriov",
-        "attached boot.priority hwaddr mtu name network parent pci productid security.mac_filtering \
+        "nictype attached boot.priority hwaddr mtu name network parent pci productid security.mac_filtering \
      security.trusted vendorid vlan",
     ),
     ("pci", "address firmware"),

@@ -65,6 +65,15 @@ impl Table {
         self.entries.get(name).or_else(|| self.patterns.iter().find(|entry| pattern_covers(entry.name, name)))
     }
 
+    /// Why nothing of it will ever be supported, if that is so.
+    pub fn never(&self) -> Option<&'static str> {
+        let reason = |entry: &Entry| match entry.support {
+            Support::Never(reason) => Some(reason),
+            Support::Supported | Support::NotYet => None,
+        };
+        self.entries.values().map(reason).reduce(|all, one| all.and(one))?
+    }
+
     pub fn supported(&self) -> impl Iterator<Item = &Entry> {
         self.entries.values().filter(|entry| entry.support == Support::Supported)
     }
@@ -131,11 +140,10 @@ pub static DEVICES: LazyLock<BTreeMap<&'static str, Table>> = LazyLock::new(|| {
                 Some((class, kind)) => format!("option of a {kind} {class}"),
                 None => format!("option of a {device} device"),
             };
-            let refused = refused_entries(refused, Support::NotYet).map(|entry| match entry.name {
-                name if later::DEVICES_OF_VIRTUAL_MACHINES.contains(&name) => {
-                    Entry { support: Support::Never(later::OF_VIRTUAL_MACHINES), ..entry }
-                }
-                _ => entry,
+            let refused = refused_entries(refused, Support::NotYet);
+            let refused = refused.map(|entry| match later::never(device, entry.name) {
+                Some(reason) => Entry { support: Support::Never(reason), ..entry },
+                None => entry,
             });
             (*device, Table::new(noun, supported.iter().copied().chain(refused)))
         })

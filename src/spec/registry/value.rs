@@ -143,6 +143,7 @@ fn choice(text: &str, words: &[&'static str]) -> Result<String, BadValue> {
 }
 
 fn cpus(text: &str) -> Result<String, BadValue> {
+    let text = text.trim();
     if text.bytes().all(|byte| byte.is_ascii_digit()) {
         return match text.parse::<u32>() {
             Ok(0) => Err(bad(

@@ -66,11 +66,8 @@ impl Resolution<'_> {
             depend(&mut depends_on, &key, (document.mark_of("restartWith"), document), origins, report);
         }
         let restart_with = restart_with.into_iter().collect();
-        let default = |field: &str, origins: &mut FieldOrigins| {
-            origins.entry(field.to_owned()).or_insert_with(built_in);
-        };
         for field in ["architecture", "profiles", "state", "ready", "ephemeral"] {
-            default(field, origins);
+            origins.entry(field.to_owned()).or_insert_with(built_in);
         }
         Some(Container {
             image: Key::image(&spec.image),

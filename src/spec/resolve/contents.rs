@@ -6,7 +6,7 @@ use crate::model::content::{Content, SecretRef, SecretSource, SourceFile};
 use crate::model::key::Key;
 use crate::model::object::{ContainerFile, DeviceType, Devices};
 use crate::model::origin::FieldOrigins;
-use crate::spec::document::files::{FileSpec, FromSpec, below};
+use crate::spec::document::files::{FIELDS, FileSpec, FromSpec, below};
 use crate::spec::document::secret::{SecretRefSpec, SecretSpec};
 use crate::spec::document::{Body, Document};
 use crate::spec::report::{Report, Wrong};
@@ -18,6 +18,8 @@ use std::path::PathBuf;
 #[derive(Debug, Default)]
 pub struct MergedContents<'l> {
     pub files: BTreeMap<String, Written<&'l FileSpec>>,
+    /// `files.PATH.FIELD` → where that is written.
+    pub file_fields: BTreeMap<String, Written<()>>,
     pub environment: BTreeMap<String, Written<&'l SecretRefSpec>>,
 }
 
@@ -27,10 +29,15 @@ pub fn merge<'l>(layers: &'l [Layered<'l>]) -> MergedContents<'l> {
     let mut merged = MergedContents::default();
     for layer in layers {
         for (path, file) in layer.files {
+            let below = format!("files.{path}.");
+            let is_of_it =
+                |field: &str| field.strip_prefix(&below).is_some_and(|it| FIELDS.known.contains(&it));
+            merged.file_fields.retain(|field, _| !is_of_it(field));
             match file {
                 None => drop(merged.files.remove(path)),
                 Some(file) => {
                     merged.files.insert(path.clone(), layer.written(file, &format!("files.{path}")));
+                    merged.file_fields.extend(file_fields(path, layer));
                 }
             }
         }
@@ -47,6 +54,19 @@ pub fn merge<'l>(layers: &'l [Layered<'l>]) -> MergedContents<'l> {
         }
     }
     merged
+}
+
+/// The fields of a file that its layer writes, by the names that a file has them under: a template's text is a content.
+fn file_fields<'l>(
+    path: &'l str,
+    layer: &'l Layered<'_>,
+) -> impl Iterator<Item = (String, Written<()>)> + 'l {
+    FIELDS.known.iter().filter_map(move |field| {
+        let mark = *layer.document?.marks.get(&format!("files.{path}.{field}"))?;
+        let name = if *field == "template" { "content" } else { field };
+        let written = Written { value: (), mark: Some(mark), name: None, layer: layer.layer.clone() };
+        Some((format!("files.{path}.{name}"), written))
+    })
 }
 
 /// Takes the plain variables away that a secret one of a later layer wins over.
@@ -72,9 +92,19 @@ impl Resolution<'_> {
         report: &mut Report,
     ) -> BTreeMap<String, ContainerFile> {
         let mut files = BTreeMap::new();
+        for (field, written) in &merged.file_fields {
+            origins.insert(field.clone(), super::containers::origin(written, report));
+        }
         for (path, written) in &merged.files {
             let mark = written.mark.unwrap_or(document.mark);
-            origins.insert(format!("files.{path}"), super::containers::origin(written, report));
+            let whole = super::containers::origin(written, report);
+            // What fills a template stands in its own lines.
+            if let (FromSpec::Template(_), Some(content)) =
+                (&written.value.from, origins.get_mut(&format!("files.{path}.content")))
+            {
+                content.filled.clone_from(&whole.filled);
+            }
+            origins.insert(format!("files.{path}"), whole);
             if let Some(file) = self.file(path, written.value, mark, report) {
                 files.insert(path.clone(), file);
             }

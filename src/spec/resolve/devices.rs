@@ -59,7 +59,11 @@ fn device_type(merged: &MergedDevice, context: &Context, report: &mut Report) ->
         "disk" => return Some(DeviceType::Disk),
         "nic" => return Some(DeviceType::Nic),
         known if device_types().any(|other| other == known) => {
-            Wrong::new("not-supported", format!("`{text}` devices are not supported yet"))
+            let why = match DEVICES.get(known).and_then(Table::never) {
+                Some(reason) => format!(": {reason}"),
+                None => " yet".to_owned(),
+            };
+            Wrong::new("not-supported", format!("`{text}` devices are not supported{why}"))
                 .help("supported are disk, nic and none")
         }
         _ => {
@@ -155,7 +159,7 @@ type Need = Option<(Option<&'static str>, Wrong)>;
 
 /// Where the kernel or the runtime lets nothing be mounted, and why. Of /proc and /sys the kernel tells which paths
 /// there are: `reconcile::check` asks it.
-const UNMOUNTABLE: [(&str, &str); 6] = [
+pub const UNMOUNTABLE: [(&str, &str); 6] = [
     ("/dev/pts", "the kernel makes what is in /dev/pts"),
     ("/dev/mqueue", "the kernel makes what is in /dev/mqueue"),
     ("/dev/fd", "/dev/fd is each process's own"),

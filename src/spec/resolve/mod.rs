@@ -17,6 +17,7 @@ pub mod renames;
 use super::SourceText;
 use super::document::image::SourceSpec;
 use super::document::profile::ProfileSpec;
+use super::document::site::SiteSpec;
 use super::document::{Body, Document};
 use super::render::{Rendered, Unrendered};
 use super::report::{Report, Wrong};
@@ -24,6 +25,7 @@ use crate::model::desired::Desired;
 use crate::model::key::{Key, Kind};
 use crate::model::object::{Image, ImageSource, Network, Object, Profile, Secret, Site, Spec, StoragePool};
 use crate::model::origin::{FieldOrigins, Layer, Origin};
+use crate::model::prune::{DEFAULT_SITE, PruneMode};
 use layers::{MergedDevice, Written};
 use paths::Folders;
 use std::cell::Cell;
@@ -139,19 +141,32 @@ fn of_set(document: &Document) -> String {
 /// The Site document's name; without one, site `default`.
 fn site_name(documents: &Documents) -> String {
     let site = documents.keys().find(|key| key.kind == Kind::Site);
-    site.map_or_else(|| "default".to_owned(), |key| key.name.clone())
+    site.map_or_else(|| DEFAULT_SITE.to_owned(), |key| key.name.clone())
+}
+
+/// Warns of a `prune` that has no effect.
+fn never_pruned(site: &SiteSpec, document: &Document, report: &mut Report) {
+    let is_said = document.marks.contains_key("prune") && site.prune.mode != PruneMode::Off;
+    if document.key.name == DEFAULT_SITE && is_said {
+        let message = "site `default` is never pruned: all that is loaded without a Site document is its own";
+        let help = "give it a name of its own, and `movedFromSite: default` takes over what it has";
+        report.warning(document.mark_of("prune.mode"), Wrong::new("never-pruned", message).help(help));
+    }
 }
 
 impl Resolution<'_> {
     fn object(&self, document: &Document, report: &mut Report) -> Option<(Spec, FieldOrigins)> {
         let mut origins = self.document_origins(document, report);
         let spec = match &document.body {
-            Body::Site(site) => Spec::Site(Site {
-                heal: site.heal,
-                prune: site.prune.clone(),
-                rollout: site.rollout.clone(),
-                unmanaged: site.unmanaged,
-            }),
+            Body::Site(site) => {
+                never_pruned(site, document, report);
+                Spec::Site(Site {
+                    heal: site.heal,
+                    prune: site.prune.clone(),
+                    rollout: site.rollout.clone(),
+                    unmanaged: site.unmanaged,
+                })
+            }
             Body::External => return None,
             Body::Image(image) => {
                 let source = self.image_source(&image.source, document, report)?;

@@ -36,10 +36,19 @@ pub fn note(layers: &[Layered], origins: &mut FieldOrigins, report: &Report) {
             let place = last.mark.map(|mark| report.place(mark));
             let origin = Origin { overrides: hidden, unset: true, ..Origin::new(place, last.layer.clone()) };
             origins.insert(last.path, origin);
-        } else if let Some(origin) = origins.get_mut(&last.path).filter(|_| !hidden.is_empty()) {
-            origin.overrides = hidden;
+        } else if !hidden.is_empty() {
+            for path in told(&last.path) {
+                origins.get_mut(&path).into_iter().for_each(|origin| origin.overrides.clone_from(&hidden));
+            }
         }
     }
+}
+
+/// What a layer hides of a file is told of the file and of its content.
+fn told(path: &str) -> Vec<String> {
+    let contents = ["content", "source", "secretRef"].into_iter().filter(|_| path.starts_with("files."));
+    let contents = contents.map(|field| format!("{path}.{field}"));
+    contents.chain([path.to_owned()]).collect()
 }
 
 fn overridden(write: &Write, report: &Report) -> Overridden {

@@ -2,6 +2,19 @@
 
 use super::later;
 use schemars::{Schema, SchemaGenerator, json_schema};
+use serde_json::json;
+
+/// A time span that is not zero.
+pub const TIME_SPAN: &str = "^0*[1-9][0-9]*(ms|s|m|h|d)$";
+
+/// A placement that says neither hosts nor labels is none.
+pub fn somewhere(schema: &mut Schema) {
+    let choices = json!([
+        {"required": ["hosts"], "properties": {"hosts": {"type": "array"}}},
+        {"required": ["labels"], "properties": {"labels": {"type": "object", "minProperties": 1}}},
+    ]);
+    schema.insert("anyOf".to_owned(), choices);
+}
 
 pub fn deletion(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
@@ -25,7 +38,7 @@ pub fn prune(_: &mut SchemaGenerator) -> Schema {
                 "description": "The most that one apply may prune: a number, or a share of the site's objects.",
                 "type": ["integer", "string"],
                 "minimum": 0,
-                "pattern": "^([0-9]+|[1-9][0-9]?%|100%)$",
+                "pattern": "^([0-9]+|0*([1-9][0-9]?|100)%)$",
                 "default": "20%",
             },
             "empty": {
@@ -36,7 +49,7 @@ pub fn prune(_: &mut SchemaGenerator) -> Schema {
             "grace": {
                 "description": "How long a pruned container stays parked.",
                 "type": "string",
-                "pattern": "^[1-9][0-9]*(ms|s|m|h|d)$",
+                "pattern": TIME_SPAN,
                 "default": "7d",
             },
         },
@@ -53,7 +66,7 @@ pub fn rollout(_: &mut SchemaGenerator) -> Schema {
                 "description": "The most containers that are stopped at once: a number, or a share of the site's.",
                 "type": ["integer", "string"],
                 "minimum": 1,
-                "pattern": "^(0*[1-9][0-9]*|[1-9][0-9]?%|100%)$",
+                "pattern": "^(0*[1-9][0-9]*|0*([1-9][0-9]?|100)%)$",
                 "default": 1,
             },
             "waitReady": {
@@ -89,7 +102,7 @@ pub fn update(_: &mut SchemaGenerator) -> Schema {
             "keepReplaced": {
                 "description": "How long a replaced root is kept.",
                 "type": "string",
-                "pattern": "^[1-9][0-9]*(ms|s|m|h|d)$",
+                "pattern": TIME_SPAN,
                 "default": "7d",
             },
             "window": later::window(),

@@ -1,10 +1,12 @@
 //! When a container is ready: `ready`.
 
+use super::policies::TIME_SPAN;
+use crate::spec::document::ready::PROBES;
 use schemars::{Schema, SchemaGenerator, json_schema};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 pub fn ready(_: &mut SchemaGenerator) -> Schema {
-    let time = |about: &str, default: &str| json!({"description": about, "type": "string", "pattern": "^[1-9][0-9]*(ms|s|m|h|d)$", "default": default});
+    let time = |about: &str, default: &str| json!({"description": about, "type": "string", "pattern": TIME_SPAN, "default": default});
     json_schema!({
         "description": "When a started container counts as ready; apply waits for it.",
         "type": "object",
@@ -23,7 +25,17 @@ pub fn ready(_: &mut SchemaGenerator) -> Schema {
             "interval": time("Between two tries.", "250ms"),
         },
         "additionalProperties": false,
+        "dependentSchemas": alone(),
     })
+}
+
+/// Each probe is the only one.
+fn alone() -> Map<String, Value> {
+    let others = |probe: &str| -> Map<String, Value> {
+        let others = PROBES.into_iter().filter(|other| *other != probe);
+        others.map(|other| (other.to_owned(), json!(false))).collect()
+    };
+    PROBES.into_iter().map(|probe| (probe.to_owned(), json!({"properties": others(probe)}))).collect()
 }
 
 fn port(about: &str) -> Value {
