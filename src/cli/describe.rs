@@ -85,6 +85,14 @@ fn container_lines(container: &ContainerStatus, line: &mut impl FnMut(&str, Stri
     if let Some(remakes) = container.remakes {
         line("remade", format!("{remakes} times, complete each time (ephemeral)"));
     }
+    if let Some(replaced) = &container.replaced {
+        let content: String = replaced.fingerprint.chars().take(12).collect();
+        let unproven = if replaced.proven { "" } else { ", and comes back if the new one is not ready" };
+        line(
+            "replaced",
+            format!("{content} of {}, kept until {:.0}{unproven}", replaced.image, replaced.until),
+        );
+    }
     if let Some(exit) = &container.last_exit {
         let status = exit.status.map(|status| format!(", status {status}")).unwrap_or_default();
         line("last exit", format!("{:?}{status}, at {:.0}", exit.cause, exit.at));

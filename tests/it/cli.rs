@@ -381,6 +381,24 @@ fn a_restart_waits_for_approval() {
 }
 
 #[test]
+fn a_replaced_root_is_shown_as_long_as_it_is_kept() {
+    let bench = Bench::new();
+    let replacing = SITE.replace(
+        "spec: {image: busybox,",
+        "spec: {image: busybox, update: {restart: allow, image: replace},",
+    );
+    bench.write("site.yaml", &replacing);
+    bench.expect(0, "apply");
+    assert!(!bench.expect(0, "describe web-1").stdout.contains("replaced"));
+    bench.write("site.yaml", &replacing.replace("busybox: {}", "directory: /srv/tree"));
+    bench.expect(0, "apply");
+    let said = bench.expect(0, "describe web-1").stdout;
+    assert!(said.contains("replaced") && said.contains(" of image/busybox, kept until 2"), "{said}");
+    let json: serde_json::Value = serde_json::from_str(&bench.expect(0, "get web-1 -o json").stdout).unwrap();
+    assert!(json.to_string().contains("\"replaced\":{"), "{json}");
+}
+
+#[test]
 fn an_apply_that_leaves_something_broken_is_not_done() {
     let bench = Bench::new();
     bench.expect(0, "apply");

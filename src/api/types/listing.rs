@@ -4,7 +4,7 @@ use crate::model::key::{Key, Kind};
 use crate::model::object::Power;
 use crate::model::observed::{ExitFacts, Usage};
 use crate::model::origin::Origin;
-use crate::model::record::{HoldReason, Override, Parked};
+use crate::model::record::{HoldReason, Override, Parked, Replaced};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -66,6 +66,9 @@ pub struct ContainerStatus {
     /// An ephemeral container: how often it was complete and made afresh.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remakes: Option<u64>,
+    /// The root whose place its own took, and how long it is kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaced: Option<Replaced>,
 }
 
 /// An address of a nic, with its prefix length.

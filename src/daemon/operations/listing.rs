@@ -189,6 +189,7 @@ fn add_container(status: &mut ObjectStatus, record: &Record, observed: &Observed
             .filter(|container| container.ephemeral)
             .and(record.applied.as_ref())
             .map(|applied| applied.remakes),
+        replaced: record.applied.as_ref().and_then(|applied| applied.replaced.clone()),
     });
 }
 

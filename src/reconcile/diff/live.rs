@@ -150,9 +150,9 @@ fn nics(walk: &mut Walk<'_>, facts: &RunFacts) {
             continue;
         }
         let keeps = wanted.iter().find(|nic| nic.device == *device);
-        let replaced = keeps.is_some_and(|nic| {
-            asked(device).is_some_and(|asked| asked != nic && !is_moved_already(asked, nic, facts))
-        });
+        // To another bridge it goes as it is.
+        let replaced =
+            keeps.is_some_and(|nic| asked(device).is_some_and(|asked| asked != nic && !asked.is_moved(nic)));
         if keeps.is_none() || replaced {
             let mut reasons = nic_reasons(walk, device, (asked(device), keeps));
             let field = Field::Device(device.clone());

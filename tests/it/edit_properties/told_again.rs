@@ -52,6 +52,15 @@ fn a_hold_of_what_is_in_no_managed_state_leaves_nothing_to_note() {
     tell(&Tale { first, turns: turns.collect() });
 }
 
+#[test]
+fn a_nic_that_goes_to_a_bridge_with_the_same_subnet_is_not_taken_away_first() {
+    let mut first = manifests([(0, Document { nic: 2, ..document() })]);
+    (first.prune, first.networks) = (4, BTreeMap::from([(1, (0, false)), (2, (0, false))]));
+    let none = DeletionApproval::None;
+    let turns = vec![turn(Edit::RenameOnHost(2), false, none), turn(Edit::Revert(0), false, none)];
+    tell(&Tale { first, turns });
+}
+
 fn turn(edit: Edit, restart: bool, deletions: DeletionApproval) -> Turn {
     let consent = Consent { restart, replace: false, deletions };
     // Every step is left out once.
