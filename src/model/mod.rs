@@ -15,6 +15,7 @@
 //! | `prune` | what becomes of what is no longer declared |
 //! | `rollout` | how many containers may be without service at once |
 //! | `share` | so many, or a share of all |
+//! | `subnet` | which addresses of a network a container can have |
 //! | `typed` | normalised config texts as typed values |
 //! | `natural` | names in the order in which people read them |
 //! | `finding` | what is wrong with an input, and how to mend it |
@@ -39,6 +40,7 @@ pub mod run;
 pub mod share;
 pub mod size;
 pub mod step;
+pub mod subnet;
 pub mod time_span;
 pub mod typed;
 pub mod words;

@@ -9,6 +9,7 @@ use super::world::World;
 use crate::model::finding::Finding;
 use crate::model::key::Key;
 use crate::model::observed::Observed;
+use crate::model::subnet::misfit;
 use crate::model::typed::{self, AddressChoice, NicLink, NicOptions};
 use ipnet::IpNet;
 use std::collections::BTreeMap;
@@ -80,13 +81,7 @@ fn outside(nic: &NicOptions, address: IpAddr, networks: &Networks) -> Option<Ver
         let message = format!("{address} is network `{name}`'s own, its containers' gateway");
         return Some(("duplicate-address", message, "choose another address".to_owned()));
     }
-    let own = address == subnet.network() || (address.is_ipv4() && address == subnet.broadcast());
-    let (subnet, choose) = (subnet.trunc(), format!("choose one of {}", subnet.trunc()));
-    if !subnet.contains(&address) {
-        let message = format!("{address} is outside {subnet} of network `{name}`");
-        return Some(("address-outside", message, choose));
-    }
-    own.then(|| ("address-outside", format!("{address} is the subnet's own address, no host's"), choose))
+    misfit(name, subnet, address).map(|(message, help)| ("address-outside", message, help))
 }
 
 fn held(nic: &NicOptions, address: IpAddr, taken: &Taken) -> Option<Verdict> {

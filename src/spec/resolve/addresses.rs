@@ -4,6 +4,7 @@ use super::Resolution;
 use super::references::mark;
 use crate::model::key::Key;
 use crate::model::object::{Device, Network, Object, Spec};
+use crate::model::subnet::misfit;
 use crate::model::typed::{self, AddressChoice, NicLink, NicOptions};
 use crate::spec::report::{Report, Wrong};
 use ipnet::IpNet;
@@ -184,13 +185,8 @@ fn address_in(
         let wrong = Wrong::new("address-outside", format!("network `{network}` has no {family} address"));
         return at.error(option, wrong.help(format!("remove it, or give the network `{option}`")), report);
     };
-    if !net.contains(&address) {
-        let message = format!("{address} is outside {} of network `{network}`", net.trunc());
-        let help = format!("choose one of {}", net.trunc());
+    if let Some((message, help)) = misfit(network, net, address) {
         at.error(option, Wrong::new("address-outside", message).help(help), report);
-    } else if address == net.network() || (address.is_ipv4() && address == net.broadcast()) {
-        let message = format!("{address} is the subnet's own address, no host's");
-        at.error(option, Wrong::new("address-outside", message).help("choose another"), report);
     }
 }
 
