@@ -55,6 +55,16 @@ fn ip(arguments: &str) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
+/// Both containers run under the first names; their inits.
+fn running() -> (Product, Names, (u32, u32)) {
+    let product = Product::new();
+    let names = Names::of(&product);
+    names.declare(&product, 0);
+    product.apply().expect(0);
+    let inits = (product.pid("a"), product.pid("b"));
+    (product, names, inits)
+}
+
 /// Packets go to and fro: from one container to the other, and to the host.
 fn is_connected(product: &Product) {
     for target in [product.address(22), product.address(1)] {
@@ -64,13 +74,9 @@ fn is_connected(product: &Product) {
 
 #[test]
 fn a_network_and_a_pool_are_renamed_under_running_containers_that_never_notice() {
-    let product = Product::new();
-    let names = Names::of(&product);
-    names.declare(&product, 0);
-    product.apply().expect(0);
+    let (product, names, (a, b)) = running();
     product.inside("a", "echo mine > /srv/kept/own; echo root > /root/own");
     is_connected(&product);
-    let (a, b) = (product.pid("a"), product.pid("b"));
     let link = |name: &str| ip(&format!("-o link show {name}"));
     let index = |name: &str| link(name).split(':').next().unwrap().to_owned();
     let before = index(&names.network[0]);
@@ -124,11 +130,7 @@ fn a_network_and_a_pool_are_renamed_under_running_containers_that_never_notice()
 
 #[test]
 fn names_that_links_folders_and_other_sites_have_are_refused_and_nothing_is_done() {
-    let product = Product::new();
-    let names = Names::of(&product);
-    names.declare(&product, 0);
-    product.apply().expect(0);
-    let (a, b) = (product.pid("a"), product.pid("b"));
+    let (product, names, (a, b)) = running();
     let taken = &names.network[1];
     ip(&format!("link add {taken} type bridge"));
     names.declare(&product, 1);
@@ -169,12 +171,8 @@ fn names_that_links_folders_and_other_sites_have_are_refused_and_nothing_is_done
 
 #[test]
 fn a_rename_that_is_killed_at_any_moment_is_finished_by_the_next_apply_or_by_healing() {
-    let product = Product::new();
-    let names = Names::of(&product);
-    names.declare(&product, 0);
-    product.apply().expect(0);
+    let (product, names, (a, b)) = running();
     product.inside("a", "echo mine > /root/own");
-    let (a, b) = (product.pid("a"), product.pid("b"));
     let manifest = product.manifest();
     for turn in 1..=12 {
         names.declare(&product, turn);
@@ -198,12 +196,8 @@ fn a_rename_that_is_killed_at_any_moment_is_finished_by_the_next_apply_or_by_hea
 
 #[test]
 fn a_rename_whose_records_alone_have_moved_is_finished_and_loses_no_root() {
-    let product = Product::new();
-    let names = Names::of(&product);
-    names.declare(&product, 0);
-    product.apply().expect(0);
+    let (product, names, (a, b)) = running();
     product.inside("a", "echo mine > /root/own");
-    let (a, b) = (product.pid("a"), product.pid("b"));
     let records = FileRecords::new(&product.state());
     for (turn, heals) in [(1, false), (2, true)] {
         names.declare(&product, turn);
@@ -229,12 +223,8 @@ fn a_rename_whose_records_alone_have_moved_is_finished_and_loses_no_root() {
 
 #[test]
 fn a_daemon_renames_and_a_container_that_reboots_itself_comes_back_under_the_new_names() {
-    let product = Product::new();
-    let names = Names::of(&product);
-    names.declare(&product, 0);
-    product.apply().expect(0);
+    let (product, names, (a, b)) = running();
     product.inside("a", "echo mine > /root/own");
-    let (a, b) = (product.pid("a"), product.pid("b"));
     let daemon = Daemon::start(&product);
     names.declare(&product, 1);
     // Their records have the new names before all is done.
